@@ -1,0 +1,1 @@
+"""The domain: what a dossier is and how it moves from paper to a returned result."""

@@ -1,0 +1,59 @@
+"""Errors of the `hsm` package.
+
+    HSMError
+    ├── ModuleError            the PKCS#11 module cannot be loaded or initialised
+    ├── TokenUnavailable       no such token, removed, or offline      (retry later)
+    ├── PinError               the PIN was refused; latched, never tried again
+    ├── KeyNotFound            no such key or certificate on the token
+    ├── KeyMismatch            certificate and key do not belong together
+    ├── SchemeNotSupported     the token's mechanism list, or policy, rules the scheme out
+    ├── SignatureFault         the token answered with a signature that does not verify
+    └── DeviceError            any other return code (`.code` names it)
+
+Messages never contain a PIN. Each message tells the operator what to do next.
+"""
+
+from __future__ import annotations
+
+
+class HSMError(Exception):
+    """Root of all errors that leave `hsm`."""
+
+
+class ModuleError(HSMError):
+    """The PKCS#11 module cannot be loaded or initialised."""
+
+
+class TokenUnavailable(HSMError):
+    """The token is absent, was removed, or does not answer; the caller may try again later."""
+
+
+class PinError(HSMError):
+    """The token refused the PIN. Latched for the process: real HSMs lock after a few tries."""
+
+
+class KeyNotFound(HSMError):
+    """The token holds no object that the reference names."""
+
+
+class KeyMismatch(HSMError):
+    """The certificate's public key is not the public half of the private key."""
+
+
+class SchemeNotSupported(HSMError):
+    """The token offers no mechanism for the scheme, or policy forbids it."""
+
+
+class SignatureFault(HSMError):
+    """The token returned a signature that its own certificate does not verify."""
+
+
+class DeviceError(HSMError):
+    """A PKCS#11 return code without a class of its own.
+
+    `code` is the standard's name of the return value, for example ``CKR_DEVICE_ERROR``.
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,55 @@
+"""Errors of the `signer` package.
+
+SignerError
+├── UnsuitableDocument     the PDF cannot be signed: broken, encrypted, locked by DocMDP
+├── CertificateRefused     a pre-signing check failed (S9); nothing was signed
+├── PolicyRefused          an algorithm, key size or profile that policy does not allow
+├── ProfileError           an unknown or malformed appearance profile
+├── TimestampError         the TSA failed or answered with something unusable
+├── RevocationError        no usable OCSP response or CRL where one is required
+├── ReservationTooSmall    the CMS outgrew the bytes reserved for it
+├── OutputRejected         the cheap check found the produced signature wrong
+└── TrustError             trust anchors are missing or unreadable
+"""
+
+from __future__ import annotations
+
+
+class SignerError(Exception):
+    """Root of all errors that leave `signer`."""
+
+
+class UnsuitableDocument(SignerError):
+    """The PDF cannot be signed as it is; the message says what to do with it."""
+
+
+class CertificateRefused(SignerError):
+    """A pre-signing check failed: expired, revoked, wrong usage, near expiry, wrong key."""
+
+
+class PolicyRefused(SignerError):
+    """An algorithm, a key size or a level that the policy does not allow."""
+
+
+class ProfileError(SignerError):
+    """The appearance profile is unknown, malformed or not in force."""
+
+
+class TimestampError(SignerError):
+    """The timestamping authority failed, timed out or answered with an unusable token."""
+
+
+class RevocationError(SignerError):
+    """No usable OCSP response or CRL was found for a certificate that needs one."""
+
+
+class ReservationTooSmall(SignerError):
+    """The CMS structure is larger than the bytes reserved for it in /Contents."""
+
+
+class OutputRejected(SignerError):
+    """The finished signature failed the check that runs before release; it was discarded."""
+
+
+class TrustError(SignerError):
+    """Trust anchors are missing, unreadable or not what their pin says."""
