@@ -1,0 +1,45 @@
+# Two commands do all set-up by themselves: `make demo` and `make test`.
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest
+
+.PHONY: help setup demo test check lint serve bench docs lock image clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup:  ## system packages, .venv, the package itself
+	@bash tools/setup.sh
+
+demo: setup  ## digitize, sign and verify the bundled dossier (var/demo/out)
+	@bash tools/demo.sh
+
+test: lint  ## every check: lint, types, floors, tests with coverage
+	$(PYTEST) -n 2 --cov --cov-report=term:skip-covered --cov-report= -q
+
+lint: setup  ## ruff, mypy, import-linter
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+serve: setup  ## start the service on http://127.0.0.1:8080
+	@.venv/bin/sohoa init --data var/serve
+	.venv/bin/sohoa serve --data var/serve
+
+bench: setup  ## all measurements: a table and bench/results.json (one by one: make bench NAME=sign)
+	$(PY) -m bench $(NAME)
+
+docs: setup  ## regenerate what docs/ takes from the code
+	$(PY) -m tools.docs
+
+LOCK := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
+	--no-annotate --python-version 3.11
+
+lock: setup  ## renew the lock files (hashes, no index address)
+	$(LOCK) pyproject.toml --extra dev -o requirements-dev.lock
+	$(LOCK) pyproject.toml -c requirements-dev.lock -o requirements.lock
+	echo 'setuptools>=80' | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
+
+clean:  ## remove what runs left behind (keeps .venv)
+	rm -rf var build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
