@@ -12,6 +12,7 @@ OCRError
 │   ├── EngineCrashed          the worker died (signal, out of memory)
 │   └── EngineTimedOut         the worker was stopped at its time limit
 ├── ConformanceError       a produced PDF is not the PDF/A it claims to be
+├── ManifestError          a provenance manifest or page proof is malformed or does not hold
 └── OutputError            the record cannot be written (disk full, no permission)
 """
 
@@ -84,6 +85,10 @@ class EngineTimedOut(RecognitionError):
 
 class ConformanceError(OCRError):
     """A produced PDF is not the PDF/A that it claims to be."""
+
+
+class ManifestError(OCRError):
+    """A provenance manifest or a proof of one page is malformed, or does not hold."""
 
 
 class OutputError(OCRError):
