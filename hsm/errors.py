@@ -8,6 +8,8 @@
     ├── KeyMismatch            certificate and key do not belong together
     ├── SchemeNotSupported     the token's mechanism list, or policy, rules the scheme out
     ├── SignatureFault         the token answered with a signature that does not verify
+    ├── KeyRefInvalid          a malformed pkcs11: URI, or one with a PIN in it
+    ├── CeremonyRefused        a step of the key ceremony was refused; nothing was changed
     └── DeviceError            any other return code (`.code` names it)
 
 Messages never contain a PIN. Each message tells the operator what to do next.
@@ -46,6 +48,14 @@ class SchemeNotSupported(HSMError):
 
 class SignatureFault(HSMError):
     """The token returned a signature that its own certificate does not verify."""
+
+
+class KeyRefInvalid(HSMError, ValueError):
+    """The text is not a ``pkcs11:`` URI (RFC 7512) that this package accepts."""
+
+
+class CeremonyRefused(HSMError):
+    """A step of the key ceremony was refused before it changed anything on the token."""
 
 
 class DeviceError(HSMError):

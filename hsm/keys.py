@@ -1,12 +1,16 @@
-"""What a signing key is: the types that every other floor signs with."""
+"""What a signing key is, and how one is named: the types that every other floor signs with."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote, unquote_to_bytes
 
 from cryptography import x509
+
+from hsm.errors import KeyRefInvalid
 
 
 class SignatureScheme(enum.Enum):
@@ -72,3 +76,108 @@ class SigningKey(Protocol):
         returned. Raises `hsm.errors.HSMError`; then no signature of the batch is returned.
         """
         ...
+
+
+_PATH_TEXT = ("token", "manufacturer", "serial", "model", "object")
+_QUERY = {"module-path": "module_path", "module-name": "module_name", "pin-source": "pin_source"}
+_TYPES = ("private", "public", "cert", "secret-key", "data")
+# RFC 7512 2.3: what may stand unescaped in a path value (pk11-pchar) beside letters and digits
+_SAFE = "-._~:[]@!$'()*+,="
+_SAFE_IN_QUERY = _SAFE + "/?|"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRef:
+    """Names an object on a token: a ``pkcs11:`` URI (RFC 7512), without any PIN.
+
+    An attribute that is None matches everything. `id` is CKA_ID, raw bytes; `type` is one of
+    ``private``, ``public``, ``cert``, ``secret-key``, ``data``.
+    """
+
+    token: str | None = None
+    manufacturer: str | None = None
+    serial: str | None = None
+    model: str | None = None
+    object: str | None = None
+    id: bytes | None = None
+    type: str | None = None
+    module_path: str | None = None
+    module_name: str | None = None
+    pin_source: str | None = None
+
+    @classmethod
+    def parse(cls, uri: str) -> KeyRef:
+        """Read a URI. Raises `KeyRefInvalid`, also for ``pin-value``: a PIN has no place in it."""
+        scheme, colon, rest = uri.partition(":")
+        if not colon or scheme.lower() != "pkcs11":
+            raise KeyRefInvalid(
+                "a key reference begins with 'pkcs11:', as in "
+                "pkcs11:token=sohoa;object=officer;type=private"
+            )
+        path, _, query = rest.partition("?")
+        found: dict[str, Any] = {}
+        for part in filter(None, path.split(";")):
+            name, value = _pair(part)
+            if name == "id":
+                found_value: str | bytes = unquote_to_bytes(value)
+            elif name in _PATH_TEXT or name == "type":
+                found_value = _unquoted(name, value)
+            else:
+                raise KeyRefInvalid(
+                    f"the path attribute {name!r} is not supported here; use token, manufacturer, "
+                    "serial, model, object, id or type"
+                )
+            _put(found, name, name, found_value)
+        for part in filter(None, query.split("&")):
+            name, value = _pair(part)
+            if name == "pin-value":
+                raise KeyRefInvalid(
+                    "pin-value is refused: a PIN in a URI ends up in process lists and logs; "
+                    "put it in a file that only the service can read and name that file"
+                )
+            if name not in _QUERY:
+                raise KeyRefInvalid(
+                    f"the query attribute {name!r} is not supported here; "
+                    "use module-path, module-name or pin-source"
+                )
+            _put(found, name, _QUERY[name], _unquoted(name, value))
+        if found.get("type", "private") not in _TYPES:
+            raise KeyRefInvalid(f"type={found['type']} is unknown; use one of {', '.join(_TYPES)}")
+        return cls(**found)
+
+    def __str__(self) -> str:
+        path = [
+            f"{name}={quote(value, safe=_SAFE)}"
+            for name in _PATH_TEXT
+            if (value := getattr(self, name)) is not None
+        ]
+        if self.id is not None:
+            path.append("id=" + "".join(f"%{byte:02X}" for byte in self.id))
+        if self.type is not None:
+            path.append(f"type={self.type}")
+        query = [
+            f"{name}={quote(value, safe=_SAFE_IN_QUERY)}"
+            for name, field in _QUERY.items()
+            if (value := getattr(self, field)) is not None
+        ]
+        return "pkcs11:" + ";".join(path) + ("?" + "&".join(query) if query else "")
+
+
+def _pair(part: str) -> tuple[str, str]:
+    name, equals, value = part.partition("=")
+    if not equals or not name:
+        raise KeyRefInvalid(f"{name!r} has no value; write attribute=value")
+    return name, value
+
+
+def _unquoted(name: str, value: str) -> str:
+    try:
+        return unquote_to_bytes(value).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise KeyRefInvalid(f"the value of {name} is not UTF-8 after percent-decoding") from error
+
+
+def _put(found: dict[str, Any], name: str, field: str, value: str | bytes) -> None:
+    if field in found:
+        raise KeyRefInvalid(f"{name} is given twice; RFC 7512 2.3 allows each attribute once")
+    found[field] = value

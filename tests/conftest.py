@@ -1,0 +1,5 @@
+"""Fixtures by topic; each file says what it provides."""
+
+pytest_plugins = [
+    "tests.fixtures_token",
+]
