@@ -1,0 +1,218 @@
+"""What one page goes through, from pixels to recognised lines.
+
+Read `PageReader.read` from top to bottom: the steps stand there in their order.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ocr.cleanup import despeckled, rotated, scaled, without_seal
+from ocr.orientation import SURE, ink_balance, lines_run_down
+from ocr.page import Box, Line, PageImage, QuarterTurns, RecognisedPage, Word
+from ocr.quality import is_blank
+from ocr.raster import Grey, Raster, turned
+from ocr.recognise import LineMode, Reading, ReadWord, Recogniser
+from ocr.segmentation import Layout, Segment, cut, segment
+from ocr.skew import skew_degrees
+
+WORKING_DPI = 200
+"""Recognition errs least at this resolution, and more pixels only cost time."""
+
+_SKEW_FLOOR = 0.1  # degrees; turning the image for less blurs more than it helps
+_DOUBTFUL = 92.0  # a short segment read with less confidence is read again
+_SHORT = 16  # letters
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """How a point of the deskewed working image maps back to the upright kept image."""
+
+    scale_x: float  # working pixels a kept pixel
+    scale_y: float
+    degrees: float  # the working image was turned anticlockwise by this
+    centre_x: float  # working pixels
+    centre_y: float
+
+    def upright(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the working image in pixels of the upright kept image."""
+        if self.degrees:
+            angle = math.radians(self.degrees)
+            cos, sin = math.cos(angle), math.sin(angle)
+            dx, dy = x - self.centre_x, y - self.centre_y
+            x, y = self.centre_x + cos * dx - sin * dy, self.centre_y + sin * dx + cos * dy
+        return x / self.scale_x, y / self.scale_y
+
+
+class PageReader:
+    """Reads pages with one engine. Not thread-safe."""
+
+    def __init__(self, engine: Recogniser) -> None:
+        self._engine = engine
+
+    def read(self, image: PageImage, raster: Raster) -> RecognisedPage:
+        """Recognise a page whose kept image decodes to `raster`.
+
+        Raises RecognitionError when the engine fails.
+        """
+        # 1 the metadata's quarter turns
+        raster = turned(raster, image.exif_turns)
+        dpi = image.dpi if image.exif_turns % 2 == 0 else (image.dpi[1], image.dpi[0])
+        # 2 even paper, faded seals, working resolution
+        grey, scale_x, scale_y = self._working_image(raster, dpi, bilevel=image.kept.bits == 1)
+        if is_blank(grey, WORKING_DPI):
+            return self._page(image, raster, dpi, image.exif_turns, 0.0, (), blank=True)
+        # 3 quarter turns found by looking; skew
+        turns = 0
+        if lines_run_down(grey):
+            turns = 1
+            grey = turned(grey, 1)
+        skew = skew_degrees(grey)
+        skew = skew if abs(skew) > _SKEW_FLOOR else 0.0
+        straight = rotated(grey, skew) if skew else grey
+        if self._upside_down(straight):
+            turns += 2
+            straight = turned(straight, 2)
+        # 4 lines, cut and read one by one
+        if turns % 2:
+            scale_x, scale_y, dpi = scale_y, scale_x, (dpi[1], dpi[0])
+        layout = segment(straight, WORKING_DPI)
+        view = _View(scale_x, scale_y, skew, straight.shape[1] / 2, straight.shape[0] / 2)
+        lines = self._lines(straight, layout, view)
+        all_turns = _quarter(image.exif_turns + turns)
+        return self._page(
+            image, turned(raster, _quarter(turns)), dpi, all_turns, skew, lines, blank=False
+        )
+
+    def _working_image(
+        self, raster: Raster, dpi: tuple[float, float], *, bilevel: bool
+    ) -> tuple[Grey, float, float]:
+        scale_x, scale_y = (min(1.0, WORKING_DPI / d) for d in dpi)
+        grey = despeckled(raster) if bilevel else without_seal(raster)
+        return scaled(grey, scale_x, scale_y), scale_x, scale_y
+
+    def _upside_down(self, straight: Grey) -> bool:
+        balance = ink_balance(straight)
+        if abs(balance) >= SURE:
+            return balance < 0
+        told = self._engine.upside_down(straight, WORKING_DPI)
+        return balance < -0.1 if told is None else told
+
+    def _lines(self, grey: Grey, layout: Layout, view: _View) -> tuple[Line, ...]:
+        segments = [(r, k, s) for r, row in enumerate(layout.rows) for k, s in enumerate(row)]
+        cuts = [cut(grey, layout, s) for _, _, s in segments]
+        readings = self._engine.read([c[0] for c in cuts], WORKING_DPI, LineMode.LINE)
+        again = [
+            i
+            for i, (_, _, s) in enumerate(segments)
+            if s.letters <= _SHORT and readings[i].confidence < _DOUBTFUL
+        ]
+        offset = [0] * len(segments)
+        if again:
+            fixed = {i: _fixed_height(cuts[i], segments[i][2], layout) for i in again}
+            second = self._engine.read([fixed[i][0] for i in again], WORKING_DPI, LineMode.RAW)
+            for i, reading in zip(again, second, strict=True):
+                if reading.confidence > readings[i].confidence + 3:
+                    readings[i], offset[i] = reading, fixed[i][1]
+        out = []
+        for (row, k, part), (_, left, top), reading, shift in zip(
+            segments, cuts, readings, offset, strict=True
+        ):
+            line = _line(reading, part, left, top + shift, row, k, layout, view)
+            if line is not None:
+                out.append(line)
+        return tuple(out)
+
+    def _page(
+        self,
+        image: PageImage,
+        upright: Raster,
+        dpi: tuple[float, float],
+        turns: QuarterTurns,
+        skew: float,
+        lines: tuple[Line, ...],
+        *,
+        blank: bool,
+    ) -> RecognisedPage:
+        height, width = upright.shape[:2]
+        return RecognisedPage(image, turns, width, height, dpi, skew, blank, lines)
+
+
+def _quarter(turns: int) -> QuarterTurns:
+    return (0, 1, 2, 3)[turns % 4]
+
+
+def _fixed_height(made: tuple[Grey, int, int], part: Segment, layout: Layout) -> tuple[Grey, int]:
+    """The cut brought to the height of an ordinary line, and how far its top moved down.
+
+    A cell with digits only has no ascenders or marks; without the usual space above and below
+    the engine scales it wrongly.
+    """
+    image, _, cut_top = made
+    middle = int(part.middle) - cut_top
+    top, bottom = (
+        middle - int(1.55 * layout.letter_px),
+        middle + int(1.25 * layout.letter_px),
+    )
+    above, below = max(0, -top), max(0, bottom - image.shape[0])
+    padded = cv2.copyMakeBorder(image, above, below, 0, 0, cv2.BORDER_CONSTANT, value=(255,))
+    start = max(0, top)
+    framed = padded[start : start + bottom - top]
+    return np.ascontiguousarray(framed, np.uint8), start - above
+
+
+def _line(
+    reading: Reading,
+    part: Segment,
+    left: int,
+    top: int,
+    row: int,
+    k: int,
+    layout: Layout,
+    view: _View,
+) -> Line | None:
+    words = tuple(w for w in (_word(r, left, top, view) for r in reading.words) if w is not None)
+    if not words:
+        return None
+    corners = [view.upright(x, y) for x in (part.left, part.right) for y in (part.top, part.bottom)]
+    box = Box(
+        min(x for x, _ in corners),
+        min(y for _, y in corners),
+        max(x for x, _ in corners),
+        max(y for _, y in corners),
+    )
+    base = part.middle + layout.letter_px / 2
+    x0, y0 = view.upright(part.left, base)
+    x1, y1 = view.upright(max(part.right, part.left + 1), base)
+    slope = (y1 - y0) / (x1 - x0)
+    size = 2.2 * layout.letter_px / view.scale_y
+    return Line(words, box, y0 - slope * x0, slope, size, row, k)
+
+
+def _word(read: ReadWord, left: int, top: int, view: _View) -> Word | None:
+    text = "".join(
+        c for c in unicodedata.normalize("NFC", read.text) if not c.isspace() and c.isprintable()
+    )
+    if not text:
+        return None
+    box = read.box
+    corners = [
+        view.upright(left + x, top + y)
+        for x in (box.left, box.right)
+        for y in (box.top, box.bottom)
+    ]
+    return Word(
+        text,
+        Box(
+            min(x for x, _ in corners),
+            min(y for _, y in corners),
+            max(x for x, _ in corners),
+            max(y for _, y in corners),
+        ),
+        read.confidence,
+    )
