@@ -1,0 +1,1 @@
+"""Programs for the people who build Sohoa: sample documents, fixtures of standards."""
