@@ -15,10 +15,14 @@ Rect = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class PageGeometry:
-    """A page's visible box (CropBox within MediaBox) and its /Rotate (0, 90, 180, 270)."""
+    """A page's visible box (CropBox within MediaBox) and its /Rotate (0, 90, 180, 270).
+
+    `user_unit` is the page's /UserUnit: the length of one unit in points of 1/72 inch.
+    """
 
     box: Rect
     rotate: int
+    user_unit: float = 1.0
 
 
 class DocumentGeometry(Protocol):
