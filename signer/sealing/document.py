@@ -1,0 +1,214 @@
+"""Read-only view of the document that is to be sealed.
+
+pikepdf (qpdf) reads, with its repair switched off: what it would have to mend is refused,
+because a repaired file is not the file that somebody checked and wants sealed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import pikepdf
+
+from signer.errors import UnsuitableDocument
+from signer.sealing.syntax import Ref, entry, items
+
+_REWRITE = (
+    "re-create it from its source, or rewrite it before its first signature "
+    "(for example: qpdf --object-streams=preserve IN.pdf OUT.pdf)"
+)
+_TAIL = 2048
+_START_XREF = re.compile(rb"startxref\s+(\d+)\s+%%EOF\s*\x00*\s*\Z")
+_MAX_PAGE_TREE_DEPTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class CrossReference:
+    """What a new revision has to continue (ISO 32000-1 7.5.6)."""
+
+    start: int  # byte offset of the newest section
+    is_stream: bool  # a cross-reference stream, so the next one is a stream as well
+    size: int  # the next free object number
+    root: Ref
+    info: Ref | None
+    identifier: list[bytes]  # both halves of /ID, or empty
+
+
+class SourceDocument:
+    """An open PDF. Not safe for several threads; close it, or use it in `with`.
+
+    Raises `UnsuitableDocument` for anything that cannot be continued byte for byte: damaged,
+    encrypted, with bytes before the header or after the end, without pages.
+    """
+
+    def __init__(self, fd: int) -> None:
+        """Open the file behind `fd`; the descriptor stays the caller's."""
+        self.size = os.fstat(fd).st_size
+        self._check_header(os.pread(fd, 1024, 0))
+        tail_from = max(0, self.size - _TAIL)
+        start = _find_start(os.pread(fd, _TAIL, tail_from))
+        try:
+            # Streamed, not mapped: mapped pages would count as this process's memory.
+            self.pdf = pikepdf.open(
+                f"/proc/self/fd/{fd}",
+                attempt_recovery=False,
+                suppress_warnings=True,
+                access_mode=pikepdf.AccessMode.stream,
+            )
+        except pikepdf.PasswordError as error:
+            raise UnsuitableDocument(
+                "The document is encrypted; remove the password before it is sealed."
+            ) from error
+        except (pikepdf.PdfError, ValueError, RuntimeError) as error:
+            raise UnsuitableDocument(f"The document is damaged ({error}); {_REWRITE}.") from error
+        try:
+            self._check_readable()
+            self.cross_reference = self._cross_reference(start, os.pread(fd, 64, start))
+            self.catalog = self._catalog()
+        except BaseException:
+            self.pdf.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.pdf.close()
+
+    def object(self, ref: Ref) -> object:
+        """The indirect object; null (None) when the file has none of that number."""
+        return self.pdf.get_object(ref.number, ref.generation)
+
+    def _check_header(self, head: bytes) -> None:
+        if not head:
+            raise UnsuitableDocument("The document is empty; give a PDF file.")
+        if not head.startswith(b"%PDF-"):
+            if b"%PDF-" in head:
+                raise UnsuitableDocument(f"There are bytes before the PDF header; {_REWRITE}.")
+            raise UnsuitableDocument("The file is not a PDF; convert it to PDF first.")
+
+    def _check_readable(self) -> None:
+        if self.pdf.is_encrypted:
+            raise UnsuitableDocument(
+                "The document is encrypted; remove the encryption before it is sealed."
+            )
+
+    def _cross_reference(self, start: int, head: bytes) -> CrossReference:
+        trailer = self.pdf.trailer
+        root = _indirect(trailer, "/Root")
+        if root is None:
+            raise UnsuitableDocument(f"The trailer names no document catalog; {_REWRITE}.")
+        identifier = items(entry(trailer, "/ID"))
+        size = entry(trailer, "/Size")
+        next_number = size if isinstance(size, int) else 0
+        if self.pdf.get_warnings():
+            # qpdf warns when /Size is wrong; counting protects objects from being replaced.
+            next_number = max([next_number, *(item.objgen[0] + 1 for item in self.pdf.objects)])
+        return CrossReference(
+            start=start,
+            is_stream=not head.lstrip(b"\x00\t\n\x0c\r ").startswith(b"xref"),
+            size=next_number,
+            root=root,
+            info=_indirect(trailer, "/Info"),
+            identifier=[bytes(half) for half in identifier if isinstance(half, pikepdf.String)],
+        )
+
+    def _catalog(self) -> pikepdf.Object:
+        catalog = self.pdf.trailer["/Root"]
+        if not isinstance(entry(catalog, "/Pages"), pikepdf.Dictionary):
+            raise UnsuitableDocument(f"The document has no pages; {_REWRITE}.")
+        return catalog
+
+
+def _indirect(dictionary: pikepdf.Object, key: str) -> Ref | None:
+    value = entry(dictionary, key)
+    if isinstance(value, pikepdf.Dictionary) and value.is_indirect:
+        return Ref(*value.objgen)
+    return None
+
+
+def _find_start(tail: bytes) -> int:
+    if b"%%EOF" not in tail:
+        raise UnsuitableDocument(f"The end of the document is missing (truncated?); {_REWRITE}.")
+    match = _START_XREF.search(tail)
+    if match is None:
+        raise UnsuitableDocument(f"There are foreign bytes after the end of the PDF; {_REWRITE}.")
+    return int(match[1])
+
+
+class PageTree:
+    """Finds pages without loading them all; values are pikepdf page dictionaries.
+
+    Raises `UnsuitableDocument` when the tree is cyclic, too deep, or not a tree of pages.
+    """
+
+    def __init__(self, catalog: pikepdf.Object) -> None:
+        self._root = catalog["/Pages"]
+        self._index: dict[Ref, int] | None = None
+
+    def __len__(self) -> int:
+        return _count(self._root)
+
+    def find(self, index: int) -> tuple[pikepdf.Object, dict[str, object]]:
+        """Page `index` (0-based) and the inheritable entries in force on it."""
+        if not 0 <= index < len(self):
+            raise UnsuitableDocument(
+                f"The document has {len(self)} page(s); there is no page {index + 1}."
+            )
+        node: object = self._root
+        inherited: dict[str, object] = {}
+        for _ in range(_MAX_PAGE_TREE_DEPTH):
+            if not isinstance(node, pikepdf.Dictionary) or not node.is_indirect:
+                break
+            for key in ("/MediaBox", "/CropBox", "/Rotate"):
+                if key in node:
+                    inherited[key] = node[key]
+            if not isinstance(entry(node, "/Kids"), pikepdf.Array):
+                return node, inherited
+            kids = items(entry(node, "/Kids"))
+            if _count(node) == len(kids):  # one page each: no need to look at the others
+                node, index = kids[index], 0
+            else:
+                node, index = _descend(kids, index)
+        raise UnsuitableDocument(f"The page tree is broken; {_REWRITE}.")
+
+    def index_of(self, ref: Ref) -> int | None:
+        """The 0-based index of a page object; walks the whole tree once."""
+        if self._index is None:
+            self._index = {page: i for i, page in enumerate(self._walk())}
+        return self._index.get(ref)
+
+    def _walk(self) -> Iterator[Ref]:
+        for index in range(len(self)):
+            page, _ = self.find(index)
+            yield Ref(*page.objgen)
+
+
+def _count(node: object) -> int:
+    """The pages at or below a node of the tree."""
+    if not isinstance(entry(node, "/Kids"), pikepdf.Array):
+        return 1
+    count = entry(node, "/Count")
+    if not isinstance(count, int) or count < 0:
+        raise UnsuitableDocument(f"The page tree is broken; {_REWRITE}.")
+    return count
+
+
+def _descend(kids: Iterable[object], index: int) -> tuple[object, int]:
+    """The kid that page `index` lies in, and the index within it."""
+    for kid in kids:
+        count = _count(kid)
+        if index < count:
+            return kid, index
+        index -= count
+    return None, 0
