@@ -2,4 +2,5 @@
 
 pytest_plugins = [
     "tests.fixtures_token",
+    "tests.fixtures_pki",
 ]

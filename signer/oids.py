@@ -1,0 +1,10 @@
+"""Object identifiers of CMS and its attributes that `signer` writes and reads."""
+
+from __future__ import annotations
+
+OID_SIGNED_DATA = "1.2.840.113549.1.7.2"  # RFC 5652 5.1
+OID_CONTENT_TYPE = "1.2.840.113549.1.9.3"  # RFC 5652 11.1
+OID_MESSAGE_DIGEST = "1.2.840.113549.1.9.4"  # RFC 5652 11.2
+OID_SIGNING_CERTIFICATE = "1.2.840.113549.1.9.16.2.12"  # RFC 2634 5.4
+OID_SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"  # RFC 5035 3
+OID_TST_INFO = "1.2.840.113549.1.9.16.1.4"  # RFC 3161 2.4.2
