@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from hsm._login import log_in_again
-from hsm._objects import StoredKey, mismatch, read_key
+from hsm._objects import StoredKey, mismatch
 from hsm._schemes import PublicKey, SigningRecipe, check_key, check_mechanism, default_scheme
 from hsm._session import Session
 from hsm.errors import SignatureFault
@@ -77,7 +77,7 @@ class PrivateKey:
         """The key object, looked up once a generation: a look-up is linear in all objects."""
         found = self._found
         if found is None or found[0] != session.generation:
-            self._found = found = (session.generation, read_key(session, self.ref))
+            self._found = found = (session.generation, self._token.find_key(session, self.ref))
         return found[1]
 
 

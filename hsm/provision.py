@@ -30,7 +30,6 @@ from hsm._objects import (
     matches,
     mismatch,
     read_certificates,
-    read_key,
     read_keys,
 )
 from hsm._pkcs11 import error_for
@@ -164,7 +163,7 @@ def import_certificates(token: Token, ref: str | KeyRef, data: bytes) -> KeyInfo
     key = token.private_key(ref)
 
     def work(session: Session) -> KeyInfo:
-        stored = read_key(session, key.ref)
+        stored = token.find_key(session, key.ref)
         own = [c for c in offered if matches(c, key.public_key)]
         if not own:
             raise mismatch(key.label)
@@ -195,7 +194,7 @@ def retire(token: Token, ref: str | KeyRef, *, confirm: str, destroy: bool = Fal
     key_ref = token.resolve(ref)
 
     def work(session: Session) -> Retirement:
-        stored = _to_retire(session, key_ref, destroy)
+        stored = _to_retire(token, session, key_ref, destroy)
         if confirm != stored.label:
             raise CeremonyRefused(
                 f"the confirmation does not repeat the label {stored.label!r}; "
@@ -217,10 +216,10 @@ def retire(token: Token, ref: str | KeyRef, *, confirm: str, destroy: bool = Fal
     return token.in_session(work, writable=True)
 
 
-def _to_retire(session: Session, ref: KeyRef, destroy: bool) -> StoredKey:
+def _to_retire(token: Token, session: Session, ref: KeyRef, destroy: bool) -> StoredKey:
     """The key to retire; a retired one may still be destroyed."""
     if not destroy:
-        return read_key(session, ref)
+        return token.find_key(session, ref)
     keys = read_keys(session, ref)
     if len(keys) != 1:
         raise KeyNotFound(

@@ -28,7 +28,15 @@ from cryptography import x509
 
 from hsm import _cryptoki as ck
 from hsm._login import PinSource, log_in
-from hsm._objects import certificate_for, chain_of, matches, mismatch, read_certificates, read_key
+from hsm._objects import (
+    StoredKey,
+    certificate_for,
+    chain_of,
+    matches,
+    mismatch,
+    read_certificates,
+    read_key,
+)
 from hsm._pkcs11 import Module, TokenLost, load_module
 from hsm._session import Session
 from hsm._startup import startup_lock
@@ -57,6 +65,7 @@ class _Epoch:
     generation: int
     slot: int
     login: Session  # logged in; closing it would log the process out (trap 2)
+    held_keys: bool  # whether there was any private key when it began
     idle: deque[Session] = field(default_factory=deque)
 
 
@@ -105,7 +114,7 @@ class Token:
         del pin  # so that no traceback that shows local variables can show it
         with startup_lock(module, lock_file):
             token = cls(load_module(module, init_reserved), token_label, source, max_sessions)
-            token.in_session(lambda session: session.find({ck.CKA_CLASS: ck.CKO_PRIVATE_KEY}))
+            token.check_health()
         return token
 
     def __repr__(self) -> str:
@@ -122,7 +131,7 @@ class Token:
     def private_key(self, ref: str | KeyRef, scheme: SignatureScheme | None = None) -> PrivateKey:
         """A key that needs no certificate yet: for the key ceremony (CSR) only."""
         ref = self.resolve(ref)
-        stored = self.in_session(lambda session: read_key(session, ref))
+        stored = self.in_session(lambda session: self.find_key(session, ref))
         if stored.public_key is None:
             raise KeyNotFound(
                 f"the public half of {stored.label!r} cannot be read from the token; give its "
@@ -148,7 +157,7 @@ class Token:
         """
         ref = self.resolve(ref)
         stored, known = self.in_session(
-            lambda session: (read_key(session, ref), read_certificates(session))
+            lambda session: (self.find_key(session, ref), read_certificates(session))
         )
         if certificate is None:
             certificate = certificate_for(stored, known)
@@ -170,6 +179,22 @@ class Token:
         else:
             key.sign_digests([secrets.token_bytes(DIGEST_BYTES[key.scheme.digest_name])])
 
+    def find_key(self, session: Session, ref: KeyRef) -> StoredKey:
+        """`hsm._objects.read_key`, which also notices that the whole token is gone.
+
+        SoftHSM and others answer a search on a vanished token with "no objects" (trap 4).
+        """
+        try:
+            return read_key(session, ref)
+        except KeyNotFound as error:
+            epoch = self._epoch
+            held = epoch is not None and epoch.held_keys
+            if held and not session.find({ck.CKA_CLASS: ck.CKO_PRIVATE_KEY}):
+                raise TokenLost(
+                    f"all keys of the token {self.label!r} have vanished; plug it in and retry"
+                ) from error
+            raise
+
     def in_session(self, work: Callable[[Session], T], *, writable: bool = False) -> T:
         """Run `work` in a session of its own; for the package's own use. Not to be nested.
 
@@ -189,9 +214,9 @@ class Token:
         try:
             self._module.reinitialise(generation)
             return self._attempt(work, writable)
-        except TokenUnavailable:
+        except TokenUnavailable as error:
             self._down_until = time.monotonic() + RECOVERY_PAUSE_S
-            raise
+            raise TokenUnavailable(str(error)) from error
 
     def _attempt(self, work: Callable[[Session], T], writable: bool) -> T:
         with self._module.use() as generation:
@@ -234,7 +259,8 @@ class Token:
                 slot = self._find_slot()
                 login = Session(self._module, slot, generation, writable=False)
                 log_in(login, self.identity, self._pin)
-                self._epoch = _Epoch(generation, slot, login)
+                held = login.find({ck.CKA_CLASS: ck.CKO_PRIVATE_KEY})
+                self._epoch = _Epoch(generation, slot, login, bool(held))
             return self._epoch
 
     def _find_slot(self) -> int:
