@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,10 +61,14 @@ def survey(sources: Sequence[Path], limits: Limits = ORDINARY) -> tuple[Source, 
     Raises `UnreadableFile` (missing, no permission, nothing in it), `UnsupportedFile`,
     `EncryptedFile`, `DamagedFile` (a whole file) or `LimitExceeded`.
     """
+    return within((look(path, limits) for path in files_of(sources)), limits)
+
+
+def within(sources: Iterable[Source], limits: Limits) -> tuple[Source, ...]:
+    """The files, when all together have no more pages than allowed. Raises LimitExceeded."""
     found: list[Source] = []
     pages = 0
-    for path in _files(sources):
-        source = _look(path, limits)
+    for source in sources:
         found.append(source)
         pages += source.pages
         if pages > limits.pages:
@@ -112,7 +116,8 @@ def intake(
             yield IntakeFault(page, error)
 
 
-def _files(sources: Sequence[Path]) -> Iterator[Path]:
+def files_of(sources: Sequence[Path]) -> Iterator[Path]:
+    """The files, with each folder's in natural order. Raises UnreadableFile."""
     for path in sources:
         if not path.is_dir():
             yield path
@@ -130,7 +135,8 @@ def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(p), "") if p.isdecimal() else (0, p) for p in parts], path.name
 
 
-def _look(path: Path, limits: Limits) -> Source:
+def look(path: Path, limits: Limits) -> Source:
+    """What one file is. Raises like `survey`."""
     name = path.name
     with reading_of(name):
         if not path.exists():

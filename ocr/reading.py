@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from ocr.cleanup import despeckled, rotated, scaled, without_seal
+from ocr.cleanup import despeckled, rotated, scaled
 from ocr.orientation import SURE, ink_balance, lines_run_down
-from ocr.page import Box, Line, PageImage, QuarterTurns, RecognisedPage, Word
+from ocr.page import Box, Line, PageFault, PageImage, QuarterTurns, RecognisedPage, Word
 from ocr.quality import is_blank
-from ocr.raster import Grey, Raster, turned
+from ocr.raster import Grey, turned
 from ocr.recognise import LineMode, Reading, ReadWord, Recogniser
 from ocr.segmentation import Layout, Segment, cut, segment
 from ocr.skew import skew_degrees
@@ -55,18 +55,20 @@ class PageReader:
     def __init__(self, engine: Recogniser) -> None:
         self._engine = engine
 
-    def read(self, image: PageImage, raster: Raster) -> RecognisedPage:
-        """Recognise a page whose kept image decodes to `raster`.
+    def read(self, image: PageImage, even: Grey) -> RecognisedPage:
+        """Recognise a page.
 
-        Raises RecognitionError when the engine fails.
+        `even` is the kept image without seals on even paper (`cleanup.without_seal`; a bilevel
+        page as it is), in its own orientation and size. Raises RecognitionError when the engine
+        fails.
         """
-        # 1 the metadata's quarter turns
-        raster = turned(raster, image.exif_turns)
-        dpi = image.dpi if image.exif_turns % 2 == 0 else (image.dpi[1], image.dpi[0])
-        # 2 even paper, faded seals, working resolution
-        grey, scale_x, scale_y = self._working_image(raster, dpi, bilevel=image.kept.bits == 1)
+        # 1 working resolution, the metadata's quarter turns
+        grey = despeckled(even) if image.kept.bits == 1 else even
+        scale_x, scale_y = (min(1.0, WORKING_DPI / d) for d in image.dpi)
+        grey = turned(scaled(grey, scale_x, scale_y), image.exif_turns)
+        # 2 anything on it?
         if is_blank(grey, WORKING_DPI):
-            return self._page(image, raster, dpi, image.exif_turns, 0.0, (), blank=True)
+            return _page(image, image.exif_turns, 0.0, (), blank=True)
         # 3 quarter turns found by looking; skew
         turns = 0
         if lines_run_down(grey):
@@ -79,22 +81,13 @@ class PageReader:
             turns += 2
             straight = turned(straight, 2)
         # 4 lines, cut and read one by one
-        if turns % 2:
-            scale_x, scale_y, dpi = scale_y, scale_x, (dpi[1], dpi[0])
+        all_turns = _quarter(image.exif_turns + turns)
+        if all_turns % 2:
+            scale_x, scale_y = scale_y, scale_x
         layout = segment(straight, WORKING_DPI)
         view = _View(scale_x, scale_y, skew, straight.shape[1] / 2, straight.shape[0] / 2)
         lines = self._lines(straight, layout, view)
-        all_turns = _quarter(image.exif_turns + turns)
-        return self._page(
-            image, turned(raster, _quarter(turns)), dpi, all_turns, skew, lines, blank=False
-        )
-
-    def _working_image(
-        self, raster: Raster, dpi: tuple[float, float], *, bilevel: bool
-    ) -> tuple[Grey, float, float]:
-        scale_x, scale_y = (min(1.0, WORKING_DPI / d) for d in dpi)
-        grey = despeckled(raster) if bilevel else without_seal(raster)
-        return scaled(grey, scale_x, scale_y), scale_x, scale_y
+        return _page(image, all_turns, skew, lines, blank=False)
 
     def _upside_down(self, straight: Grey) -> bool:
         balance = ink_balance(straight)
@@ -128,19 +121,24 @@ class PageReader:
                 out.append(line)
         return tuple(out)
 
-    def _page(
-        self,
-        image: PageImage,
-        upright: Raster,
-        dpi: tuple[float, float],
-        turns: QuarterTurns,
-        skew: float,
-        lines: tuple[Line, ...],
-        *,
-        blank: bool,
-    ) -> RecognisedPage:
-        height, width = upright.shape[:2]
-        return RecognisedPage(image, turns, width, height, dpi, skew, blank, lines)
+
+def unread(image: PageImage, fault: PageFault) -> RecognisedPage:
+    """The page without text, marked with the fault."""
+    return replace(_page(image, image.exif_turns, 0.0, (), blank=False), fault=fault)
+
+
+def _page(
+    image: PageImage,
+    turns: QuarterTurns,
+    skew: float,
+    lines: tuple[Line, ...],
+    *,
+    blank: bool,
+) -> RecognisedPage:
+    width, height, dpi = image.kept.width_px, image.kept.height_px, image.dpi
+    if turns % 2:
+        width, height, dpi = height, width, (dpi[1], dpi[0])
+    return RecognisedPage(image, turns, width, height, dpi, skew, blank, lines)
 
 
 def _quarter(turns: int) -> QuarterTurns:

@@ -10,6 +10,12 @@ from typing import Protocol
 from ocr.page import Box
 from ocr.raster import Grey
 
+OSD_SURE = 0.5
+"""Orientation confidence from which the engine is believed.
+
+The 15 that others ask for leaves 200-dpi pages on their head.
+"""
+
 
 class LineMode(enum.Enum):
     """How the engine looks at a line image (Tesseract's page segmentation modes)."""

@@ -19,11 +19,9 @@ from ocr.errors import EngineMissing, RecognitionError
 from ocr.models import digests, find_models, languages_of, model_file
 from ocr.page import Box
 from ocr.raster import Grey
-from ocr.recognise import EngineInfo, LineMode, Reading, ReadWord
+from ocr.recognise import OSD_SURE, EngineInfo, LineMode, Reading, ReadWord
 
 _API: TypeAlias = Any  # tesserocr.PyTessBaseAPI; the binding ships no usable types
-
-_OSD_SURE = 0.5  # orientation confidence; the command line's usual 15 leaves 200-dpi pages turned
 
 
 class TesserocrEngine:
@@ -74,7 +72,7 @@ class TesserocrEngine:
         self._pages.SetSourceResolution(dpi)
         found = self._pages.DetectOrientationScript()
         self._pages.Clear()
-        if not found or found["orient_conf"] <= _OSD_SURE:
+        if not found or found["orient_conf"] <= OSD_SURE:
             return None
         return bool(found["orient_deg"] == 180)
 

@@ -1,0 +1,120 @@
+"""Worker processes: as many as cores, each page under limits, each crash one page's.
+
+Workers are spawned, never forked, and hold no keys. A worker that dies or overruns its time
+is replaced; the others never notice.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import pebble
+
+from ocr.errors import EngineCrashed, EngineTimedOut, RecognitionError
+
+if os.name == "posix":
+    import resource
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Pending(Generic[T]):
+    """A task under way."""
+
+    def __init__(self, future: pebble.ProcessFuture[T], seconds: float) -> None:
+        self._future = future
+        self._seconds = seconds
+
+    def result(self) -> T:
+        """Wait for the answer.
+
+        Raises what the task raised, `EngineCrashed` when its worker died, `EngineTimedOut`
+        when it was stopped at its limit.
+        """
+        try:
+            answer: T = self._future.result()
+        except pebble.ProcessExpired as error:
+            raise EngineCrashed(f"the worker process died ({_cause(error.exitcode)})") from error
+        except FutureTimeoutError as error:
+            raise EngineTimedOut(f"stopped after {self._seconds:g} s") from error
+        except CancelledError as error:
+            raise RecognitionError("the workers were stopped") from error
+        except MemoryError as error:
+            raise EngineCrashed("more memory was needed than allowed for a page") from error
+        return answer
+
+
+class Workers:
+    """A pool of processes. `submit` is safe from any thread; use it as a context manager."""
+
+    def __init__(self, count: int | None, seconds: float, memory_bytes: int) -> None:
+        """`count` None: one a core. `seconds` and `memory_bytes` bound each task."""
+        self.count = count or os.cpu_count() or 1
+        self._seconds = seconds
+        self._pool = pebble.ProcessPool(
+            max_workers=self.count,
+            initializer=_start_worker,
+            initargs=(memory_bytes,),
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    def submit(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Pending[T]:
+        """Start a task: a module-level function with arguments that pickle."""
+        future = self._pool.schedule(task, args=args, kwargs=kwargs, timeout=self._seconds)
+        return Pending(future, self._seconds)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop at once: what is still running is not wanted any more."""
+        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble types only part of itself
+        self._pool.join()
+
+
+def _cause(status: int | None) -> str:
+    if status is not None and status < 0:
+        return f"signal {-status}"
+    return f"exit status {status}"
+
+
+def _start_worker(memory_bytes: int) -> None:
+    """Prepare a fresh worker, before any library of the engine is loaded."""
+    # Written, never read: OpenMP takes its limit from the environment of the process that
+    # loads it, and four threads a worker on busy cores make Tesseract four times slower.
+    os.environ["OMP_THREAD_LIMIT"] = "1"  # noqa: TID251 - see above
+    if os.name == "posix":
+        _lower(resource.RLIMIT_AS, memory_bytes)
+        _lower(resource.RLIMIT_CORE, 0)  # a core file would hold people's data
+    import cv2
+
+    cv2.setNumThreads(1)  # the pool already uses every core
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _lower(which: int, value: int) -> None:
+    _, hard = resource.getrlimit(which)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(which, (value, hard))
+
+
+def _die_with_parent() -> None:
+    """End this worker when the process that owns the pool is gone, however it went."""
+    parent: Any = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
