@@ -19,7 +19,7 @@ from signer.algorithms import HASHES
 from signer.errors import PolicyRefused
 
 _DEFAULT = Path(__file__).with_name("algorithms.toml")
-_VIETNAM = dt.timezone(dt.timedelta(hours=7))  # legal dates begin at midnight in Việt Nam
+VIETNAM = dt.timezone(dt.timedelta(hours=7))  # legal dates begin at midnight in Việt Nam
 _FAMILIES = ("rsa-pkcs1", "rsa-pss", "ecdsa")
 
 
@@ -83,7 +83,7 @@ class AlgorithmPolicy:
 
     def check_certificate(self, certificate: x509.Certificate, at: dt.datetime) -> None:
         """Raise `ForbiddenAlgorithm` unless its key and the signature on it are allowed."""
-        self.check_key(certificate.public_key(), at)
+        self.check_key(public_key_of(certificate), at)
         self.check_signature_of(certificate, at)
 
     def check_signature_of(
@@ -109,7 +109,7 @@ class AlgorithmPolicy:
     def _require_any(
         self, families: tuple[str, ...], digest: str | None, bits: int | None, at: dt.datetime
     ) -> None:
-        day = at.astimezone(_VIETNAM).date()
+        day = at.astimezone(VIETNAM).date()
         rules = [r for r in self._rules if r.family in families and r.is_in_force(day)]
         if digest is not None:
             rules = [rule for rule in rules if digest in rule.digests]
@@ -119,6 +119,14 @@ class AlgorithmPolicy:
             raise ForbiddenAlgorithm(
                 f"a {' or '.join(families)} key of {bits} bits is not allowed on {day}"
             )
+
+
+def public_key_of(certificate: x509.Certificate) -> object:
+    """The public key. Raises `ForbiddenAlgorithm` for one that cannot even be read."""
+    try:
+        return certificate.public_key()
+    except (UnsupportedAlgorithm, ValueError) as error:
+        raise ForbiddenAlgorithm(f"the public key is unreadable or unknown: {error}") from error
 
 
 def _rule(entry: dict[str, object]) -> AlgorithmRule:

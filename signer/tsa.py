@@ -16,15 +16,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
-
 from hsm.errors import HSMError
 from hsm.keys import SigningKey
 from signer import der
 from signer.algorithms import HASHES, digest_algorithm, digest_name, signature_algorithm
 from signer.certificate_parts import certificate_parts
-from signer.errors import CertificateRefused
 from signer.oids import (
     OID_CONTENT_TYPE,
     OID_MESSAGE_DIGEST,
@@ -32,6 +28,7 @@ from signer.oids import (
     OID_SIGNING_CERTIFICATE_V2,
     OID_TST_INFO,
 )
+from signer.policy import check_timestamping
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +104,7 @@ class TimestampAuthority:
         Raises `CertificateRefused` unless the certificate has the critical, sole extended key
         usage id-kp-timeStamping (RFC 3161 2.3).
         """
-        _require_timestamping(key.certificate)
+        check_timestamping(key.certificate)
         self._key = key
         self._clock = clock
         self._serials = serials or TimeSerials()
@@ -191,20 +188,6 @@ class TimestampAuthority:
             der.tlv(der.SET, signer_info),
         )
         return der.sequence(der.oid(OID_SIGNED_DATA), der.explicit(0, signed_data))
-
-
-def _require_timestamping(certificate: x509.Certificate) -> None:
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-        if usage.critical and list(usage.value) == [ExtendedKeyUsageOID.TIME_STAMPING]:
-            return
-    except (x509.ExtensionNotFound, ValueError):
-        pass
-    raise CertificateRefused(
-        "Chứng thư của đơn vị cấp dấu thời gian phải có duy nhất EKU timeStamping, đánh dấu "
-        "critical. / A timestamp unit's certificate must have the critical extended key usage "
-        "timeStamping and no other: ask its CA for one."
-    )
 
 
 def _attribute(dotted: str, value: bytes) -> bytes:
