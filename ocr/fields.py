@@ -1,0 +1,300 @@
+"""Field extraction (bóc tách dữ liệu) from the recognised pages of one paper.
+
+Everything extracted is a *proposal*: it stays DRAFT until a named person confirms it. What
+was written by hand is never filled in by machine; it is listed as unread, with its place, for
+the operator to type. Type codes belong to the catalogue of NĐ 30/2020, Appendix III.
+
+Field names: doc_number, doc_symbol, doc_type, agency, parent_agency, place, issued_date
+(ISO 8601), abstract, signer_authority, signer_title, signer_name, citizen_number (one field
+each), recipients (one field each), dossier_code, copy_form (SY, TrS or SL).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ocr.abstract_cells import Title, find_letter_abstract, find_title
+from ocr.doctypes import Catalogue, bundled_catalogue
+from ocr.handwriting import InkProbe, looks_handwritten
+from ocr.header_cells import Head, IssueDate, find_head, read_date, split_agency
+from ocr.page import Box, RecognisedPage
+from ocr.pieces import Piece, Span, join, pieces_of, span_of
+from ocr.signature_cells import clean_title, find_recipients, find_signature
+
+_CITIZEN = re.compile(r"(?<![\d.,/])0\d{11}(?![\d/])")
+_DOSSIER = re.compile(r"(?<![\w.])(?:\d{3}\.\d{2}\.\d{2}\.)?[A-Z]\d{2}(?:\.\d{2})?-\d{6}-\d{4}\b")
+_MENDED = 0.8  # factor on the confidence of a value that had to be mended
+_DASHES = str.maketrans({"–": "-", "—": "-", "Ð": "Đ", " ": None})
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One proposed value: confidence 0-100, box in pixels of the upright page (from 1)."""
+
+    name: str
+    value: str
+    confidence: float
+    box: Box
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadField:
+    """A value that stands on the paper but is not for a machine to read."""
+
+    name: str
+    reason: str  # "handwritten" or "blank"
+    box: Box
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFields:
+    """The proposals of one paper. `state` is always DRAFT here; people confirm elsewhere."""
+
+    fields: tuple[Field, ...]
+    unread: tuple[UnreadField, ...]
+    catalogue: str
+
+    state: str = "DRAFT"
+
+    def get(self, name: str) -> Field | None:
+        """The first field of a name."""
+        return next((f for f in self.fields if f.name == name), None)
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """All values of a name, in reading order."""
+        return tuple(f.value for f in self.fields if f.name == name)
+
+    def to_json(self) -> str:
+        """The proposals as JSON (UTF-8 text, stable order)."""
+        data = {
+            "state": self.state,
+            "catalogue": self.catalogue,
+            "fields": [
+                {
+                    "name": f.name,
+                    "value": f.value,
+                    "confidence": round(f.confidence, 1),
+                    "page": f.page,
+                    "box": _corners(f.box),
+                }
+                for f in self.fields
+            ],
+            "unread": [
+                {"name": u.name, "reason": u.reason, "page": u.page, "box": _corners(u.box)}
+                for u in self.unread
+            ],
+        }
+        return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+
+
+def _corners(box: Box) -> list[float]:
+    return [round(v, 1) for v in (box.left, box.top, box.right, box.bottom)]
+
+
+def extract_fields(
+    pages: Sequence[RecognisedPage], catalogue: Catalogue | None = None
+) -> DocumentFields:
+    """The fields of one paper from its pages in order. Never raises on what the text says.
+
+    Kept images are opened only where a number or a date might be pen writing; an image that
+    cannot be opened counts as no evidence.
+    """
+    book = catalogue or bundled_catalogue()
+    pieces = [p for n, page in enumerate(pages, 1) for p in pieces_of(page, n)]
+    reader = _Reader(pieces, tuple(pages), book)
+    found = tuple(reader.read())
+    basis = f"{book.legal_basis} ({book.valid_from.isoformat()})"
+    return DocumentFields(found, tuple(reader.unread), basis)
+
+
+class _Reader:
+    """One paper's pass over its cells, from the head to the foot."""
+
+    def __init__(
+        self, pieces: list[Piece], pages: tuple[RecognisedPage, ...], catalogue: Catalogue
+    ) -> None:
+        self._pages = pages
+        self._catalogue = catalogue
+        self._ink = InkProbe(pages)
+        self.unread: list[UnreadField] = []
+        self._head, self._main, self._copy = _split_copy(pieces)
+
+    def read(self) -> Iterator[Field]:
+        """All fields, head first."""
+        yield from self._numbering()
+        yield from self._issuer()
+        yield from self._issue_date()
+        yield from self._subject()
+        yield from self._signer()
+        yield from self._numbers()
+        for entry in find_recipients(self._main):
+            yield _field("recipients", entry)
+        yield from self._copy_form()
+
+    # -- cell 3 -----------------------------------------------------------------------------
+
+    def _numbering(self) -> Iterator[Field]:
+        head = self._head
+        if head is None or head.symbol is None:
+            return
+        symbol = head.symbol.text.translate(_DASHES)
+        mended = symbol != head.symbol.text.replace(" ", "")
+        year, code, rest = _parts(symbol)
+        match = self._catalogue.by_code(code)
+        if match is not None and not match.exact:
+            symbol, mended = f"{year}{match.code}{rest}", True
+        if head.number is not None:
+            if looks_handwritten(head.number, head.symbol, self._ink):
+                self._mark("doc_number", "handwritten", head.number)
+            else:
+                yield _field("doc_number", replace(head.number, text=_digits(head.number.text)))
+        elif head.number_gap is not None:
+            self._mark("doc_number", "blank", head.number_gap)
+        yield _field("doc_symbol", replace(head.symbol, text=symbol), mended=mended)
+
+    # -- cells 2 and 4 ----------------------------------------------------------------------
+
+    def _issuer(self) -> Iterator[Field]:
+        if self._head is None:
+            return
+        parent, agency = split_agency(self._head.agency_lines)
+        if agency:
+            yield _field("agency", _tidy(join(agency)))
+        if parent:
+            yield _field("parent_agency", _tidy(join(parent)))
+
+    def _issue_date(self) -> Iterator[Field]:
+        head = self._head
+        if head is not None and head.date is None and head.date_gap is not None:
+            self._mark("issued_date", "handwritten", head.date_gap)
+            return
+        date = head.date if head is not None and head.date is not None else self._date_elsewhere()
+        if date is None:
+            return
+        if self._ink.blue(date.span):
+            self._mark("issued_date", "handwritten", date.span)
+        else:
+            yield _field("issued_date", replace(date.span, text=date.value.isoformat()))
+        if date.place is not None:
+            yield _field("place", _tidy(date.place))
+
+    def _date_elsewhere(self) -> IssueDate | None:
+        """Forms carry place and date above the signature; agreements in the first sentence."""
+        opening: IssueDate | None = None
+        closing: IssueDate | None = None
+        for date in filter(None, map(read_date, self._main)):
+            place = date.place.text.casefold() if date.place is not None else ""
+            if place == "hôm nay":
+                opening = opening or replace(date, place=None)
+            elif place and len(place.split()) <= 6:
+                closing = date
+        return closing or opening
+
+    # -- cell 5 -----------------------------------------------------------------------------
+
+    def _subject(self) -> Iterator[Field]:
+        head = self._head
+        letter = find_letter_abstract(head) if head is not None else None
+        if head is not None:
+            here = [p for p in self._main if p.page == head.page]
+            below = head.bottom - 1
+        else:
+            here = [p for p in self._main if p.page == 1]
+            below = 0.0
+        title = find_title(here, below, self._catalogue) if letter is None else None
+        yield from self._kind(title)
+        if letter is not None:
+            yield _field("abstract", letter)
+        elif title is not None:
+            yield _field("abstract", _tidy(title.abstract or title.span))
+
+    def _kind(self, title: Title | None) -> Iterator[Field]:
+        """The type code, from the symbol first; the heading confirms it or stands in."""
+        named = title.kind if title is not None else None
+        head = self._head
+        if head is not None and head.symbol is not None:
+            _, code, rest = _parts(head.symbol.text.translate(_DASHES))
+            match = self._catalogue.by_code(code) if rest else None
+            if match is not None and match.code in self._catalogue.types:
+                agrees = named is not None and named.code == match.code
+                yield _field(
+                    "doc_type",
+                    replace(head.symbol, text=match.code),
+                    mended=not agrees and not match.exact,
+                )
+                return
+        if title is not None and named is not None:
+            yield _field("doc_type", replace(title.span, text=named.code), mended=not named.exact)
+
+    # -- cells 7 and below --------------------------------------------------------------------
+
+    def _signer(self) -> Iterator[Field]:
+        block = find_signature(self._main)
+        if block is None:
+            return
+        if block.authority:
+            whole = join(block.authority)
+            yield _field("signer_authority", replace(whole, text=clean_title(whole.text)))
+        title = join([block.title])
+        yield _field("signer_title", replace(title, text=clean_title(title.text)))
+        if block.name is not None:
+            yield _field("signer_name", block.name)
+
+    def _numbers(self) -> Iterator[Field]:
+        for piece in self._main:
+            for match in _CITIZEN.finditer(piece.text):
+                yield _field("citizen_number", span_of(piece, match))
+            for match in _DOSSIER.finditer(piece.text):
+                yield _field("dossier_code", span_of(piece, match))
+
+    def _copy_form(self) -> Iterator[Field]:
+        for piece in self._copy:
+            match = self._catalogue.copy_by_title(piece.text.strip(" .:;,-_|"))
+            if match is not None:
+                yield _field("copy_form", replace(join([piece]), text=match.code))
+                return
+
+    def _mark(self, name: str, reason: str, span: Span) -> None:
+        self.unread.append(UnreadField(name, reason, span.box, span.page))
+
+
+def _split_copy(pieces: list[Piece]) -> tuple[Head | None, list[Piece], list[Piece]]:
+    """The paper's own head and pieces, and those of the copying agency's block below it."""
+    first = find_head(pieces)
+    if first is None:
+        return None, pieces, []
+    head, index = first
+    second = find_head(pieces, index + 1)
+    if second is None:
+        return head, pieces, []
+    other = second[0]
+    copy = [p for p in pieces if (p.page, p.middle) >= (other.page, other.top - 1)]
+    main = [p for p in pieces if (p.page, p.middle) < (other.page, other.top - 1)]
+    return head, main, copy
+
+
+def _parts(symbol: str) -> tuple[str, str, str]:
+    """A symbol as year part, type code, and the rest with its hyphen: 2024/, NQ, -HĐND."""
+    year = re.match(r"^\d{4}/", symbol)
+    start = year.end() if year else 0
+    code, hyphen, rest = symbol[start:].partition("-")
+    return symbol[:start], code, hyphen + rest
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\s", "", text)
+
+
+def _tidy(span: Span) -> Span:
+    """Without stray marks at the ends."""
+    return replace(span, text=re.sub(r"\s+", " ", span.text).strip(" .,:;|_-–'\"*"))
+
+
+def _field(name: str, span: Span, *, mended: bool = False) -> Field:
+    confidence = span.confidence * (_MENDED if mended else 1.0)
+    return Field(name, span.text, confidence, span.box, span.page)
