@@ -5,7 +5,7 @@ A signature timestamp (B-T) can only be added while signing: it lies inside the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from signer.sealing.levels import Level
 from signer.sealing.release import opened, released
 from signer.sealing.securitystore import SecurityStore
 from signer.sealing.session import SealingRun, sealing_run
-from signer.sealing.signeddata import SignedData, der_of, order_chain, parse
+from signer.sealing.signeddata import SignedData, order_chain, parse_signed_data
 from signer.sealing.syntax import Value, entry
 from signer.services import RevocationEvidence, RevocationSource, Timestamper
 
@@ -56,21 +56,34 @@ class Augmenter:
         known_certificates: Iterable[x509.Certificate] = (),
         clock: Callable[[], datetime] = now,
     ) -> None:
-        self.timestamper = timestamper
-        self.revocation = revocation
+        self._timestamper = timestamper
+        self._revocation = revocation
         self._known = tuple(known_certificates)
         self._clock = clock
 
     def require(self, level: Level) -> None:
         """Raise `PolicyRefused` when a collaborator that the level needs is missing."""
-        if self.timestamper is None and level.timestamped:
+        if level.timestamped:
+            self.timestamper_for(level)
+        if level.long_term:
+            self._revocation_for(level)
+
+    def timestamper_for(self, level: Level) -> Timestamper:
+        """The timestamping authority. Raises `PolicyRefused` when there is none."""
+        if self._timestamper is None:
             raise PolicyRefused(
-                f"Level {level.value} needs a timestamping authority; configure one, or choose B-B."
+                f"Mức {level.value} cần máy chủ dấu thời gian; hãy cấu hình TSA hoặc chọn B-B. / "
+                f"Level {level.value} needs a timestamping authority: configure one or choose B-B."
             )
-        if self.revocation is None and level.long_term:
+        return self._timestamper
+
+    def _revocation_for(self, level: Level) -> RevocationSource:
+        if self._revocation is None:
             raise PolicyRefused(
-                f"Level {level.value} needs OCSP or CRLs; configure a source, or seal at B-T."
+                f"Mức {level.value} cần OCSP hoặc CRL; hãy cấu hình nguồn hoặc chọn B-T. / Level "
+                f"{level.value} needs OCSP or CRLs: configure a source or choose B-T."
             )
+        return self._revocation
 
     def extend(self, source: Path, target: Path, level: Level = Level.B_LTA) -> AugmentResult:
         """Write `source`, raised to `level` (B-LT or B-LTA), to `target` (may be the same).
@@ -79,7 +92,8 @@ class Augmenter:
         """
         if not level.long_term:
             raise PolicyRefused(
-                f"A finished signature cannot be raised to {level.value}; choose B-LT or B-LTA."
+                f"Không nâng được chữ ký đã có lên {level.value}; hãy chọn B-LT hoặc B-LTA. / A "
+                f"finished signature cannot be raised to {level.value}; choose B-LT or B-LTA."
             )
         self.require(level)
         return self._augment(source, target, lambda run: self.raise_level(run, level))
@@ -95,8 +109,10 @@ class Augmenter:
 
     def raise_level(self, run: SealingRun, level: Level) -> AugmentResult:
         """Append the DSS revision and, for B-LTA, the document timestamp's revision."""
-        covered = self._add_evidence(run)
-        field = self._timestamp_document(run) if level is Level.B_LTA else None
+        covered = self._add_evidence(run, self._revocation_for(level))
+        field = None
+        if level is Level.B_LTA:
+            field = _timestamp_document(run, self.timestamper_for(level))
         return AugmentResult(covered, field)
 
     def _augment(
@@ -109,11 +125,12 @@ class Augmenter:
         ):
             if not run.fields.signed:
                 raise UnsuitableDocument(
-                    "The document carries no signature to preserve; seal it first."
+                    "Tài liệu chưa có chữ ký nào để duy trì; hãy ký trước. / The document carries "
+                    "no signature to preserve; seal it first."
                 )
             return step(run)
 
-    def _add_evidence(self, run: SealingRun) -> tuple[str, ...]:
+    def _add_evidence(self, run: SealingRun, revocation: RevocationSource) -> tuple[str, ...]:
         """Evidence for every signature and timestamp without a VRI entry, in one revision."""
         store = SecurityStore(run.source, run.revisions)
         at = self._clock()
@@ -122,67 +139,67 @@ class Augmenter:
             contents = _contents(run, field)
             if store.covers(contents):
                 continue
-            store.add(contents, self._evidence(field.name, contents, store.certificates, at))
+            evidence = RevocationEvidence((), (), ())
+            for chain in self._chains(field.name, contents, store.certificates):
+                evidence = evidence.merged(revocation.collect(chain, at))
+            store.add(contents, evidence)
             covered.append(field.name)
         if covered:
             run.revisions.commit()
         return tuple(covered)
 
-    def _evidence(
-        self, name: str, contents: bytes, stored: list[bytes], at: datetime
-    ) -> RevocationEvidence:
-        """Evidence for a signature's chain and for that of its timestamp."""
-        if self.revocation is None:  # `require` has refused before
-            raise PolicyRefused("Revocation evidence needs a source; configure OCSP or CRLs.")
-        found = RevocationEvidence((), (), ())
+    def _chains(
+        self, name: str, contents: bytes, stored: Sequence[bytes]
+    ) -> Iterator[list[x509.Certificate]]:
+        """The chain of a signature's certificate, and that of its timestamp's."""
         pending: bytes | None = contents
         while pending is not None:
             try:
-                signed = parse(pending)
+                signed = parse_signed_data(pending)
                 chain = self._chain(signed, stored)
             except ValueError as error:
                 raise UnsuitableDocument(
-                    f"The signature in field {name} cannot be read ({error}); it cannot be "
-                    "preserved."
+                    f"Không đọc được chữ ký trong trường “{name}” ({error}); hãy ký lại tài liệu. "
+                    f"/ The signature cannot be read ({error}) and so not preserved; have the "
+                    "document signed again."
                 ) from error
-            found = found.merged(self.revocation.collect(chain, at))
+            yield chain
             pending = signed.timestamp_token
-        return found
 
-    def _chain(self, signed: SignedData, stored: list[bytes]) -> list[x509.Certificate]:
-        leaf = signed.signer_certificate((*stored, *map(der_of, self._known)))
+    def _chain(self, signed: SignedData, stored: Sequence[bytes]) -> list[x509.Certificate]:
+        known = [*map(x509.load_der_x509_certificate, stored), *self._known]
+        leaf = signed.signer_certificate(known)
         if leaf is None:
             raise ValueError("its signer's certificate is missing")
-        pool = [x509.load_der_x509_certificate(der) for der in (*signed.certificates, *stored)]
-        return order_chain(x509.load_der_x509_certificate(leaf), (*pool, *self._known))
+        carried = map(x509.load_der_x509_certificate, signed.certificates)
+        return order_chain(leaf, (*carried, *known))
 
-    def _timestamp_document(self, run: SealingRun) -> str:
-        """Append a document timestamp over all that is there (EN 319 142-1 5.4.3)."""
-        timestamper = self.timestamper
-        if timestamper is None:  # `require` has refused before
-            raise PolicyRefused("A document timestamp needs a timestamping authority.")
-        name = run.fields.unused_name("Timestamp")
-        ref = run.revisions.allocate()
-        run.fields.fill(run.fields.create(name, 0, INVISIBLE), ref, None)
-        entries: dict[str, Value] = {
-            "/Type": b"/DocTimeStamp",
-            "/Filter": b"/Adobe.PPKLite",
-            "/SubFilter": b"/ETSI.RFC3161",
-        }
-        reserved = token_room(timestamper)
 
-        def fill(digest: bytes) -> bytes:
-            token = timestamper.timestamp(digest, TIMESTAMP_DIGEST)
-            if len(token) > reserved:
-                raise ReservationTooSmall(
-                    f"The timestamp has {len(token)} bytes, but {reserved} were reserved. Nothing "
-                    "was released; its size is known now, so try again."
-                )
-            return token
+def _timestamp_document(run: SealingRun, timestamper: Timestamper) -> str:
+    """Append a document timestamp over all that is there (EN 319 142-1 5.4.3)."""
+    name = run.fields.unused_name("Timestamp")
+    ref = run.revisions.allocate()
+    run.fields.fill(run.fields.create(name, 0, INVISIBLE), ref, None)
+    entries: dict[str, Value] = {
+        "/Type": b"/DocTimeStamp",
+        "/Filter": b"/Adobe.PPKLite",
+        "/SubFilter": b"/ETSI.RFC3161",
+    }
+    reserved = token_room(timestamper)
 
-        written = run.commit_signature(ref, entries, reserved, TIMESTAMP_DIGEST, fill)
-        check_timestamp(written.contents, written.digest)
-        return name
+    def fill(digest: bytes) -> bytes:
+        token = timestamper.timestamp(digest, TIMESTAMP_DIGEST)
+        if len(token) > reserved:
+            raise ReservationTooSmall(
+                f"Dấu thời gian dài {len(token)} byte, chỉ dành {reserved}; hãy thử lại. / The "
+                f"timestamp has {len(token)} bytes, {reserved} were reserved. Nothing was "
+                "released; its size is known now, so try again."
+            )
+        return token
+
+    written = run.commit_signature(ref, entries, reserved, TIMESTAMP_DIGEST, fill)
+    check_timestamp(written.contents, written.digest)
+    return name
 
 
 def token_room(timestamper: Timestamper) -> int:
@@ -197,6 +214,7 @@ def _contents(run: SealingRun, field: SignatureField) -> bytes:
     contents = entry(signature_value(run.source, field), "/Contents")
     if not isinstance(contents, pikepdf.String):
         raise UnsuitableDocument(
-            f"The signature in field {field.name} has no contents; it cannot be preserved."
+            f"Chữ ký trong trường “{field.name}” rỗng; hãy ký lại tài liệu. / The signature has no "
+            "contents and cannot be preserved; have the document signed again."
         )
     return bytes(contents)

@@ -12,23 +12,22 @@ import os
 import re
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from hsm.keys import SignatureScheme
+from signer import der
+from signer.algorithms import (
+    WrongSignature,
+    digest_algorithm,
+    digest_name,
+    signature_algorithm,
+    verify_digest,
+)
 from signer.errors import OutputRejected
-from signer.sealing.cms import DATA, DIGESTS, signature_algorithm
-from signer.sealing.der import OCTET_STRING, read, tlv
+from signer.oids import OID_CONTENT_TYPE, OID_MESSAGE_DIGEST, OID_TST_INFO
 from signer.sealing.incremental import Filled, Prefix
-from signer.sealing.signeddata import CONTENT_TYPE, MESSAGE_DIGEST, TST_INFO, der_of, parse
+from signer.sealing.signeddata import OID_DATA, parse_signed_data
 
 _BYTE_RANGE = re.compile(rb"/ByteRange \[(\d+) (\d+) (\d+) (\d+) *\]")
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-}
 
 
 def read_back(fd: int, prefix: Prefix, filled: Filled) -> tuple[bytes, bytes]:
@@ -40,7 +39,7 @@ def read_back(fd: int, prefix: Prefix, filled: Filled) -> tuple[bytes, bytes]:
     revision = os.pread(fd, filled.revision_end - prefix.size, prefix.size)
     ranges = _BYTE_RANGE.findall(revision)
     if len(ranges) != 1:
-        raise OutputRejected("The sealed revision does not hold exactly one byte range.")
+        raise _rejected("its revision does not hold exactly one byte range")
     first, length, second, rest = (int(part) for part in ranges[0])
     start, end = length - prefix.size, second - prefix.size
     gap = revision[start:end]
@@ -51,7 +50,7 @@ def read_back(fd: int, prefix: Prefix, filled: Filled) -> tuple[bytes, bytes]:
         or not revision[:start].endswith(b"/Contents ")
         or not re.fullmatch(rb"<(?:[0-9a-f]{2})+>", gap)
     ):
-        raise OutputRejected("The byte range does not cover the file up to its /Contents string.")
+        raise _rejected("its byte range does not cover all but the /Contents string")
     digest = prefix.digest.copy()
     digest.update(revision[:start])
     digest.update(revision[end:])
@@ -66,48 +65,25 @@ def check_signature(
     Raises `OutputRejected`.
     """
     try:
-        signed = parse(contents)
-    except ValueError as error:
-        raise OutputRejected(f"The signature written cannot be read back: {error}.") from error
-    if (
-        signed.content is not None
-        or signed.content_type != DATA
-        or signed.attributes.get(CONTENT_TYPE) != DATA
-        or signed.digest_algorithm != tlv(0x30, DIGESTS[scheme.digest_name])
-        or signed.signature_algorithm != signature_algorithm(scheme)
-    ):
-        raise OutputRejected("The signature written is not a detached signature of its scheme.")
-    if signed.attributes.get(MESSAGE_DIGEST) != tlv(OCTET_STRING, digest):
-        raise OutputRejected("The signature written is over another digest than the file's.")
-    if signed.signer_certificate() != der_of(certificate):
-        raise OutputRejected("The signature written names another certificate than the key's.")
-    hashed = hashlib.new(scheme.digest_name, signed.signed_attributes).digest()
-    if not verifies(certificate, scheme, signed.signature, hashed):
-        raise OutputRejected(
-            f"The signature does not verify against the certificate of "
-            f"{certificate.subject.rfc4514_string()}; nothing was released. Check the token."
-        )
-
-
-def verifies(
-    certificate: x509.Certificate, scheme: SignatureScheme, signature: bytes, digest: bytes
-) -> bool:
-    """Whether `signature` over `digest` is by the certificate's key in that scheme."""
-    key = certificate.public_key()
-    algorithm = utils.Prehashed(_HASHES[scheme.digest_name])
-    try:
-        if isinstance(key, ec.EllipticCurvePublicKey) and scheme.family == "ecdsa":
-            key.verify(signature, digest, ec.ECDSA(algorithm))
-        elif isinstance(key, rsa.RSAPublicKey) and scheme.family == "rsa-pss":
-            mask = padding.MGF1(_HASHES[scheme.digest_name])
-            key.verify(signature, digest, padding.PSS(mask, len(digest)), algorithm)
-        elif isinstance(key, rsa.RSAPublicKey) and scheme.family == "rsa-pkcs1":
-            key.verify(signature, digest, padding.PKCS1v15(), algorithm)
-        else:
-            return False
-    except InvalidSignature:
-        return False
-    return True
+        signed = parse_signed_data(contents)
+        if (
+            signed.content is not None
+            or signed.content_type != der.oid(OID_DATA)
+            or signed.attributes.get(der.oid(OID_CONTENT_TYPE)) != der.oid(OID_DATA)
+            or signed.digest_algorithm.raw != digest_algorithm(scheme.digest_name)
+            or signed.signature_algorithm != signature_algorithm(scheme)
+        ):
+            raise _rejected("it is not a detached signature in its scheme")
+        if signed.attributes.get(der.oid(OID_MESSAGE_DIGEST)) != der.octet_string(digest):
+            raise _rejected("it is over another digest than the file's")
+        if signed.signer_certificate() != certificate:
+            raise _rejected("it names another certificate than the key's")
+        hashed = hashlib.new(scheme.digest_name, signed.signed_attributes).digest()
+        verify_digest(certificate.public_key(), scheme, signed.signature, hashed)
+    except der.MalformedDER as error:
+        raise _rejected(f"it cannot be read back: {error}") from error
+    except WrongSignature as error:
+        raise _rejected(f"{error}, so the token answered wrongly") from error
 
 
 def check_timestamp(token: bytes, imprint: bytes) -> None:
@@ -117,10 +93,22 @@ def check_timestamp(token: bytes, imprint: bytes) -> None:
     `OutputRejected`.
     """
     try:
-        signed = parse(token)
-        message_imprint = read(signed.content or b"")[0].children[2].children
-        algorithm, stamped = message_imprint[0].children[0].raw, message_imprint[1].contents
-    except (ValueError, IndexError) as error:
-        raise OutputRejected(f"The timestamp written cannot be read back: {error}.") from error
-    if signed.content_type != TST_INFO or algorithm != DIGESTS["sha256"] or stamped != imprint:
-        raise OutputRejected("The timestamp written is not over the bytes that it should prove.")
+        signed = parse_signed_data(token)
+        _, _, message_imprint, *_ = der.parse(signed.content or b"").children()
+        algorithm, hashed = message_imprint.expect(der.SEQUENCE).children()
+        if (
+            signed.content_type != der.oid(OID_TST_INFO)
+            or digest_name(algorithm) != "sha256"
+            or hashed.content != imprint
+        ):
+            raise _rejected("its timestamp is not over the bytes that it should prove")
+    except ValueError as error:
+        raise _rejected(f"its timestamp cannot be read back: {error}") from error
+
+
+def _rejected(reason: str) -> OutputRejected:
+    return OutputRejected(
+        f"Chữ ký vừa tạo không qua được kiểm tra ({reason}) nên đã bị hủy; hãy kiểm tra thiết bị "
+        f"khóa rồi ký lại. / The signature just made failed its check: {reason}. Nothing was "
+        "released; check the token, then seal again."
+    )

@@ -11,40 +11,23 @@ import hashlib
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from hsm.keys import SignatureScheme, SigningKey
+from hsm.keys import SignatureScheme
+from signer import der
+from signer.algorithms import digest_algorithm, signature_algorithm
+from signer.certificate_parts import certificate_parts
 from signer.errors import PolicyRefused, ReservationTooSmall
-from signer.sealing.der import NULL, OCTET_STRING, integer, oid, sequence, set_of, tlv
-from signer.sealing.signeddata import (
-    CONTENT_TYPE,
-    MESSAGE_DIGEST,
-    SIGNATURE_TIME_STAMP,
-    SIGNED_DATA,
-    issuer_and_serial,
+from signer.oids import (
+    OID_CONTENT_TYPE,
+    OID_MESSAGE_DIGEST,
+    OID_SIGNED_DATA,
+    OID_SIGNING_CERTIFICATE_V2,
 )
+from signer.sealing.signeddata import OID_DATA, OID_SIGNATURE_TIME_STAMP
 
-DATA = oid("1.2.840.113549.1.7.1")
-_SIGNING_CERTIFICATE_V2 = oid("1.2.840.113549.1.9.16.2.47")
-_MGF1 = oid("1.2.840.113549.1.1.8")
-_RSASSA_PSS = oid("1.2.840.113549.1.1.10")
-
-DIGESTS = {
-    "sha256": oid("2.16.840.1.101.3.4.2.1"),
-    "sha384": oid("2.16.840.1.101.3.4.2.2"),
-    "sha512": oid("2.16.840.1.101.3.4.2.3"),
-}
-_RSA_PKCS1 = {
-    "sha256": oid("1.2.840.113549.1.1.11"),
-    "sha384": oid("1.2.840.113549.1.1.12"),
-    "sha512": oid("1.2.840.113549.1.1.13"),
-}
-_ECDSA = {
-    "sha256": oid("1.2.840.10045.4.3.2"),
-    "sha384": oid("1.2.840.10045.4.3.3"),
-    "sha512": oid("1.2.840.10045.4.3.4"),
-}
-
+_MESSAGE_DIGEST = der.oid(OID_MESSAGE_DIGEST)
+_SIGNED_DATA = der.oid(OID_SIGNED_DATA)
+_DATA = der.oid(OID_DATA)
 _TIMESTAMP_OVERHEAD = 64  # the unsigned attribute around a token, and longer length octets
 _MARGIN = 32  # length octets of the outer structures
 
@@ -58,36 +41,30 @@ class CMSBuilder:
         chain: tuple[x509.Certificate, ...],
         scheme: SignatureScheme,
     ) -> None:
-        der = certificate.public_bytes(Encoding.DER)
-        digest_algorithm = sequence(DIGESTS[scheme.digest_name])
-        # ESSCertIDv2 with its default hash SHA-256 (RFC 5035 4): whatever the scheme's digest.
-        ess = sequence(sequence(sequence(tlv(OCTET_STRING, hashlib.sha256(der).digest()))))
-        self._content_type = sequence(CONTENT_TYPE, set_of([DATA]))
-        self._signing_certificate = sequence(_SIGNING_CERTIFICATE_V2, set_of([ess]))
-        self._before_attributes = b"".join((integer(1), issuer_and_serial(der), digest_algorithm))
+        """Raises `PolicyRefused` for a certificate whose key is neither RSA nor EC."""
+        parts = certificate_parts(certificate)
+        algorithm = digest_algorithm(scheme.digest_name)
+        # ESSCertIDv2 with its default hash SHA-256 (RFC 5035 4), whatever the scheme's digest.
+        fingerprint = der.octet_string(hashlib.sha256(parts.encoded).digest())
+        ess = der.sequence(der.sequence(der.sequence(fingerprint)))
+        self._content_type = _attribute(OID_CONTENT_TYPE, _DATA)
+        self._signing_certificate = _attribute(OID_SIGNING_CERTIFICATE_V2, ess)
+        self._before_attributes = der.integer(1) + parts.issuer_and_serial + algorithm
         self._signature_algorithm = signature_algorithm(scheme)
         # A root is known to whoever trusts it; carrying it would only make files larger.
-        issuers = [c.public_bytes(Encoding.DER) for c in chain if c.subject != c.issuer]
+        issuers = [certificate_parts(c).encoded for c in chain if c.subject != c.issuer]
+        certificates = sorted({parts.encoded, *issuers})
         self._before_signer_infos = b"".join(
             (
-                integer(1),
-                set_of([digest_algorithm]),
-                sequence(DATA),
-                set_of(dict.fromkeys([der, *issuers]), tag=0xA0),
+                der.integer(1),
+                der.set_of([algorithm]),
+                der.sequence(_DATA),
+                der.explicit(0, *certificates),
             )
         )
-        self.digest_name = scheme.digest_name
-        self._longest_signature = longest_signature(certificate)
-        empty = self.assemble(
-            self.signed_attributes(hashlib.new(scheme.digest_name).digest()),
-            bytes(self._longest_signature),
-        )
-        self._longest_plain = len(empty) + _MARGIN
-
-    @classmethod
-    def for_key(cls, key: SigningKey) -> CMSBuilder:
-        """The builder of a key's certificate, chain and scheme."""
-        return cls(key.certificate, key.chain, key.scheme)
+        attributes = self.signed_attributes(hashlib.new(scheme.digest_name).digest())
+        longest = self.assemble(attributes, bytes(_longest_signature(certificate)))
+        self._longest_plain = len(longest) + _MARGIN
 
     def reservation(self, timestamp_size: int = 0) -> int:
         """Bytes that always hold the result, with a timestamp token of at most that size."""
@@ -97,8 +74,8 @@ class CMSBuilder:
 
     def signed_attributes(self, message_digest: bytes) -> bytes:
         """The attributes as a DER SET OF: what is hashed and signed (RFC 5652 5.4)."""
-        digest = sequence(MESSAGE_DIGEST, set_of([tlv(OCTET_STRING, message_digest)]))
-        return set_of([self._content_type, digest, self._signing_certificate])
+        digest = der.sequence(_MESSAGE_DIGEST, der.tlv(der.SET, der.octet_string(message_digest)))
+        return der.set_of([self._content_type, digest, self._signing_certificate])
 
     def assemble(
         self, signed_attributes: bytes, signature: bytes, timestamp_token: bytes | None = None
@@ -106,56 +83,48 @@ class CMSBuilder:
         """The ContentInfo; the token becomes the signature-time-stamp attribute (B-T)."""
         unsigned = b""
         if timestamp_token is not None:
-            attribute = sequence(SIGNATURE_TIME_STAMP, set_of([timestamp_token]))
-            unsigned = set_of([attribute], tag=0xA1)
-        signer_info = sequence(
+            unsigned = der.explicit(1, _attribute(OID_SIGNATURE_TIME_STAMP, timestamp_token))
+        signer_info = der.sequence(
             self._before_attributes,
             b"\xa0" + signed_attributes[1:],  # [0] IMPLICIT in place of SET (RFC 5652 5.3)
             self._signature_algorithm,
-            tlv(OCTET_STRING, signature),
+            der.octet_string(signature),
             unsigned,
         )
-        signed_data = sequence(self._before_signer_infos, set_of([signer_info]))
-        return sequence(SIGNED_DATA, tlv(0xA0, signed_data))
+        signed_data = der.sequence(self._before_signer_infos, der.tlv(der.SET, signer_info))
+        return der.sequence(_SIGNED_DATA, der.explicit(0, signed_data))
 
 
-def signature_algorithm(scheme: SignatureScheme) -> bytes:
-    """The AlgorithmIdentifier (RFC 4055, RFC 5758); PSS salt as long as the digest."""
-    digest = scheme.digest_name
-    if scheme.family == "rsa-pkcs1":
-        return sequence(_RSA_PKCS1[digest], tlv(NULL))
-    if scheme.family == "ecdsa":
-        return sequence(_ECDSA[digest])
-    hash_algorithm = sequence(DIGESTS[digest])
-    salt = hashlib.new(digest).digest_size
-    parameters = sequence(
-        tlv(0xA0, hash_algorithm),
-        tlv(0xA1, sequence(_MGF1, hash_algorithm)),
-        tlv(0xA2, integer(salt)),
-    )
-    return sequence(_RSASSA_PSS, parameters)
+def _attribute(dotted: str, value: bytes) -> bytes:
+    return der.sequence(der.oid(dotted), der.tlv(der.SET, value))
 
 
-def longest_signature(certificate: x509.Certificate) -> int:
+def _longest_signature(certificate: x509.Certificate) -> int:
     """The most bytes that a signature by this certificate's key can have."""
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         return (key.key_size + 7) // 8
     if isinstance(key, ec.EllipticCurvePublicKey):
-        half = bytes([0xFF]) * ((key.key_size + 7) // 8)
-        return len(sequence(*[integer(int.from_bytes(half, "big"))] * 2))
+        largest = der.integer(2 ** (8 * ((key.key_size + 7) // 8)) - 1)
+        return len(der.sequence(largest, largest))
+    name = certificate.subject.rfc4514_string()
     raise PolicyRefused(
-        f"The certificate of {certificate.subject.rfc4514_string()} holds neither an RSA nor an "
-        "elliptic-curve key; use another certificate."
+        f"Khóa trong chứng thư “{name}” không phải RSA hay ECC; hãy dùng chứng thư khác. / "
+        "The certificate holds neither an RSA nor an elliptic-curve key; use another one."
     )
 
 
 def fit(cms: bytes, reserved: int) -> bytes:
-    """Return `cms`, or raise `ReservationTooSmall` when it outgrew its room."""
+    """Return `cms`, or raise `ReservationTooSmall` when it outgrew its room.
+
+    The key has signed by then. It is not asked again on its own account: a second operation
+    of an agency's key is a decision, and a record, of the caller's.
+    """
     if len(cms) > reserved:
         raise ReservationTooSmall(
-            f"The signature needs {len(cms)} bytes, but {reserved} were reserved. Nothing was "
-            "released, yet the key has signed once: record that, then seal again with "
-            f"bytes_reserved of at least {len(cms)}."
+            f"Chữ ký cần {len(cms)} byte nhưng chỉ dành {reserved} byte; khóa đã ký một lần, chưa "
+            f"có tệp nào được phát hành. Hãy ghi nhận rồi ký lại. / The signature needs {len(cms)} "
+            f"bytes, {reserved} were reserved. Nothing was released, yet the key has signed once: "
+            f"record that, then seal again (bytes_reserved of at least {len(cms)})."
         )
     return cms

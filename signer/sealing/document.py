@@ -18,10 +18,6 @@ import pikepdf
 from signer.errors import UnsuitableDocument
 from signer.sealing.syntax import Ref, entry, items
 
-_REWRITE = (
-    "re-create it from its source, or rewrite it before its first signature "
-    "(for example: qpdf --object-streams=preserve IN.pdf OUT.pdf)"
-)
 _TAIL = 2048
 _START_XREF = re.compile(rb"startxref\s+(\d+)\s+%%EOF\s*\x00*\s*\Z")
 _MAX_PAGE_TREE_DEPTH = 64
@@ -61,11 +57,9 @@ class SourceDocument:
                 access_mode=pikepdf.AccessMode.stream,
             )
         except pikepdf.PasswordError as error:
-            raise UnsuitableDocument(
-                "The document is encrypted; remove the password before it is sealed."
-            ) from error
+            raise _encrypted() from error
         except (pikepdf.PdfError, ValueError, RuntimeError) as error:
-            raise UnsuitableDocument(f"The document is damaged ({error}); {_REWRITE}.") from error
+            raise _damaged(f"hỏng ({error})", f"is damaged ({error})") from error
         try:
             self._check_readable()
             self.cross_reference = self._cross_reference(start, os.pread(fd, 64, start))
@@ -91,23 +85,28 @@ class SourceDocument:
 
     def _check_header(self, head: bytes) -> None:
         if not head:
-            raise UnsuitableDocument("The document is empty; give a PDF file.")
+            raise UnsuitableDocument(
+                "Tệp rỗng; hãy chọn một tệp PDF. / The file is empty; give a PDF file."
+            )
         if not head.startswith(b"%PDF-"):
             if b"%PDF-" in head:
-                raise UnsuitableDocument(f"There are bytes before the PDF header; {_REWRITE}.")
-            raise UnsuitableDocument("The file is not a PDF; convert it to PDF first.")
+                raise _damaged(
+                    "có dữ liệu lạ trước phần đầu PDF", "has bytes before the PDF header"
+                )
+            raise UnsuitableDocument(
+                "Tệp không phải PDF; hãy chuyển sang PDF trước khi ký. / The file is not a PDF; "
+                "convert it to PDF first."
+            )
 
     def _check_readable(self) -> None:
         if self.pdf.is_encrypted:
-            raise UnsuitableDocument(
-                "The document is encrypted; remove the encryption before it is sealed."
-            )
+            raise _encrypted()
 
     def _cross_reference(self, start: int, head: bytes) -> CrossReference:
         trailer = self.pdf.trailer
         root = _indirect(trailer, "/Root")
         if root is None:
-            raise UnsuitableDocument(f"The trailer names no document catalog; {_REWRITE}.")
+            raise _damaged("không có danh mục gốc", "names no document catalog")
         identifier = items(entry(trailer, "/ID"))
         size = entry(trailer, "/Size")
         next_number = size if isinstance(size, int) else 0
@@ -126,7 +125,7 @@ class SourceDocument:
     def _catalog(self) -> pikepdf.Object:
         catalog = self.pdf.trailer["/Root"]
         if not isinstance(entry(catalog, "/Pages"), pikepdf.Dictionary):
-            raise UnsuitableDocument(f"The document has no pages; {_REWRITE}.")
+            raise _damaged("không có trang nào", "has no pages")
         return catalog
 
 
@@ -139,11 +138,26 @@ def _indirect(dictionary: pikepdf.Object, key: str) -> Ref | None:
 
 def _find_start(tail: bytes) -> int:
     if b"%%EOF" not in tail:
-        raise UnsuitableDocument(f"The end of the document is missing (truncated?); {_REWRITE}.")
+        raise _damaged("bị cắt cụt ở cuối", "has lost its end (truncated?)")
     match = _START_XREF.search(tail)
     if match is None:
-        raise UnsuitableDocument(f"There are foreign bytes after the end of the PDF; {_REWRITE}.")
+        raise _damaged("có dữ liệu lạ sau phần cuối", "has foreign bytes after its end")
     return int(match[1])
+
+
+def _encrypted() -> UnsuitableDocument:
+    return UnsuitableDocument(
+        "Tài liệu bị mã hóa; hãy gỡ mật khẩu trước khi ký. / The document is encrypted; remove "
+        "the password before it is sealed."
+    )
+
+
+def _damaged(vietnamese: str, english: str) -> UnsuitableDocument:
+    return UnsuitableDocument(
+        f"Tài liệu {vietnamese}; hãy xuất lại từ nguồn, hoặc ghi lại bằng qpdf trước chữ ký đầu "
+        f"tiên. / The document {english}; re-create it from its source, or rewrite it before its "
+        "first signature (qpdf IN.pdf OUT.pdf)."
+    )
 
 
 class PageTree:
@@ -163,7 +177,8 @@ class PageTree:
         """Page `index` (0-based) and the inheritable entries in force on it."""
         if not 0 <= index < len(self):
             raise UnsuitableDocument(
-                f"The document has {len(self)} page(s); there is no page {index + 1}."
+                f"Tài liệu có {len(self)} trang, không có trang {index + 1}; hãy chọn trang khác. "
+                f"/ The document has {len(self)} page(s), there is no page {index + 1}; choose one."
             )
         node: object = self._root
         inherited: dict[str, object] = {}
@@ -180,7 +195,7 @@ class PageTree:
                 node, index = kids[index], 0
             else:
                 node, index = _descend(kids, index)
-        raise UnsuitableDocument(f"The page tree is broken; {_REWRITE}.")
+        raise _damaged("có cây trang bị hỏng", "has a broken page tree")
 
     def index_of(self, ref: Ref) -> int | None:
         """The 0-based index of a page object; walks the whole tree once."""
@@ -200,7 +215,7 @@ def _count(node: object) -> int:
         return 1
     count = entry(node, "/Count")
     if not isinstance(count, int) or count < 0:
-        raise UnsuitableDocument(f"The page tree is broken; {_REWRITE}.")
+        raise _damaged("có cây trang bị hỏng", "has a broken page tree")
     return count
 
 

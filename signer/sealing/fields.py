@@ -128,8 +128,8 @@ class SignatureFields:
         field = self._fields.get(name)
         if field is None and name in self._names:
             raise PolicyRefused(
-                f"{name} is the name of a form field that is no signature field; "
-                "choose another name."
+                f"“{name}” là trường biểu mẫu khác, không phải trường chữ ký; hãy chọn tên khác. / "
+                "That name belongs to a form field that is no signature field; choose another."
             )
         return field
 
@@ -149,8 +149,9 @@ class SignatureFields:
         """
         if not name or "." in name or name in self._names:
             raise PolicyRefused(
-                f"{name!r} cannot name a new signature field: it is empty, holds a period, or is "
-                "taken; choose another name."
+                f"Không thể đặt tên trường chữ ký mới là “{name}” (rỗng, có dấu chấm, hoặc đã có); "
+                "hãy chọn tên khác. / A new signature field cannot have this name: it is empty, "
+                "holds a period, or is taken; choose another."
             )
         ref = self._revisions.allocate()
         page, _ = self._tree.find(page_index)
@@ -194,12 +195,14 @@ class SignatureFields:
     def _read(self, form: object) -> None:
         if entry(form, "/XFA") is not None:
             raise UnsuitableDocument(
+                "Tài liệu là biểu mẫu XFA, PDF/A không cho phép; hãy in ra PDF thường trước. / "
                 "The document is an XFA form, which PDF/A forbids; print it to a plain PDF first."
             )
         for count, (name, kind, node) in enumerate(_walk(entry(form, "/Fields"))):
             if count >= _MAX_FIELDS:
                 raise UnsuitableDocument(
-                    f"The form has more than {_MAX_FIELDS} fields; re-create the document."
+                    f"Biểu mẫu có hơn {_MAX_FIELDS} trường; hãy tạo lại tài liệu. / The form has "
+                    f"more than {_MAX_FIELDS} fields; re-create the document."
                 )
             self._names.add(name)
             if kind == "/Sig" and node.is_indirect:
@@ -286,7 +289,8 @@ def _walk(fields: object) -> Iterator[tuple[str, str, pikepdf.Object]]:
             continue
         if depth >= _MAX_FIELD_DEPTH:
             raise UnsuitableDocument(
-                "The form's fields are nested too deep, or in a circle; re-create the document."
+                "Các trường biểu mẫu lồng quá sâu hoặc thành vòng; hãy tạo lại tài liệu. / The "
+                "form's fields are nested too deep, or in a circle; re-create the document."
             )
         kind = str(node.get("/FT", kind))
         name = prefix

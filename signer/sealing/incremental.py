@@ -151,7 +151,8 @@ class Revisions:
         value = self.value(ref)
         if not isinstance(value, dict):
             raise UnsuitableDocument(
-                f"Object {ref.number} should be a dictionary; re-create the document."
+                f"Đối tượng {ref.number} phải là từ điển; hãy xuất lại tài liệu từ nguồn. / Object "
+                f"{ref.number} should be a dictionary; re-create the document from its source."
             )
         return value
 

@@ -57,30 +57,35 @@ class Restrictions:
         """Raise `PolicyRefused` unless a signature may go into `field` (None: a new one)."""
         if self.permission == _NO_CHANGES:
             raise PolicyRefused(
-                "The document is certified as final (DocMDP: no changes), so a further signature "
-                "would break it; sign a copy made before it was certified."
+                "Tài liệu đã được chứng nhận là bản cuối (DocMDP không cho thay đổi); hãy ký bản "
+                "chưa chứng nhận. / The document is certified as final (DocMDP: no changes), so "
+                "another signature would break it; sign a copy made before it was certified."
             )
         if field is None and self.permission is not None:
             raise PolicyRefused(
-                f"The document is certified, so no signature field ({name}) may be added to it; "
-                "create all fields before the certifying signature, or use an empty one."
+                f"Tài liệu đã được chứng nhận nên không thêm được trường “{name}”; hãy tạo đủ các "
+                "trường trước chữ ký chứng nhận, hoặc dùng trường còn trống. / The document is "
+                "certified, so no signature field may be added: create all fields before the "
+                "certifying signature, or use an empty one."
             )
         if any(lock.covers(name) for lock in self.locks):
             raise PolicyRefused(
-                f"An earlier signature locks the field {name} (FieldMDP); use another field."
+                f"Một chữ ký trước đã khóa trường “{name}” (FieldMDP); hãy dùng trường khác. / An "
+                "earlier signature locks this field (FieldMDP); use another one."
             )
         if field is not None and field.mandatory_seed:
             raise PolicyRefused(
-                f"The field {name} carries mandatory seed values, which sealing cannot honour; "
-                "use another field."
+                f"Trường “{name}” có ràng buộc bắt buộc (SV) mà hệ thống không đáp ứng; hãy dùng "
+                "trường khác. / This field carries mandatory seed values, which sealing cannot "
+                "honour; use another one."
             )
 
-    def check_certifying(self) -> None:
-        """Raise `PolicyRefused` unless the next signature would be the first."""
-        if self.signatures:
+    def check_certifying(self, earlier: int = 0) -> None:
+        """Raise `PolicyRefused` unless the signature is the first; `earlier` ones are planned."""
+        if self.signatures or earlier:
             raise PolicyRefused(
-                "Only the first signature can certify a document, and it is signed already; "
-                "seal without certification."
+                "Chỉ chữ ký đầu tiên mới chứng nhận được tài liệu; hãy ký không chứng nhận. / Only "
+                "the first signature can certify a document; seal without certification."
             )
 
     def certified(self) -> None:

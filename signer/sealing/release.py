@@ -25,8 +25,8 @@ def released(target: Path) -> Iterator[int]:
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
         raise UnsuitableDocument(
-            f"{target} cannot be written ({error.strerror}); choose a folder that exists and "
-            "may be written to."
+            f"Không ghi được {target} ({error.strerror}); hãy chọn thư mục có thật và có quyền "
+            "ghi. / It cannot be written; choose a folder that exists and may be written to."
         ) from error
     try:
         try:
@@ -38,8 +38,9 @@ def released(target: Path) -> Iterator[int]:
     except OSError as error:
         _forget(temporary)
         raise UnsuitableDocument(
-            f"{target} cannot be written ({error.strerror}); free some space or choose another "
-            "place. Nothing was left behind."
+            f"Không ghi được {target} ({error.strerror}); hãy giải phóng dung lượng hoặc chọn nơi "
+            "khác. / It cannot be written; free some space or choose another place. Nothing was "
+            "left behind."
         ) from error
     except BaseException:
         _forget(temporary)
@@ -54,11 +55,15 @@ def opened(source: Path) -> Iterator[int]:
         fd = os.open(source, os.O_RDONLY)
     except OSError as error:
         raise UnsuitableDocument(
-            f"{source} cannot be read ({error.strerror}); check the name and the permissions."
+            f"Không đọc được {source} ({error.strerror}); hãy kiểm tra tên và quyền. / It cannot "
+            "be read; check the name and the permissions."
         ) from error
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise UnsuitableDocument(f"{source} is not a file; give a PDF file.")
+            raise UnsuitableDocument(
+                f"{source} không phải là tệp; hãy chọn một tệp PDF. / It is not a file; give "
+                "a PDF file."
+            )
         yield fd
     finally:
         os.close(fd)

@@ -115,7 +115,6 @@ class Sealer:
         self._augmenter = Augmenter(
             timestamper, revocation, known_certificates=known_certificates, clock=clock
         )
-        self._timestamper = timestamper
         self._precheck = precheck
         self._clock = clock
 
@@ -165,7 +164,10 @@ class Sealer:
     def _check(self, requests: Sequence[SealRequest]) -> None:
         """Refuse what can be refused before anything is read."""
         if not requests:
-            raise PolicyRefused("There is no signature to make; give at least one request.")
+            raise PolicyRefused(
+                "Không có yêu cầu ký nào; hãy nêu ít nhất một. / There is no signature to make; "
+                "give at least one request."
+            )
         for request in requests:
             self._augmenter.require(request.level)
             self._room(request)
@@ -174,15 +176,19 @@ class Sealer:
     def _room(self, request: SealRequest) -> int:
         """Bytes to reserve. Raises `ReservationTooSmall` before the key is used if it can."""
         builder = _builder(request.key.certificate, request.key.chain, request.key.scheme)
-        tokens = self._timestamper if request.level.timestamped else None
+        tokens = self._timestamper(request.level)
         needed = builder.reservation(token_room(tokens) if tokens else 0)
         reserved = request.bytes_reserved or needed
         if reserved < builder.reservation():
             raise ReservationTooSmall(
-                f"{reserved} bytes cannot hold a signature of the key {request.key.label}, which "
-                f"needs {needed}; nothing was signed. Leave bytes_reserved out."
+                f"{reserved} byte không đủ cho chữ ký của khóa “{request.key.label}” (cần "
+                f"{needed}); chưa ký gì. Hãy bỏ bytes_reserved. / {reserved} bytes cannot hold the "
+                f"signature, which needs {needed}; nothing was signed. Leave bytes_reserved out."
             )
         return reserved
+
+    def _timestamper(self, level: Level) -> Timestamper | None:
+        return self._augmenter.timestamper_for(level) if level.timestamped else None
 
     def _seal(
         self, source: int | bytes, fd: int, requests: Sequence[SealRequest]
@@ -197,7 +203,7 @@ class Sealer:
     def _sign(self, run: SealingRun, plan: _Planned) -> SealResult:
         request, key = plan.request, plan.request.key
         builder = _builder(key.certificate, key.chain, key.scheme)
-        timestamper = self._timestamper if request.level.timestamped else None
+        timestamper = self._timestamper(request.level)
         reserved = self._room(request)
         made: list[bytes] = []
 
@@ -284,9 +290,7 @@ def _plan(run: SealingRun, requests: Sequence[SealRequest]) -> list[_Planned]:
     planned: list[_Planned] = []
     for count, request in enumerate(requests):
         if request.certify:
-            run.restrictions.check_certifying()
-            if count:
-                raise PolicyRefused("Only the first of several signatures can certify.")
+            run.restrictions.check_certifying(earlier=count)
         field = run.fields.find(request.field_name) if request.field_name else None
         name = request.field_name or run.fields.unused_name("Signature")
         run.restrictions.check_signing(name, field)
@@ -303,12 +307,14 @@ def _check_empty(field: SignatureField, stamp: Stamp | None, taken: Sequence[str
     """Raise `PolicyRefused` unless the field is free and the stamp has its size."""
     if field.signature is not None or field.name in taken:
         raise PolicyRefused(
-            f"The field {field.name} is signed already; choose another name, or leave it out."
+            f"Trường “{field.name}” đã ký; hãy chọn tên khác hoặc bỏ trống. / This field "
+            "is signed already; choose another name, or leave it out."
         )
     if stamp is None:
         if field.visible and not field.has_appearance:
             raise PolicyRefused(
-                f"The field {field.name} is visible; give a stamp profile to draw in it."
+                f"Trường “{field.name}” hiển thị trên trang; hãy chọn mẫu hình chữ ký. / This "
+                "field is visible; choose a stamp profile to draw in it."
             )
         return
     width, height = field.rect[2] - field.rect[0], field.rect[3] - field.rect[1]
@@ -317,8 +323,9 @@ def _check_empty(field: SignatureField, stamp: Stamp | None, taken: Sequence[str
     )
     if off > _SAME_SIZE:
         raise PolicyRefused(
-            f"The stamp does not have the size of the field {field.name} "
-            f"({width:.0f} × {height:.0f} pt); choose another profile or another field."
+            f"Hình chữ ký không vừa trường “{field.name}” ({width:.0f} × {height:.0f} pt); hãy "
+            "chọn mẫu khác hoặc trường khác. / The stamp does not have the size of the field; "
+            "choose another profile or another field."
         )
 
 

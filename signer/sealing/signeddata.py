@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from signer.sealing.der import Node, oid, read, sequence
+from signer import der
+from signer.certificate_parts import certificate_parts
+from signer.certificate_path import MAX_PATH, find_issuer
+from signer.oids import OID_SIGNED_DATA
 
-SIGNED_DATA = oid("1.2.840.113549.1.7.2")
-TST_INFO = oid("1.2.840.113549.1.9.16.1.4")
-CONTENT_TYPE = oid("1.2.840.113549.1.9.3")
-MESSAGE_DIGEST = oid("1.2.840.113549.1.9.4")
-SIGNATURE_TIME_STAMP = oid("1.2.840.113549.1.9.16.2.14")
+OID_DATA = "1.2.840.113549.1.7.1"  # RFC 5652 4
+OID_SIGNATURE_TIME_STAMP = "1.2.840.113549.1.9.16.2.14"  # RFC 3161 appendix A
+_CONTEXT_0, _CONTEXT_1, _SUBJECT_KEY_ID = 0xA0, 0xA1, 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,103 +24,90 @@ class SignedData:
     content_type: bytes  # the encapsulated content's type, an encoded OID
     content: bytes | None  # the encapsulated content, None when detached
     certificates: tuple[bytes, ...]  # DER
-    signer: bytes  # IssuerAndSerialNumber, encoded
-    digest_algorithm: bytes
+    signer: der.Element  # IssuerAndSerialNumber or [0] SubjectKeyIdentifier
+    digest_algorithm: der.Element
     signed_attributes: bytes  # as the SET OF that was signed
-    attributes: dict[bytes, bytes]  # encoded OID → the encoded first value
+    attributes: dict[bytes, bytes]  # encoded OID → the encoded only value
     signature_algorithm: bytes
     signature: bytes
     timestamp_token: bytes | None  # the signature-time-stamp attribute
 
-    def signer_certificate(self, known: Iterable[bytes] = ()) -> bytes | None:
-        """The DER of the signer's certificate, from the structure or from `known`."""
-        for der in (*self.certificates, *known):
-            if issuer_and_serial(der) == self.signer:
-                return der
+    def signer_certificate(self, known: Iterable[x509.Certificate] = ()) -> x509.Certificate | None:
+        """The signer's certificate, from the structure or from `known`. Raises ValueError."""
+        for certificate in (*map(x509.load_der_x509_certificate, self.certificates), *known):
+            if self.signer.tag == _SUBJECT_KEY_ID:
+                if self.signer.content == _key_identifier(certificate):
+                    return certificate
+            elif certificate_parts(certificate).issuer_and_serial == self.signer.raw:
+                return certificate
         return None
 
 
-def parse(der: bytes) -> SignedData:
-    """Read a ContentInfo; bytes behind it (the padding of /Contents) are ignored.
+def parse_signed_data(contents: bytes) -> SignedData:
+    """Read a ContentInfo; what follows it (the padding of /Contents) is ignored.
 
-    Raises ValueError when it is not a SignedData with one SignerInfo and signed attributes.
+    Raises `der.MalformedDER` when it is not a SignedData with one SignerInfo and signed
+    attributes.
     """
     try:
-        content_info = read(der)[0].children
-        if content_info[0].raw != SIGNED_DATA:
-            raise ValueError("not a SignedData")
-        fields = content_info[1].children[0].children
-        encapsulated = fields[2].children
-        certificates = [n.raw for f in fields if f.tag == 0xA0 for n in f.children]
-        (signer_info,) = fields[-1].children
-        return _signer_info(signer_info, encapsulated, tuple(certificates))
-    except IndexError as error:
-        raise ValueError("the SignedData lacks a mandatory part") from error
+        whole = der.Element(contents, der.SEQUENCE, 0, 0, len(contents))
+        kind, content = next(whole.children()).expect(der.SEQUENCE).children()
+        _require(kind.raw == der.oid(OID_SIGNED_DATA), "not a SignedData")
+        fields = list(content.unwrap().expect(der.SEQUENCE).children())
+        encapsulated = list(fields[2].expect(der.SEQUENCE).children())
+        certificates = [child.raw for f in fields if f.tag == _CONTEXT_0 for child in f.children()]
+        (signer_info,) = fields[-1].expect(der.SET).children()
+        _, sid, digest, signed, algorithm, signature, *unsigned = signer_info.children()
+        signed.expect(_CONTEXT_0)
+        inner = encapsulated[1].unwrap().content if len(encapsulated) > 1 else None
+        added = _attributes(unsigned[0].expect(_CONTEXT_1)) if unsigned else {}
+        return SignedData(
+            content_type=encapsulated[0].raw,
+            content=inner,
+            certificates=tuple(certificates),
+            signer=sid,
+            digest_algorithm=digest,
+            signed_attributes=der.tlv(der.SET, signed.content),
+            attributes=_attributes(signed),
+            signature_algorithm=algorithm.raw,
+            signature=signature.expect(der.OCTET_STRING).content,
+            timestamp_token=added.get(der.oid(OID_SIGNATURE_TIME_STAMP)),
+        )
+    except der.MalformedDER:
+        raise
+    except (ValueError, IndexError, StopIteration) as error:
+        raise der.MalformedDER("a mandatory part is missing, or occurs twice") from error
 
 
-def _signer_info(
-    node: Node, encapsulated: Sequence[Node], certificates: tuple[bytes, ...]
-) -> SignedData:
-    parts = node.children
-    signed = parts[3]
-    if signed.tag != 0xA0:
-        raise ValueError("the SignerInfo has no signed attributes")
-    unsigned = _attributes(parts[6]) if len(parts) > 6 else {}
-    return SignedData(
-        content_type=encapsulated[0].raw,
-        content=encapsulated[1].children[0].contents if len(encapsulated) > 1 else None,
-        certificates=certificates,
-        signer=parts[1].raw,
-        digest_algorithm=parts[2].raw,
-        signed_attributes=b"\x31" + signed.raw[1:],
-        attributes=_attributes(signed),
-        signature_algorithm=parts[4].raw,
-        signature=parts[5].contents,
-        timestamp_token=unsigned.get(SIGNATURE_TIME_STAMP),
-    )
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise der.MalformedDER(otherwise)
 
 
-def _attributes(node: Node) -> dict[bytes, bytes]:
+def _attributes(element: der.Element) -> dict[bytes, bytes]:
+    """Attribute type → its first value."""
     found = {}
-    for attribute in node.children:
-        kind, values = attribute.children
-        found[kind.raw] = values.children[0].raw
+    for attribute in element.children():
+        kind, values = attribute.expect(der.SEQUENCE).children()
+        found[kind.raw] = next(values.expect(der.SET).children()).raw
     return found
 
 
-def issuer_and_serial(certificate: bytes) -> bytes:
-    """IssuerAndSerialNumber of a DER certificate, with the issuer's own bytes (RFC 5652 10.2.4).
-
-    Raises ValueError when `certificate` is not one.
-    """
-    fields = read(certificate)[0].children[0].children
-    at = 1 if fields[0].tag == 0xA0 else 0  # version is absent in version 1 certificates
-    serial, issuer = fields[at], fields[at + 2]
-    return sequence(issuer.raw, serial.raw)
+def _key_identifier(certificate: x509.Certificate) -> bytes | None:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except (x509.ExtensionNotFound, ValueError):
+        return None
+    return extension.value.digest
 
 
 def order_chain(leaf: x509.Certificate, pool: Iterable[x509.Certificate]) -> list[x509.Certificate]:
     """`leaf` and its issuers out of `pool`, nearest first, as far as they are known."""
     chain = [leaf]
     candidates = list(pool)
-    while chain[-1].issuer != chain[-1].subject:
-        issuer = next((c for c in candidates if _issued(c, chain[-1])), None)
-        if issuer is None or issuer in chain:
+    while chain[-1].issuer != chain[-1].subject and len(chain) < MAX_PATH:
+        issuer = find_issuer(chain[-1], candidates)
+        if issuer is None:
             break
         chain.append(issuer)
     return chain
-
-
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    if issuer.subject != certificate.issuer:
-        return False
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except Exception:  # noqa: BLE001 - cryptography raises many kinds; each means "not the issuer"
-        return False
-    return True
-
-
-def der_of(certificate: x509.Certificate) -> bytes:
-    """The certificate's DER."""
-    return certificate.public_bytes(Encoding.DER)

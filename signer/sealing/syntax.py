@@ -36,7 +36,8 @@ def load(value: object, depth: int = 0) -> Value:
     """
     if depth > _MAX_DEPTH:
         raise UnsuitableDocument(
-            "The document nests values more than 100 levels deep; re-create it from its source."
+            "Tài liệu lồng giá trị quá 100 mức; hãy xuất lại từ nguồn. / The document nests values "
+            "more than 100 levels deep; re-create it from its source."
         )
     if isinstance(value, pikepdf.Dictionary):
         if depth and value.is_indirect:
