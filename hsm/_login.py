@@ -33,15 +33,24 @@ class PinSource:
 
     def fingerprint(self) -> bytes:
         """A keyed hash to compare PINs with, without asking the token."""
-        return hashlib.blake2b(self._read().encode(), key=_KEY).digest()
+        return _fingerprint(self._read())
 
-    def present(self, session: Session, user: int) -> int:
-        """C_Login as `user`; returns the CK_RV. The copy made for the module is wiped."""
-        room = ctypes.create_string_buffer(self._read().encode())
+    def present(self, session: Session, user: int) -> tuple[int, bytes]:
+        """C_Login as `user`; returns the CK_RV and the fingerprint of the PIN it was given.
+
+        Asks for the PIN once. The copy made for the module is wiped.
+        """
+        pin = self._read()
+        room = ctypes.create_string_buffer(pin.encode())
         try:
-            return session.module.call("C_Login", session.handle, user, room, len(room) - 1)
+            code = session.module.call("C_Login", session.handle, user, room, len(room) - 1)
         finally:
             ctypes.memset(room, 0, len(room))
+        return code, _fingerprint(pin)
+
+
+def _fingerprint(pin: str) -> bytes:
+    return hashlib.blake2b(pin.encode(), key=_KEY).digest()
 
 
 def log_in(session: Session, who: str, pin: PinSource) -> None:
@@ -56,15 +65,14 @@ def log_in(session: Session, who: str, pin: PinSource) -> None:
         if message := logins.refused.get(who):
             raise PinError(message)
         generation, accepted = logins.accepted.get(who, (0, b""))
-        offered = pin.fingerprint()
         if generation == session.generation:
-            if not hmac.compare_digest(offered, accepted):
+            if not hmac.compare_digest(pin.fingerprint(), accepted):
                 raise PinError(
                     "this process is logged in to the token with another PIN; "
                     "correct the PIN, the token was not asked"
                 )
             return
-        code = pin.present(session, ck.CKU_USER)
+        code, offered = pin.present(session, ck.CKU_USER)
         if code == ck.CKR_USER_ALREADY_LOGGED_IN:
             raise DeviceError(
                 "other code in this process has logged in to the token, so that the PIN cannot "
@@ -81,7 +89,8 @@ def log_in_again(session: Session, who: str, pin: PinSource) -> None:
     with logins.guard:
         if message := logins.refused.get(who):
             raise PinError(message)
-        _check(pin.present(session, ck.CKU_CONTEXT_SPECIFIC), who, session)
+        code, _ = pin.present(session, ck.CKU_CONTEXT_SPECIFIC)
+        _check(code, who, session)
 
 
 def _check(code: int, who: str, session: Session) -> None:

@@ -16,7 +16,7 @@ _BATCH: Final = 64  # handles fetched in one C_FindObjects
 class Session:
     """A session handle of one generation. For one thread at a time; the pool sees to that."""
 
-    __slots__ = ("_length", "_room", "generation", "handle", "module")
+    __slots__ = ("_length", "_room", "generation", "handle", "module", "slot")
 
     def __init__(self, module: Module, slot: int, generation: int, *, writable: bool) -> None:
         handle = ck.CK_ULONG()
@@ -24,6 +24,7 @@ class Session:
         module.do("C_OpenSession", slot, flags, None, None, ctypes.byref(handle))
         self.module = module
         self.handle = handle.value
+        self.slot = slot
         self.generation = generation
         self._room = ctypes.create_string_buffer(ck.SIGNATURE_ROOM)
         self._length = ck.CK_ULONG()
@@ -116,7 +117,7 @@ class Session:
         length = self._length
         length.value = ck.SIGNATURE_ROOM
         self.module.do("C_Sign", self.handle, data, len(data), self._room, ctypes.byref(length))
-        return self._room.raw[: length.value]
+        return ctypes.string_at(self._room, length.value)
 
 
 class _Template:

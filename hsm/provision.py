@@ -86,7 +86,7 @@ class KeyInfo:
     ref: KeyRef
     kind: str  # as `KeyKind`, or "unknown"
     non_exportable: bool  # the token says: sensitive, not extractable
-    made_in_token: bool
+    made_in_token: bool | None  # None: the token does not say
     retired: bool
     certificates: tuple[CertificateInfo, ...]  # newest first
 
@@ -319,6 +319,11 @@ def _non_exportable(session: Session, handle: int) -> bool:
     return session.flag(handle, ck.CKA_SENSITIVE) and not session.flag(handle, ck.CKA_EXTRACTABLE)
 
 
+def _made_in_token(session: Session, handle: int) -> bool | None:
+    value = session.read(handle, ck.CKA_LOCAL)
+    return None if value is None else value != b"\0"
+
+
 def _describe(
     session: Session, token: Token, key: StoredKey, known: list[StoredCertificate]
 ) -> KeyInfo:
@@ -340,7 +345,7 @@ def _describe(
         ref=KeyRef(token=token.label, object=key.label, id=key.id, type="private"),
         kind="unknown" if key.public_key is None else describe(key.public_key),
         non_exportable=_non_exportable(session, key.handle),
-        made_in_token=session.flag(key.handle, ck.CKA_LOCAL),
+        made_in_token=_made_in_token(session, key.handle),
         retired=key.retired,
         certificates=tuple(sorted(certificates, key=lambda c: c.not_before, reverse=True)),
     )

@@ -15,6 +15,7 @@ keep the other tokens of the module from working.
 from __future__ import annotations
 
 import ctypes
+import logging
 import secrets
 import threading
 import time
@@ -41,10 +42,11 @@ from hsm._pkcs11 import Module, TokenLost, load_module
 from hsm._session import Session
 from hsm._startup import startup_lock
 from hsm._tokenkey import CertifiedKey, PrivateKey
-from hsm.errors import HSMError, KeyNotFound, PinError, TokenUnavailable
+from hsm.errors import HSMError, KeyNotFound, ModuleError, PinError, TokenUnavailable
 from hsm.keys import KeyRef, SignatureScheme, SigningKey
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 
 MAX_SESSIONS: Final = 32  # more threads than that wait; tokens rarely do more at a time
 WAIT_S: Final = 30.0  # for a free session
@@ -80,7 +82,8 @@ class Token:
         self._pin = pin
         self._lock = threading.Lock()  # guards the making of _epoch
         self._epoch: _Epoch | None = None
-        self._permits = threading.BoundedSemaphore(max_sessions)
+        self._max_sessions = max_sessions
+        self._permits: threading.Semaphore | None = None  # made with the first epoch
         self._down_until = 0.0
         self.label = label
         self.manufacturer = ""
@@ -209,40 +212,44 @@ class Token:
         try:
             return self._attempt(work, writable)
         except TokenLost as lost:
+            _LOG.warning("token %s lost, re-initialising the module: %s", self.label, lost)
             generation = lost.generation
-        assert generation is not None  # noqa: S101 - _attempt sets it on every TokenLost
         try:
             self._module.reinitialise(generation)
             return self._attempt(work, writable)
-        except TokenUnavailable as error:
+        except (TokenUnavailable, ModuleError) as error:
             self._down_until = time.monotonic() + RECOVERY_PAUSE_S
             raise TokenUnavailable(str(error)) from error
 
     def _attempt(self, work: Callable[[Session], T], writable: bool) -> T:
         with self._module.use() as generation:
-            if not self._permits.acquire(timeout=WAIT_S):
-                raise TokenUnavailable(
-                    f"no session of the token {self.label!r} became free within {WAIT_S:.0f} s; "
-                    "it is overloaded or hangs"
-                )
             try:
-                epoch = self._enter(generation)
-                session = self._take(epoch, writable)
+                epoch, permits = self._enter(generation)
+                if not permits.acquire(timeout=WAIT_S):
+                    raise TokenUnavailable(
+                        f"no session of the token {self.label!r} became free within "
+                        f"{WAIT_S:.0f} s; it is overloaded or hangs"
+                    )
                 try:
-                    result = work(session)
-                except BaseException:
-                    session.close()  # an operation may be active in it
-                    raise
-                if writable:
-                    session.close()
-                else:
-                    epoch.idle.append(session)
+                    return self._work(work, epoch, writable)
+                finally:
+                    permits.release()
             except TokenLost as lost:
                 lost.generation = generation
                 raise
-            finally:
-                self._permits.release()
-            return result
+
+    def _work(self, work: Callable[[Session], T], epoch: _Epoch, writable: bool) -> T:
+        session = self._take(epoch, writable)
+        try:
+            result = work(session)
+        except BaseException:
+            session.close()  # an operation may be active in it
+            raise
+        if writable:
+            session.close()
+        else:
+            epoch.idle.append(session)
+        return result
 
     def _take(self, epoch: _Epoch, writable: bool) -> Session:
         if not writable:
@@ -252,16 +259,24 @@ class Token:
                 pass
         return Session(self._module, epoch.slot, epoch.generation, writable=writable)
 
-    def _enter(self, generation: int) -> _Epoch:
+    def _enter(self, generation: int) -> tuple[_Epoch, threading.Semaphore]:
         """The epoch of `generation`; the first to come finds the token and logs in."""
+        epoch, permits = self._epoch, self._permits
+        if epoch is not None and permits is not None and epoch.generation == generation:
+            return epoch, permits  # the common case needs no lock: both are set once whole
         with self._lock:
-            if self._epoch is None or self._epoch.generation != generation:
+            if self._epoch is None or self._permits is None or self._epoch.generation != generation:
                 slot = self._find_slot()
                 login = Session(self._module, slot, generation, writable=False)
-                log_in(login, self.identity, self._pin)
-                held = login.find({ck.CKA_CLASS: ck.CKO_PRIVATE_KEY})
+                try:
+                    log_in(login, self.identity, self._pin)
+                    held = login.find({ck.CKA_CLASS: ck.CKO_PRIVATE_KEY})
+                except BaseException:
+                    login.close()
+                    raise
                 self._epoch = _Epoch(generation, slot, login, bool(held))
-            return self._epoch
+                self._permits = self._permits or threading.Semaphore(self._max_sessions)
+            return self._epoch, self._permits
 
     def _find_slot(self) -> int:
         found = {
@@ -293,6 +308,9 @@ class Token:
         self.serial = ck.text(info.serialNumber)
         self.identity = "|".join((self.manufacturer, self.model, self.serial, self.label))
         self.mechanisms = frozenset(_mechanisms(module, slot))
+        # 0 and CK_UNAVAILABLE_INFORMATION say nothing; two more are the login and a writer
+        if 0 < info.ulMaxSessionCount < self._max_sessions + 2:
+            self._max_sessions = max(1, info.ulMaxSessionCount - 2)
         said = " | ".join(
             (
                 self.manufacturer,
