@@ -9,6 +9,7 @@ SignerError
 ├── RevocationError        no usable OCSP response or CRL where one is required
 ├── ReservationTooSmall    the CMS outgrew the bytes reserved for it
 ├── OutputRejected         the cheap check found the produced signature wrong
+├── SignatureNotValid      a verification that had to pass did not (`.report` has it all)
 └── TrustError             trust anchors are missing or unreadable
 """
 
@@ -49,6 +50,17 @@ class ReservationTooSmall(SignerError):
 
 class OutputRejected(SignerError):
     """The finished signature failed the check that runs before release; it was discarded."""
+
+
+class SignatureNotValid(SignerError):
+    """A verification that had to be TOTAL-PASSED was not.
+
+    `report` is the `signer.verification.report.VerificationReport` that says why.
+    """
+
+    def __init__(self, message: str, *, report: object) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class TrustError(SignerError):

@@ -1,0 +1,301 @@
+"""CMS SignedData as a PDF signature may carry it (RFC 5652, ETSI EN 319 122-1), strictly.
+
+Threats: signed-attribute confusion, encapsulated content, several SignerInfos, missing
+signing-certificate, contradicting algorithms, octets that no signature protects. What is not
+signed (versions, sets, unsigned attributes) has to be exactly what RFC 5652 says; what deviates
+is collected in `deviations`, for it is harmless only where a later signature covers it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from signer.verification.algorithms import (
+    SignatureAlgorithm,
+    digest_name,
+    signature_algorithm,
+    verifies,
+)
+from signer.verification.certificates import Certificate
+from signer.verification.der import (
+    OCTET_STRING,
+    SEQUENCE,
+    SET,
+    DERError,
+    Node,
+    check_tree,
+    read,
+)
+
+ID_DATA = "1.2.840.113549.1.7.1"
+ID_SIGNED_DATA = "1.2.840.113549.1.7.2"
+ID_TST_INFO = "1.2.840.113549.1.9.16.1.4"
+CONTENT_TYPE = "1.2.840.113549.1.9.3"
+MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
+SIGNING_TIME = "1.2.840.113549.1.9.5"
+SIGNING_CERTIFICATE = "1.2.840.113549.1.9.16.2.12"
+SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
+ALGORITHM_PROTECTION = "1.2.840.113549.1.9.52"
+SIGNATURE_TIMESTAMP = "1.2.840.113549.1.9.16.2.14"
+ADBE_REVOCATION = "1.2.840.113583.1.1.8"
+MAX_CERTIFICATES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SignedData:
+    """One SignedData with its only SignerInfo; nothing in it is verified yet."""
+
+    content_type: str
+    content: bytes | None
+    certificates: tuple[bytes, ...]
+    revocation_values: tuple[bytes, ...]  # CRLs of the crls field
+    issuer: bytes  # of the signer identifier; empty when it is a key identifier
+    serial: int
+    key_identifier: bytes
+    digest: str
+    algorithm: SignatureAlgorithm
+    signature: bytes
+    signed_octets: bytes  # the attributes as SET OF, which is what was signed
+    signed: dict[str, list[Node]] = field(repr=False)
+    unsigned: dict[str, list[Node]] = field(repr=False)
+    deviations: tuple[str, ...]
+    is_ber: bool
+
+
+def parse_contents(contents: bytes) -> SignedData:
+    """The SignedData in /Contents; behind it only zero octets. Raises `DERError`."""
+    node, rest = read(contents)
+    if rest.strip(b"\0"):
+        raise DERError("the padding behind the signature is not zero")
+    return parse_signed_data(node)
+
+
+def parse_signed_data(node: Node) -> SignedData:
+    """Raises `DERError`, `signer.verification.algorithms.UnknownAlgorithm`."""
+    outer = node.expect(SEQUENCE).children()
+    if len(outer) != 2 or outer[0].oid() != ID_SIGNED_DATA:
+        raise DERError("not a CMS SignedData")
+    parts = outer[1].explicit(0xA0).expect(SEQUENCE).children()
+    if len(parts) < 4:
+        raise DERError("SignedData has too few parts")
+    if not node.is_ber:
+        check_tree(node)
+    version, digests, encapsulated, *rest = parts
+    content_type, content = _encapsulated(encapsulated)
+    certificates: list[Node] = []
+    revocation: list[Node] = []
+    if rest and rest[0].tag == 0xA0:
+        certificates = rest.pop(0).children()
+    if rest and rest[0].tag == 0xA1:
+        revocation = rest.pop(0).children()
+    if len(rest) != 1 or len(certificates) > MAX_CERTIFICATES:
+        raise DERError("SignedData has unknown parts or too many certificates")
+    signers = rest[0].expect(SET).children()
+    if len(signers) != 1:
+        raise DERError(f"{len(signers)} SignerInfos; a PDF signature has exactly one")
+    return _signer_info(
+        signers[0], version.integer(), digests, content_type, content, certificates, revocation,
+        node.is_ber,
+    )  # fmt: skip
+
+
+def _encapsulated(node: Node) -> tuple[str, bytes | None]:
+    parts = node.expect(SEQUENCE).children()
+    if len(parts) == 1:
+        return parts[0].oid(), None
+    if len(parts) != 2:
+        raise DERError("an unreadable EncapsulatedContentInfo")
+    return parts[0].oid(), parts[1].explicit(0xA0).octet_string()
+
+
+def _signer_info(
+    node: Node, version: int, digests: Node, content_type: str, content: bytes | None,
+    certificates: list[Node], revocation: list[Node], is_ber: bool,
+) -> SignedData:  # fmt: skip
+    parts = node.expect(SEQUENCE).children()
+    if len(parts) < 6 or parts[3].tag != 0xA0:
+        raise DERError("the signature has no signed attributes")
+    own_version, identifier, digest_node, attributes, algorithm_node, signature, *rest = parts
+    if len(rest) > 1 or (rest and rest[0].tag != 0xA1):
+        raise DERError("the SignerInfo has unknown parts")
+    issuer, serial, key_identifier = _identifier(identifier)
+    digest = digest_name(digest_node)
+    deviations = list(
+        _deviations(version, own_version.integer(), content_type, bool(key_identifier),
+                    certificates, revocation)
+    )  # fmt: skip
+    named = [digest_name(n) for n in digests.expect(SET).children()]
+    if named != [digest]:
+        deviations.append("digestAlgorithms is not exactly the signer's digest")
+    if attributes.octets[1] == 0x80:
+        raise DERError("signed attributes of indefinite length")
+    return SignedData(
+        content_type=content_type,
+        content=content,
+        certificates=tuple(n.octets for n in certificates if n.tag == SEQUENCE),
+        revocation_values=tuple(n.octets for n in revocation if n.tag == SEQUENCE),
+        issuer=issuer,
+        serial=serial,
+        key_identifier=key_identifier,
+        digest=digest,
+        algorithm=signature_algorithm(algorithm_node, digest),
+        signature=signature.octet_string(),
+        signed_octets=bytes([SET]) + attributes.octets[1:],
+        signed=_attributes(attributes),
+        unsigned=_attributes(rest[0]) if rest else {},
+        deviations=tuple(deviations),
+        is_ber=is_ber,
+    )
+
+
+def _identifier(node: Node) -> tuple[bytes, int, bytes]:
+    if node.tag == 0x80:
+        return b"", 0, node.content
+    parts = node.expect(SEQUENCE).children()
+    if len(parts) != 2:
+        raise DERError("an unreadable signer identifier")
+    return parts[0].expect(SEQUENCE).octets, parts[1].integer(), b""
+
+
+def _deviations(
+    version: int, signer_version: int, content_type: str, by_key: bool,
+    certificates: list[Node], revocation: list[Node],
+) -> Iterable[str]:  # fmt: skip
+    """What RFC 5652 5.1 and 5.3 prescribe and no signature protects."""
+    tags = {n.tag for n in certificates}
+    if 0xA3 in tags or any(n.tag != SEQUENCE for n in revocation):
+        wanted = 5
+    elif 0xA2 in tags:
+        wanted = 4
+    elif 0xA1 in tags or by_key or content_type != ID_DATA:
+        wanted = 3
+    else:
+        wanted = 1
+    if version != wanted:
+        yield f"SignedData version {version}, RFC 5652 asks for {wanted}"
+    if signer_version != (3 if by_key else 1):
+        yield f"SignerInfo version {signer_version} does not fit its identifier"
+    if tags - {SEQUENCE} or any(n.tag != SEQUENCE for n in revocation):
+        yield "certificates or revocation values of a kind that cannot be checked"
+
+
+def _attributes(node: Node) -> dict[str, list[Node]]:
+    out: dict[str, list[Node]] = {}
+    for attribute in node.children():
+        parts = attribute.expect(SEQUENCE).children()
+        if len(parts) != 2:
+            raise DERError("an unreadable attribute")
+        kind = parts[0].oid()
+        values = parts[1].expect(SET).children()
+        if kind in out or not values:
+            raise DERError(f"attribute {kind} stands twice or is empty")
+        out[kind] = values
+    return out
+
+
+def single(signed: dict[str, list[Node]], kind: str) -> Node | None:
+    """The only value of an attribute; None when it is absent. Raises `DERError`."""
+    values = signed.get(kind)
+    if values is None:
+        return None
+    if len(values) != 1:
+        raise DERError(f"attribute {kind} has {len(values)} values")
+    return values[0]
+
+
+def message_digest(data: SignedData) -> bytes:
+    """The digest that was signed. Raises `DERError` when it is missing."""
+    node = single(data.signed, MESSAGE_DIGEST)
+    if node is None:
+        raise DERError("the message-digest attribute is missing")
+    return node.expect(OCTET_STRING).content
+
+
+def check_content_type(data: SignedData, wanted: str) -> None:
+    """Content and attribute must both name `wanted`. Raises `DERError`."""
+    node = single(data.signed, CONTENT_TYPE)
+    if node is None:
+        raise DERError("the content-type attribute is missing")
+    if node.oid() != wanted or data.content_type != wanted:
+        raise DERError("the content-type attribute and the content do not agree")
+
+
+def check_algorithm_protection(data: SignedData) -> None:
+    """CMSAlgorithmProtection (RFC 6211), when present, must agree. Raises `DERError`."""
+    node = single(data.signed, ALGORITHM_PROTECTION)
+    if node is None:
+        return
+    parts = node.expect(SEQUENCE).children()
+    if len(parts) != 2 or parts[1].tag != 0xA1 or digest_name(parts[0]) != data.digest:
+        raise DERError("CMSAlgorithmProtection does not agree with the digest")
+    inner = Node(SEQUENCE, b"\x30" + parts[1].octets[1:], parts[1].content, parts[1].is_ber)
+    if signature_algorithm(inner, data.digest) != data.algorithm:
+        raise DERError("CMSAlgorithmProtection does not agree with the signature algorithm")
+
+
+def signing_time(data: SignedData) -> dt.datetime | None:
+    """The signing-time attribute: a claim, not a proof. Raises `DERError`."""
+    node = single(data.signed, SIGNING_TIME)
+    return node.time() if node else None
+
+
+def names_certificate(data: SignedData, certificate: Certificate) -> bool | None:
+    """Whether signing-certificate(-v2) names `certificate`; None without such an attribute.
+
+    Raises `DERError` for unreadable ones. Both attributes must agree when both are there.
+    """
+    answers: list[bool] = []
+    for kind in (SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2):
+        node = single(data.signed, kind)
+        if node is None:
+            continue
+        outer = node.expect(SEQUENCE).children()
+        identifiers = outer[0].expect(SEQUENCE).children() if outer else []
+        if not identifiers:
+            raise DERError("signing-certificate names no certificate")
+        answers.append(_ess_matches(identifiers[0], certificate, kind))
+    return all(answers) if answers else None
+
+
+def _ess_matches(identifier: Node, certificate: Certificate, kind: str) -> bool:
+    parts = identifier.expect(SEQUENCE).children()
+    digest = "sha1"
+    if kind == SIGNING_CERTIFICATE_V2:
+        digest = "sha256"
+        if parts and parts[0].tag == SEQUENCE:
+            digest = digest_name(parts.pop(0))
+    if not parts:
+        raise DERError("signing-certificate has no hash")
+    # the algorithm is the producer's choice; SHA-1 is what RFC 2634 fixed for the old attribute
+    hashed = hashlib.new(digest, certificate.der, usedforsecurity=False).digest()
+    if parts[0].expect(OCTET_STRING).content != hashed:
+        return False
+    if len(parts) > 1:
+        issuer_serial = parts[1].expect(SEQUENCE).children()
+        if len(issuer_serial) != 2 or issuer_serial[1].integer() != certificate.serial:
+            return False
+        names = [n for n in issuer_serial[0].children() if n.tag == 0xA4]
+        return [n.content for n in names] == [certificate.issuer]
+    return True
+
+
+def signature_verifies(data: SignedData, certificate: Certificate) -> bool:
+    """True when the signature over the signed attributes is the certificate's key's."""
+    return verifies(certificate.key, data.algorithm, data.signature, data.signed_octets)
+
+
+def revocation_archival(data: SignedData) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """CRLs and OCSP responses of adbe-revocationInfoArchival (ISO 32000-2, 12.8.3.3.2)."""
+    node = single(data.signed, ADBE_REVOCATION)
+    crls: tuple[bytes, ...] = ()
+    ocsps: tuple[bytes, ...] = ()
+    for part in node.expect(SEQUENCE).children() if node else []:
+        values = tuple(n.octets for n in part.explicit(part.tag).children())
+        if part.tag == 0xA0:
+            crls = values
+        elif part.tag == 0xA1:
+            ocsps = values
+    return crls, ocsps

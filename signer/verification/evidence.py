@@ -1,0 +1,328 @@
+"""Revocation evidence found in or beside the file: OCSP responses and CRLs (K3, K5).
+
+Unknown is never good. Evidence counts when its signature leads to the certificate's own
+issuer and when it is fresh for the moment that is asked about: produced after it, or valid
+(thisUpdate to nextUpdate, and not older than the policy's maximum) at it, which is what
+TT 15/2025 calls the newest list at signing time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from signer.services import RevocationEvidence
+from signer.verification.algorithms import digest_name
+from signer.verification.certificates import (
+    Certificate,
+    CertificatePool,
+    CertificateUnreadable,
+    load,
+    signed_by,
+)
+from signer.verification.der import ENUMERATED, SEQUENCE, DERError, Node, read_exactly
+
+_BASIC_OCSP = "1.3.6.1.5.5.7.48.1.1"
+MAX_VALUES = 500
+
+
+class Standing(enum.Enum):
+    """Of a certificate at a moment."""
+
+    GOOD = "good"
+    REVOKED = "revoked"
+    STALE = "stale"  # evidence there is, but none that speaks of that moment
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationPolicy:
+    """Windows of freshness, configurable (`security.md` 9)."""
+
+    max_age: dt.timedelta = dt.timedelta(days=35)
+    max_age_authority: dt.timedelta = dt.timedelta(days=400)
+    tolerance: dt.timedelta = dt.timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the evidence says of one certificate."""
+
+    standing: Standing
+    source: str = ""  # OCSP or CRL
+    produced: dt.datetime | None = None
+    revoked_at: dt.datetime | None = None
+    detail: str = ""
+    in_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """One SingleResponse of an OCSP response."""
+
+    digest: str
+    name_hash: bytes
+    key_hash: bytes
+    serial: int
+    revoked_at: dt.datetime | None
+    is_good: bool
+    this_update: dt.datetime
+    next_update: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Response:
+    basic: bytes = field(repr=False)
+    responder_name: bytes
+    responder_key: bytes
+    produced: dt.datetime
+    singles: tuple[_Single, ...]
+    certificates: tuple[Certificate, ...]
+    in_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    octets: bytes = field(repr=False)
+    parsed: x509.CertificateRevocationList
+    issuer: bytes
+    in_file: bool
+
+
+class Evidence:
+    """All OCSP responses and CRLs of one verification, parsed once; faults are kept by name."""
+
+    def __init__(self, policy: RevocationPolicy) -> None:
+        self._policy = policy
+        self._responses: list[_Response] = []
+        self._lists: list[_List] = []
+        self._seen: set[bytes] = set()
+        self.faults: list[str] = []
+
+    def add(self, values: RevocationEvidence, pool: CertificatePool, *, in_file: bool) -> None:
+        """Take values; certificates of responders go to `pool`."""
+        for ocsp in values.ocsps:
+            self._add_ocsp(ocsp, pool, in_file)
+        for crl in values.crls:
+            self._add_crl(crl, in_file)
+
+    def _add_ocsp(self, octets: bytes, pool: CertificatePool, in_file: bool) -> None:
+        if not self._is_new(octets):
+            return
+        try:
+            response = _read_response(octets, in_file)
+        except (DERError, ValueError) as error:
+            self.faults.append(f"unreadable OCSP response: {error}")
+            return
+        for certificate in response.certificates:
+            pool.add(certificate)
+        self._responses.append(response)
+
+    def _add_crl(self, octets: bytes, in_file: bool) -> None:
+        if not self._is_new(octets):
+            return
+        try:
+            parsed = x509.load_der_x509_crl(octets)
+            issuer = parsed.issuer.public_bytes()
+            _ = parsed.extensions
+        except (ValueError, TypeError) as error:
+            self.faults.append(f"unreadable CRL: {error}")
+            return
+        self._lists.append(_List(octets, parsed, issuer, in_file))
+
+    def _is_new(self, octets: bytes) -> bool:
+        if octets in self._seen or len(self._seen) >= MAX_VALUES:
+            return False
+        self._seen.add(octets)
+        return True
+
+    def standing(
+        self, certificate: Certificate, issuer: Certificate, moment: dt.datetime, now: dt.datetime
+    ) -> Answer:
+        """What is known of `certificate` for `moment`; evidence from after `now` is ignored."""
+        answers = [
+            a
+            for a in (
+                *self._from_ocsp(certificate, issuer, moment),
+                *self._from_lists(certificate, issuer, moment),
+            )
+            if a.produced is not None and a.produced <= now + self._policy.tolerance
+        ]
+        if not answers:
+            return Answer(Standing.UNKNOWN, detail="no OCSP response and no CRL speaks of it")
+        revoked = [a for a in answers if a.standing is Standing.REVOKED]
+        if revoked:
+            return min(revoked, key=lambda a: a.revoked_at or moment)
+        good = [a for a in answers if a.standing is Standing.GOOD]
+        return max(good or answers, key=lambda a: a.produced or moment)
+
+    def _from_ocsp(
+        self, certificate: Certificate, issuer: Certificate, moment: dt.datetime
+    ) -> Iterator[Answer]:
+        for response in self._responses:
+            for single in response.singles:
+                if not _speaks_of(single, certificate, issuer):
+                    continue
+                if not self._responder_may_speak(response, issuer):
+                    self.faults.append("an OCSP response is not signed by whom it must be")
+                    continue
+                yield self._answer(
+                    "OCSP", certificate, moment, single.this_update, single.next_update,
+                    single.revoked_at, single.is_good, response.in_file,
+                )  # fmt: skip
+
+    def _responder_may_speak(self, response: _Response, issuer: Certificate) -> bool:
+        for candidate in (issuer, *response.certificates):
+            if response.responder_name:
+                named = candidate.subject == response.responder_name
+            else:
+                named = _sha1(candidate.key_octets) == response.responder_key
+            if not named or signed_by(response.basic, candidate) is None:
+                continue
+            if candidate.der == issuer.der:
+                return True
+            delegated = ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string in (
+                candidate.extended_usages or ()
+            )
+            in_time = candidate.not_before <= response.produced <= candidate.not_after
+            if (
+                delegated
+                and in_time
+                and candidate.issuer == issuer.subject
+                and signed_by(candidate.der, issuer) is not None
+            ):
+                return True
+        return False
+
+    def _from_lists(
+        self, certificate: Certificate, issuer: Certificate, moment: dt.datetime
+    ) -> Iterator[Answer]:
+        for item in self._lists:
+            parsed = item.parsed
+            if item.issuer != certificate.issuer or not _list_covers(parsed, certificate):
+                continue
+            if issuer.usages is not None and "crl_sign" not in issuer.usages:
+                continue
+            if signed_by(item.octets, issuer) is None:
+                self.faults.append("a CRL is not signed by the issuer that it names")
+                continue
+            entry = parsed.get_revoked_certificate_by_serial_number(certificate.serial)
+            yield self._answer(
+                "CRL", certificate, moment, parsed.last_update_utc, parsed.next_update_utc,
+                entry.revocation_date_utc if entry else None, True, item.in_file,
+            )  # fmt: skip
+
+    def _answer(
+        self, source: str, certificate: Certificate, moment: dt.datetime,
+        this_update: dt.datetime, next_update: dt.datetime | None,
+        revoked_at: dt.datetime | None, is_good: bool, in_file: bool,
+    ) -> Answer:  # fmt: skip
+        if revoked_at is not None:
+            return Answer(Standing.REVOKED, source, this_update, revoked_at, "", in_file)
+        if not is_good:
+            return Answer(Standing.UNKNOWN, source, this_update, None, "the responder knows not")
+        age = self._policy.max_age_authority if certificate.is_ca else self._policy.max_age
+        is_later = this_update + self._policy.tolerance >= moment
+        in_window = (
+            next_update is not None and moment <= next_update and moment - this_update <= age
+        )
+        # an expired certificate may have been dropped from later lists (RFC 5280, 3.3)
+        speaks = this_update <= certificate.not_after
+        standing = Standing.GOOD if speaks and (is_later or in_window) else Standing.STALE
+        return Answer(standing, source, this_update, None, f"of {this_update.isoformat()}", in_file)
+
+
+def _sha1(octets: bytes) -> bytes:
+    return hashlib.sha1(octets, usedforsecurity=False).digest()
+
+
+def _speaks_of(single: _Single, certificate: Certificate, issuer: Certificate) -> bool:
+    if single.serial != certificate.serial:
+        return False
+    name = hashlib.new(single.digest, issuer.subject, usedforsecurity=False).digest()
+    key = hashlib.new(single.digest, issuer.key_octets, usedforsecurity=False).digest()
+    return single.name_hash == name and single.key_hash == key
+
+
+def _list_covers(crl: x509.CertificateRevocationList, certificate: Certificate) -> bool:
+    """False for delta lists, indirect lists and lists of another scope."""
+    for extension in crl.extensions:
+        value = extension.value
+        if isinstance(value, x509.DeltaCRLIndicator):
+            return False
+        if isinstance(value, x509.IssuingDistributionPoint):
+            if value.indirect_crl or value.only_some_reasons:
+                return False
+            if value.only_contains_attribute_certs:
+                return False
+            if value.only_contains_user_certs and certificate.is_ca:
+                return False
+            if value.only_contains_ca_certs and not certificate.is_ca:
+                return False
+        elif extension.critical:
+            return False
+    return True
+
+
+def _read_response(octets: bytes, in_file: bool) -> _Response:
+    outer = read_exactly(octets).expect(SEQUENCE).children()
+    if len(outer) != 2 or outer[0].expect(ENUMERATED).content != b"\0":
+        raise DERError("the responder did not answer")
+    typed = outer[1].explicit(0xA0).expect(SEQUENCE).children()
+    if len(typed) != 2 or typed[0].oid() != _BASIC_OCSP:
+        raise DERError("not a basic OCSP response")
+    basic = typed[1].octet_string()
+    parts = read_exactly(basic).expect(SEQUENCE).children()
+    if len(parts) not in (3, 4):
+        raise DERError("an unreadable basic OCSP response")
+    certificates = parts[3].explicit(0xA0).children() if len(parts) == 4 else []
+    fields = parts[0].expect(SEQUENCE).children()
+    if fields and fields[0].tag == 0xA0:
+        fields = fields[1:]
+    if len(fields) < 3:
+        raise DERError("unreadable response data")
+    identity = fields[0].explicit(fields[0].tag)
+    return _Response(
+        basic=basic,
+        responder_name=identity.octets if fields[0].tag == 0xA1 else b"",
+        responder_key=identity.content if fields[0].tag == 0xA2 else b"",
+        produced=fields[1].time(),
+        singles=tuple(_read_single(n) for n in fields[2].expect(SEQUENCE).children()),
+        certificates=tuple(_readable(n.octets for n in certificates)),
+        in_file=in_file,
+    )
+
+
+def _readable(octets: Iterable[bytes]) -> Iterator[Certificate]:
+    for value in octets:
+        try:
+            yield load(value)
+        except CertificateUnreadable as error:
+            raise DERError(str(error)) from error
+
+
+def _read_single(node: Node) -> _Single:
+    fields = node.expect(SEQUENCE).children()
+    if len(fields) < 3:
+        raise DERError("an unreadable single response")
+    identifier = fields[0].expect(SEQUENCE).children()
+    if len(identifier) != 4 or fields[1].tag not in (0x80, 0xA1, 0x82):
+        raise DERError("an unreadable single response")
+    next_update = next((f.explicit(0xA0).time() for f in fields[3:] if f.tag == 0xA0), None)
+    revoked_at = fields[1].children()[0].time() if fields[1].tag == 0xA1 else None
+    return _Single(
+        digest=digest_name(identifier[0]),
+        name_hash=identifier[1].octet_string(),
+        key_hash=identifier[2].octet_string(),
+        serial=identifier[3].integer(),
+        revoked_at=revoked_at,
+        is_good=fields[1].tag == 0x80,
+        this_update=fields[2].time(),
+        next_update=next_update,
+    )

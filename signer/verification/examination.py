@@ -1,0 +1,330 @@
+"""One signature or document timestamp, before any question of trust (steps 2-4 of `verify`)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from dataclasses import field as attribute
+
+from signer.services import RevocationEvidence
+from signer.verification import cms
+from signer.verification.algorithms import UnknownAlgorithm
+from signer.verification.byte_range import ByteRangeError, Coverage, read_coverage
+from signer.verification.certificates import (
+    Certificate,
+    CertificatePool,
+    CertificateUnreadable,
+    load,
+)
+from signer.verification.der import DERError
+from signer.verification.report import Checklist, Integrity, SubIndication
+from signer.verification.structure import Document, SignatureField
+from signer.verification.timestamps import TSTInfo, check_token, read_tst_info
+
+SIGNATURE_FORMATS = frozenset({"ETSI.CAdES.detached", "adbe.pkcs7.detached"})
+_OLD_FORMATS = frozenset({"adbe.pkcs7.sha1", "adbe.x509.rsa_sha1", "ETSI.CAdES.attached"})
+
+
+@dataclass(slots=True)
+class Token:
+    """A timestamp token and what is known of it; `info` only when it proves something."""
+
+    checks: Checklist
+    data: cms.SignedData | None = None
+    authority: Certificate | None = None
+    info: TSTInfo | None = None
+    is_trusted: bool = False
+    trust_domain: str | None = None
+
+
+@dataclass(slots=True)
+class Examined:
+    """A signature field under examination."""
+
+    field: SignatureField
+    checks: Checklist = attribute(default_factory=Checklist)
+    coverage: Coverage | None = None
+    data: cms.SignedData | None = None
+    certificate: Certificate | None = None
+    tokens: list[Token] = attribute(default_factory=list)
+    document_token: Token | None = None
+    claimed_time: dt.datetime | None = None
+    is_intact: bool = False
+
+
+def examine_structure(document: Document, found: SignatureField) -> Examined:
+    """Step 2 and 3: byte range, contents, CMS structure."""
+    item = Examined(found)
+    checks = item.checks
+    try:
+        item.coverage = read_coverage(document, found)
+    except ByteRangeError as error:
+        checks.failed(error.rule, SubIndication.FORMAT_FAILURE, str(error), Integrity.MALFORMED)
+        return item
+    checks.passed("byterange", f"bytes 0-{item.coverage.end} but for the signature itself")
+    if not found.is_timestamp and found.sub_filter not in SIGNATURE_FORMATS:
+        known = "an old format" if found.sub_filter in _OLD_FORMATS else "an unknown format"
+        checks.unknown(
+            "signature.sub-filter", SubIndication.SIG_CONSTRAINTS_FAILURE,
+            f"{found.sub_filter or 'no SubFilter'}: {known} that is not computed here",
+            Integrity.UNKNOWN,
+        )  # fmt: skip
+        return item
+    item.data = _parse(item.coverage.contents, checks)
+    if item.data is None:
+        return item
+    if found.is_timestamp:
+        item.document_token = Token(checks, item.data)
+    else:
+        item.tokens = list(_signature_tokens(item.data))
+    return item
+
+
+def _parse(contents: bytes, checks: Checklist) -> cms.SignedData | None:
+    try:
+        data = cms.parse_contents(contents)
+    except UnknownAlgorithm as error:
+        checks.unknown(
+            "cms.algorithm", SubIndication.CRYPTO_CONSTRAINTS_FAILURE, str(error), Integrity.UNKNOWN
+        )
+        return None
+    except DERError as error:
+        checks.failed(
+            "cms.structure", SubIndication.FORMAT_FAILURE, str(error), Integrity.MALFORMED
+        )
+        return None
+    if data.is_ber:
+        checks.warn("cms.structure", "written in BER, not in DER")
+    else:
+        checks.passed("cms.structure")
+    return data
+
+
+def _signature_tokens(data: cms.SignedData) -> Iterable[Token]:
+    for node in data.unsigned.get(cms.SIGNATURE_TIMESTAMP, []):
+        checks = Checklist()
+        token = Token(checks)
+        try:
+            token.data = cms.parse_signed_data(node)
+        except UnknownAlgorithm as error:
+            checks.unknown(
+                "cms.algorithm", SubIndication.CRYPTO_CONSTRAINTS_FAILURE, str(error),
+                Integrity.UNKNOWN,
+            )  # fmt: skip
+        except DERError as error:
+            checks.failed(
+                "timestamp.structure", SubIndication.FORMAT_FAILURE, str(error),
+                Integrity.MALFORMED,
+            )  # fmt: skip
+        yield token
+
+
+def all_data(items: Iterable[Examined]) -> Iterable[cms.SignedData]:
+    """Every SignedData of signatures and tokens."""
+    for item in items:
+        if item.data is not None:
+            yield item.data
+        for token in item.tokens:
+            if token.data is not None:
+                yield token.data
+
+
+def collect_certificates(items: Iterable[Examined], pool: CertificatePool) -> set[bytes]:
+    """Readable embedded certificates go to `pool`; returns the unreadable ones."""
+    unreadable: set[bytes] = set()
+    for data in all_data(items):
+        for octets in data.certificates:
+            try:
+                pool.add(load(octets))
+            except CertificateUnreadable:
+                unreadable.add(octets)
+    return unreadable
+
+
+def embedded_revocation(items: Iterable[Examined]) -> RevocationEvidence:
+    """CRLs and OCSP responses inside the CMS structures; unreadable ones are left out."""
+    crls: list[bytes] = []
+    ocsps: list[bytes] = []
+    for data in all_data(items):
+        crls += data.revocation_values
+        try:
+            more_crls, more_ocsps = cms.revocation_archival(data)
+        except DERError:
+            continue
+        crls += more_crls
+        ocsps += more_ocsps
+    return RevocationEvidence((), tuple(crls), tuple(ocsps))
+
+
+def wanted_digest(item: Examined) -> str | None:
+    """The digest to compute over the byte range of this signature or document timestamp."""
+    if item.coverage is None or item.data is None:
+        return None
+    if item.document_token is None:
+        return item.data.digest
+    try:
+        return read_tst_info(item.data).digest
+    except (DERError, UnknownAlgorithm):
+        return None
+
+
+def examine_values(
+    item: Examined, digests: dict[tuple[int, str], bytes], pool: CertificatePool
+) -> None:
+    """Step 4: the digest of the covered bytes, the signed attributes, the signature value."""
+    if item.data is None or item.coverage is None:
+        return
+    gap = item.coverage.gap_start
+    own = {name: value for (start, name), value in digests.items() if start == gap}
+    item.certificate = _certificate_of(item.data, pool)
+    if item.document_token is not None:
+        token = item.document_token
+        token.authority = item.certificate
+        token.info = check_token(item.data, item.certificate, own, item.checks)
+        item.is_intact = token.info is not None
+        return
+    item.is_intact = _check_signature(item, own[item.data.digest])
+    for token in item.tokens:
+        if token.data is None:
+            continue
+        token.authority = _certificate_of(token.data, pool)
+        imprints = {token_digest: _digest(token_digest, item.data.signature)
+                    for token_digest in _imprint_names(token.data)}  # fmt: skip
+        token.info = check_token(token.data, token.authority, imprints, token.checks)
+
+
+def _imprint_names(data: cms.SignedData) -> Iterable[str]:
+    try:
+        yield read_tst_info(data).digest
+    except (DERError, UnknownAlgorithm):
+        return
+
+
+def _digest(name: str, octets: bytes) -> bytes:
+    return hashlib.new(name, octets, usedforsecurity=False).digest()
+
+
+def _certificate_of(data: cms.SignedData, pool: CertificatePool) -> Certificate | None:
+    """The certificate that the signer identifier names: from the structure, else from anywhere."""
+    for octets in data.certificates:
+        try:
+            certificate = load(octets)
+        except CertificateUnreadable:
+            continue
+        if data.key_identifier:
+            if _digest("sha1", certificate.key_octets) == data.key_identifier:
+                return certificate
+        elif (certificate.issuer, certificate.serial) == (data.issuer, data.serial):
+            return certificate
+    return None if data.key_identifier else pool.find(data.issuer, data.serial)
+
+
+def _check_signature(item: Examined, covered: bytes) -> bool:
+    """Signed attributes and value of a signature; False when anything is wrong."""
+    data, checks = item.data, item.checks
+    if data is None:  # pragma: no cover - the caller has looked
+        return False
+    try:
+        cms.check_content_type(data, cms.ID_DATA)
+        if data.content is not None:
+            raise DERError("the signature carries content of its own")  # noqa: TRY301
+        is_own = cms.message_digest(data) == covered
+        cms.check_algorithm_protection(data)
+        item.claimed_time = cms.signing_time(data)
+        named = cms.names_certificate(data, item.certificate) if item.certificate else None
+    except (DERError, UnknownAlgorithm) as error:
+        checks.failed(
+            "cms.structure", SubIndication.FORMAT_FAILURE, str(error), Integrity.MALFORMED
+        )
+        return False
+    if not is_own:
+        checks.failed(
+            "signature.digest", SubIndication.HASH_FAILURE,
+            f"the {data.digest} of the covered bytes is not the one that was signed",
+            Integrity.BROKEN,
+        )  # fmt: skip
+        return False
+    checks.passed("signature.digest", data.digest)
+    if item.certificate is None:
+        checks.unknown(
+            "signature.certificate", SubIndication.NO_SIGNING_CERTIFICATE_FOUND,
+            "the signer's certificate is neither in the file nor in the trust store",
+            Integrity.UNKNOWN,
+        )  # fmt: skip
+        return False
+    if named is False:
+        checks.failed(
+            "cms.signing-certificate", SubIndication.SIG_CRYPTO_FAILURE,
+            "signing-certificate names another certificate", Integrity.BROKEN,
+        )  # fmt: skip
+        return False
+    if not cms.signature_verifies(data, item.certificate):
+        checks.failed(
+            "signature.value", SubIndication.SIG_CRYPTO_FAILURE,
+            "the signature over the signed attributes does not verify", Integrity.BROKEN,
+        )  # fmt: skip
+        return False
+    checks.passed("signature.value", data.algorithm.name)
+    if named is None:
+        _miss_signing_certificate(item)
+    else:
+        checks.passed("cms.signing-certificate")
+    return True
+
+
+def _miss_signing_certificate(item: Examined) -> None:
+    """Agencies sign adbe.pkcs7.detached without it (`domain.md` 5.8); PAdES demands it."""
+    message = "the signature does not name its certificate; the one found verifies it"
+    if item.field.sub_filter == "adbe.pkcs7.detached":
+        item.checks.warn("cms.signing-certificate", message)
+    else:
+        item.checks.unknown(
+            "cms.signing-certificate", SubIndication.SIG_CONSTRAINTS_FAILURE, message
+        )
+
+
+def examine_envelope(
+    data: cms.SignedData, checks: Checklist, pool: CertificatePool, unreadable: set[bytes],
+    is_covered: bool,
+) -> None:  # fmt: skip
+    """What no signature of its own protects; harmless where a later one covers it."""
+    wrong = list(data.deviations)
+    wrong += [
+        "an embedded certificate cannot be read" for c in data.certificates if c in unreadable
+    ]
+    readable = [load(c) for c in data.certificates if c not in unreadable]
+    bad = [c for c in readable if pool.has_issuer(c) is False and not _is_signer(c, data)]
+    stray = [c for c in readable if pool.has_issuer(c) is None and not _is_signer(c, data)]
+    # an issuer of the signer's certificate is explained even if nobody knows its own issuer
+    stray = [c for c in stray if not any(pool.issued(r, c) for r in readable if r != c)]
+    wrong += [f"nobody signed the embedded certificate of {c.common_name}" for c in bad]
+    unknown_attributes = sorted(set(data.unsigned) - {cms.SIGNATURE_TIMESTAMP})
+    if is_covered:
+        for note in (*wrong, *(f"unsigned attribute {a}" for a in unknown_attributes)):
+            checks.warn("cms.canonical", f"{note}; a later signature covers it")
+        return
+    if wrong:
+        checks.failed(
+            "cms.canonical", SubIndication.FORMAT_FAILURE, "; ".join(wrong), Integrity.MALFORMED
+        )
+    else:
+        checks.passed("cms.canonical")
+    if stray:
+        checks.unknown(
+            "cms.certificates", SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE,
+            "; ".join(f"the issuer of {c.common_name} is not known" for c in stray),
+        )  # fmt: skip
+    if unknown_attributes:
+        checks.unknown(
+            "cms.unsigned-attributes", SubIndication.SIG_CONSTRAINTS_FAILURE,
+            ", ".join(unknown_attributes),
+        )  # fmt: skip
+
+
+def _is_signer(certificate: Certificate, data: cms.SignedData) -> bool:
+    """The signer's own certificate is bound by signing-certificate, where that is present."""
+    return (certificate.issuer, certificate.serial) == (data.issuer, data.serial) and any(
+        kind in data.signed for kind in (cms.SIGNING_CERTIFICATE, cms.SIGNING_CERTIFICATE_V2)
+    )

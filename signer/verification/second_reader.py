@@ -1,0 +1,30 @@
+"""A second parser's view of the signatures: where two readers differ, someone is being fooled."""
+
+from __future__ import annotations
+
+import io
+
+import pikepdf
+
+
+def byte_ranges_seen(data: bytes) -> list[tuple[int, ...]] | None:
+    """The /ByteRange of every signed field as qpdf sees them; None when it must repair."""
+    try:
+        with pikepdf.open(io.BytesIO(data), attempt_recovery=False) as pdf:
+            out: list[tuple[int, ...]] = []
+            form = pdf.Root.get("/AcroForm")
+            stack = list(form.get("/Fields", [])) if form is not None else []
+            seen: set[tuple[int, int]] = set()
+            while stack:
+                field = stack.pop()
+                if not isinstance(field, pikepdf.Dictionary) or field.objgen in seen:
+                    continue
+                if field.objgen != (0, 0):
+                    seen.add(field.objgen)
+                stack += list(field.get("/Kids", []))
+                value = field.get("/V")
+                if isinstance(value, pikepdf.Dictionary) and "/ByteRange" in value:
+                    out.append(tuple(int(n) for n in value["/ByteRange"]))
+            return out
+    except (pikepdf.PdfError, ValueError, TypeError, RuntimeError, KeyError, AttributeError):
+        return None

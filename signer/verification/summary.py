@@ -1,0 +1,176 @@
+"""From what was found to the values of the report: levels, names, times."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from dataclasses import dataclass, field
+
+from signer.verification.certificates import Certificate
+from signer.verification.cms import SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2
+from signer.verification.examination import Examined, Token
+from signer.verification.judgement import Judged
+from signer.verification.pdf_objects import PDFString, Value
+from signer.verification.report import (
+    CertificateSummary,
+    Change,
+    SignatureReport,
+    TimestampReport,
+    conclude,
+    integrity_of,
+)
+from signer.verification.structure import Document, text
+
+_DATE = re.compile(
+    r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-])(\d\d)'?(?:(\d\d)'?)?)?"
+)
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the later steps learned of one signature or document timestamp."""
+
+    judged: Judged | None = None
+    token_judgements: list[Judged] = field(default_factory=list)
+    proved_time: dt.datetime | None = None
+    claimed_time: dt.datetime | None = None
+    certification: int | None = None
+    changes: tuple[Change, ...] = ()
+    level: str | None = None
+
+
+def pdf_date(value: Value) -> dt.datetime | None:
+    """A PDF date (ISO 32000-2, 7.9.4) as an aware time; None when it cannot be read."""
+    found = _DATE.match(text(value.value)) if isinstance(value, PDFString) else None
+    if found is None:
+        return None
+    year, *rest = (int(g) if g else None for g in found.groups()[:6])
+    month, day, hour, minute, second = (
+        n if n is not None else default for n, default in zip(rest, (1, 1, 0, 0, 0), strict=True)
+    )
+    offset = dt.timedelta(hours=int(found[9] or 0), minutes=int(found[10] or 0))
+    try:
+        zone = dt.timezone(-offset if found[8] == "-" else offset)
+        return dt.datetime(year or 0, month, day, hour, minute, second, tzinfo=zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def level_of(
+    item: Examined, facts: Facts, items: list[Examined], document: Document, embedded: set[bytes]
+) -> str | None:
+    """The level that the evidence shows (`security.md` 8): what is claimed does not count."""
+    if item.field.is_timestamp or not item.is_intact or item.data is None or not item.coverage:
+        return None
+    prefix = "B-"
+    named = {SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2} & item.data.signed.keys()
+    if item.field.sub_filter != "ETSI.CAdES.detached" or not named:
+        prefix = "PKCS7-"
+    if facts.proved_time is None:
+        return prefix + "B"
+    judged = [facts.judged, *facts.token_judgements]
+    if not _has_long_term_data(judged, document, embedded):
+        return prefix + "T"
+    archive = any(
+        other.document_token is not None
+        and other.document_token.is_trusted
+        and other.coverage is not None
+        and other.coverage.end > item.coverage.end
+        and "DSS" in document.view(other.coverage.revision).root
+        for other in items
+    )
+    return prefix + ("LTA" if archive else "LT")
+
+
+def _has_long_term_data(
+    judged: list[Judged | None], document: Document, embedded: set[bytes]
+) -> bool:
+    if "DSS" not in document.current.root:
+        return False
+    for one in judged:
+        if one is None or one.path is None or not one.evidence_in_file:
+            return False
+        if any(c.der not in embedded for c in one.path.certificates[:-1]):
+            return False
+    return True
+
+
+def signature_report(
+    item: Examined, facts: Facts, revisions: int | None, size: int
+) -> SignatureReport:
+    """The report of one signature."""
+    checks = item.checks.frozen()
+    indication, sub = conclude(checks)
+    reason = item.field.dictionary.get("Reason")
+    return SignatureReport(
+        field_name=item.field.name,
+        indication=indication,
+        sub_indication=sub,
+        integrity=integrity_of(checks),
+        certificate=_summary(item.certificate),
+        trust_domain=facts.judged.path.domain.value if facts.judged and facts.judged.path else None,
+        claimed_time=facts.claimed_time,
+        proved_time=facts.proved_time,
+        level=facts.level,
+        sub_filter=item.field.sub_filter,
+        algorithm=item.data.algorithm.name if item.data else "",
+        reason=text(reason.value) if isinstance(reason, PDFString) else "",
+        revision=item.coverage.revision + 1 if item.coverage else None,
+        revisions=revisions,
+        covers_whole_file=item.coverage is not None and item.coverage.end == size,
+        certification=facts.certification,
+        changes=facts.changes,
+        timestamps=tuple(_token_report(token) for token in item.tokens),
+        checks=checks,
+    )
+
+
+def _summary(certificate: Certificate | None) -> CertificateSummary | None:
+    if certificate is None:
+        return None
+    return CertificateSummary(
+        subject=certificate.common_name,
+        organisation=certificate.organisation,
+        issuer=certificate.issuer_name,
+        serial=f"{certificate.serial:x}",
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        sha256=hashlib.sha256(certificate.der).hexdigest(),
+    )
+
+
+def _token_report(token: Token) -> TimestampReport:
+    checks = token.checks.frozen()
+    indication, sub = conclude(checks)
+    return TimestampReport(
+        indication=indication,
+        sub_indication=sub,
+        integrity=integrity_of(checks),
+        time=token.info.time if token.info else None,
+        authority=token.authority.common_name if token.authority else "",
+        trust_domain=token.trust_domain,
+        algorithm=token.data.algorithm.name if token.data else "",
+        checks=checks,
+    )
+
+
+def timestamp_report(item: Examined, revisions: int | None, size: int) -> TimestampReport:
+    """The report of one document timestamp."""
+    token = item.document_token or Token(item.checks)
+    checks = item.checks.frozen()
+    indication, sub = conclude(checks)
+    return TimestampReport(
+        indication=indication,
+        sub_indication=sub,
+        integrity=integrity_of(checks),
+        time=token.info.time if token.info else None,
+        authority=token.authority.common_name if token.authority else "",
+        trust_domain=token.trust_domain,
+        algorithm=token.data.algorithm.name if token.data else "",
+        checks=checks,
+        field_name=item.field.name,
+        revision=item.coverage.revision + 1 if item.coverage else None,
+        revisions=revisions,
+        covers_whole_file=item.coverage is not None and item.coverage.end == size,
+    )
