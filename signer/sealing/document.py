@@ -20,6 +20,7 @@ from signer.sealing.syntax import Ref, entry, items
 
 _TAIL = 2048
 _START_XREF = re.compile(rb"startxref\s+(\d+)\s+%%EOF\s*\x00*\s*\Z")
+_HIGHEST = re.compile(r"highest object number \((\d+)\)")  # qpdf's remark on a wrong /Size
 _MAX_PAGE_TREE_DEPTH = 64
 
 
@@ -48,18 +49,21 @@ class SourceDocument:
         self._check_header(os.pread(fd, 1024, 0))
         tail_from = max(0, self.size - _TAIL)
         start = _find_start(os.pread(fd, _TAIL, tail_from))
+        path = f"/proc/self/fd/{fd}"
         try:
             # Streamed, not mapped: mapped pages would count as this process's memory.
             self.pdf = pikepdf.open(
-                f"/proc/self/fd/{fd}",
+                path,
                 attempt_recovery=False,
                 suppress_warnings=True,
                 access_mode=pikepdf.AccessMode.stream,
+                inherit_page_attributes=False,  # pages are written again as they were
             )
         except pikepdf.PasswordError as error:
             raise _encrypted() from error
         except (pikepdf.PdfError, ValueError, RuntimeError) as error:
-            raise _damaged(f"hỏng ({error})", f"is damaged ({error})") from error
+            reason = str(error).removeprefix(path).lstrip(": ")
+            raise _damaged(f"hỏng ({reason})", f"is damaged ({reason})") from error
         try:
             self._check_readable()
             self.cross_reference = self._cross_reference(start, os.pread(fd, 64, start))
@@ -110,9 +114,10 @@ class SourceDocument:
         identifier = items(entry(trailer, "/ID"))
         size = entry(trailer, "/Size")
         next_number = size if isinstance(size, int) else 0
-        if self.pdf.get_warnings():
-            # qpdf warns when /Size is wrong; counting protects objects from being replaced.
-            next_number = max([next_number, *(item.objgen[0] + 1 for item in self.pdf.objects)])
+        for warning in self.pdf.get_warnings():
+            # A /Size that is too small would let new objects replace old ones unnoticed.
+            highest = _HIGHEST.search(str(warning))
+            next_number = max(next_number, int(highest[1]) + 1 if highest else 0)
         return CrossReference(
             start=start,
             is_stream=not head.lstrip(b"\x00\t\n\x0c\r ").startswith(b"xref"),
