@@ -6,11 +6,16 @@ import logging
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from api import output, problems
-from api.commands import digitize, init, keys, renew, serve, sign, verify
+from api.commands import keys
+from api.commands.digitize import digitize
+from api.commands.init import init
+from api.commands.renew import renew
+from api.commands.serve import serve
+from api.commands.sign import sign
+from api.commands.verify import verify
 
 _LOG = logging.getLogger("sohoa")
 
@@ -24,12 +29,12 @@ app = typer.Typer(
         "Turns paper dossiers into signed, searchable PDF/A records."
     ),
 )
-app.command(name="init")(init.init)
-app.command(name="digitize")(digitize.digitize)
-app.command(name="sign")(sign.sign)
-app.command(name="verify")(verify.verify)
-app.command(name="renew")(renew.renew)
-app.command(name="serve")(serve.serve)
+app.command(name="init")(init)
+app.command(name="digitize")(digitize)
+app.command(name="sign")(sign)
+app.command(name="verify")(verify)
+app.command(name="renew")(renew)
+app.command(name="serve")(serve)
 app.add_typer(keys.app, name="keys")
 
 
@@ -62,11 +67,13 @@ def main(arguments: list[str] | None = None) -> None:
     command = typer.main.get_command(app)
     try:
         result = command.main(args=argv, prog_name="sohoa", standalone_mode=False)
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         output.bilingual("Đã hủy", "aborted")
         sys.exit(130)
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        output.bilingual("Lỗi: sai cách dùng", "wrong usage", style="bold red")
+        output.human.print(f"  {error.format_message()}", markup=False)
+        output.human.print("  sohoa --help, sohoa COMMAND --help", markup=False)
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the door: every error becomes a message and a code
         report = problems.report(error)

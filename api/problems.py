@@ -104,11 +104,12 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     signer_errors.ProfileError: Problem(
         "Mẫu hiển thị chữ ký không dùng được", "Unusable appearance profile", 6, 422
     ),
-    signer_errors.TimestampError: Problem(
-        "Không lấy được dấu thời gian", "No timestamp", 7, 503
-    ),
+    signer_errors.TimestampError: Problem("Không lấy được dấu thời gian", "No timestamp", 7, 503),
     signer_errors.RevocationError: Problem(
         "Không kiểm tra được thu hồi chứng thư", "No revocation evidence", 7, 503
+    ),
+    signer_errors.SignatureNotValid: Problem(
+        "Chữ ký không được xác nhận là hợp lệ", "The signature is not proved valid", 1, 409
     ),
     signer_errors.TrustError: Problem(
         "Không đọc được chứng thư gốc tin cậy", "Unusable trust anchors", 9, 500

@@ -1,0 +1,169 @@
+"""Puts the parts together: from settings to the objects that do the work.
+
+The only place that knows which implementation stands behind a Protocol, and the gate that
+production settings pass (S11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from api.embedded import embedded_services, use_token_folder
+from api.errors import ProductionRefused, SettingsError
+from api.settings import Role, Settings, load_settings
+from dossier.workflow import Services
+from hsm.keys import SigningKey
+from hsm.token import Token
+from signer.insecure_testpki.roles import MARK
+from signer.policy import PreSigningCheck
+from signer.revocation import RevocationClient
+from signer.sealing.augment import Augmenter
+from signer.sealing.pictures import StampImages
+from signer.sealing.plan import specimen_images
+from signer.sealing.profiles import ProfileSet, default_profiles, load_profiles
+from signer.sealing.seal import Sealer
+from signer.services import Timestamper
+from signer.timestamp import TSAClient
+from signer.trust import TrustDomain, TrustStore
+from signer.verification.verify import Verifier
+
+__all__ = ["Desk", "load_settings", "open_desk", "open_token", "trust_store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a one-shot command works with: the services, and the keys by role."""
+
+    settings: Settings
+    token: Token
+    services: Services
+    timestamper: Timestamper | None
+    images: dict[Role, StampImages]
+
+    def key(self, role: Role) -> SigningKey:
+        """The key that `role` signs with. Raises `hsm.errors.HSMError`."""
+        return self.token.signing_key(self.settings.key_label(role))
+
+
+def open_token(settings: Settings) -> Token:
+    """Open the token that the settings name.
+
+    Raises `hsm.errors.HSMError`; `ProductionRefused` for a software token in production.
+    """
+    use_token_folder(settings)
+    token = Token.open(settings.token.module, settings.token.label, settings.read_pin)
+    if settings.mode == "production" and not token.is_hardware:
+        raise ProductionRefused(
+            f"the token {settings.token.label!r} is a software token; production needs an HSM or a "
+            'hardware token (or say mode = "test" in the settings)'
+        )
+    return token
+
+
+def trust_store(settings: Settings) -> TrustStore:
+    """The pinned anchors and intermediates of the settings.
+
+    Raises `TrustError`; `ProductionRefused` for a test anchor in production.
+    """
+    domain = TrustDomain.TEST if settings.embedded else None
+    store = TrustStore.from_files(settings.trust.anchors, domain)
+    inner = TrustStore.from_files(settings.trust.intermediates)
+    store = store.merged(
+        TrustStore((), inner.intermediates + tuple(a.certificate for a in inner.anchors))
+    )
+    if settings.mode == "production":
+        for anchor in store.anchors:
+            name = anchor.certificate.subject.rfc4514_string()
+            if anchor.domain is TrustDomain.TEST or MARK in name:
+                raise ProductionRefused(f"{name} is a test anchor; pin the roots of your CA")
+    return store
+
+
+@contextmanager
+def open_desk(settings: Settings, *, timestamped: bool = True) -> Iterator[Desk]:
+    """Open token, trust services and verifier for a one-shot command.
+
+    With the embedded default its services run for as long as the context lasts.
+    `timestamped` says that a TSA is needed. Raises what opening raises.
+    """
+    if settings.mode == "production" and settings.embedded is not None:
+        raise ProductionRefused(
+            "the settings name the embedded test authority; remove [embedded] for production"
+        )
+    store = trust_store(settings)
+    anchors = [anchor.certificate for anchor in store.anchors]
+    token = open_token(settings)
+    with ExitStack() as stack:
+        if settings.embedded is not None:
+            stack.enter_context(embedded_services(settings.embedded, token))
+        timestamper = _timestamper(settings, anchors)
+        if timestamper is None and timestamped:
+            raise SettingsError(
+                "this level needs a timestamp and trust.tsa_url is not set: set it, or use "
+                "--level B-B"
+            )
+        services = _services(settings, store, anchors, timestamper)
+        yield Desk(settings, token, services, timestamper, _images(settings))
+
+
+def _timestamper(settings: Settings, anchors: list[x509.Certificate]) -> TSAClient | None:
+    if settings.trust.tsa_url is None:
+        return None
+    return TSAClient(
+        settings.trust.tsa_url, timeout_s=settings.trust.tsa_timeout_s, anchors=anchors
+    )
+
+
+def _services(
+    settings: Settings,
+    store: TrustStore,
+    anchors: list[x509.Certificate],
+    timestamper: Timestamper | None,
+) -> Services:
+    revocation = RevocationClient(
+        anchors,
+        intermediates=store.intermediates,
+        cache_folder=settings.data_dir / "revocation-cache",
+    )
+    known = (*store.intermediates, *anchors)
+    precheck = PreSigningCheck(
+        anchors, revocation, near_expiry=timedelta(days=settings.trust.near_expiry_days)
+    )
+    return Services(
+        sealer=Sealer(timestamper, revocation, precheck=precheck, known_certificates=known),
+        augmenter=Augmenter(timestamper, revocation, known_certificates=known),
+        verifier=Verifier(store),
+        profiles=_profiles(settings),
+    )
+
+
+def _profiles(settings: Settings) -> ProfileSet:
+    path = settings.record.profiles
+    return load_profiles(path) if path is not None else default_profiles()
+
+
+def _images(settings: Settings) -> dict[Role, StampImages]:
+    """Appearance images by role: those of the settings, else (in tests only) the specimens."""
+    specimen = specimen_images() if settings.mode == "test" else StampImages()
+    images: dict[Role, StampImages] = {}
+    roles: tuple[Role, ...] = ("officer", "leader", "seal")
+    for role in roles:
+        path = settings.record.images.get(role)
+        images[role] = specimen if path is None else _read_image(path, role)
+    return images
+
+
+def _read_image(path: Path, role: Role) -> StampImages:
+    try:
+        png = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(
+            f"record.images.{role}: cannot read {path}: {error.strerror}"
+        ) from error
+    return StampImages(seal=png) if role == "seal" else StampImages(signature=png)
