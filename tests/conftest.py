@@ -3,4 +3,6 @@
 pytest_plugins = [
     "tests.fixtures_token",
     "tests.fixtures_pki",
+    "tests.fixtures_http",
+    "tests.fixtures_record",
 ]

@@ -10,7 +10,7 @@ from ocr.conformance.attachment import check_manifest
 from ocr.conformance.document import CATALOG, INFORMATION, check_pages, check_trailers, root_of
 from ocr.conformance.findings import ConformanceReport, Finding
 from ocr.conformance.fonts import check_fonts
-from ocr.conformance.forms import check_widgets_on_pages
+from ocr.conformance.forms import check_widgets_on_pages, is_empty_appearance
 from ocr.conformance.layout import LayoutViolation, RecordFile
 from ocr.conformance.packet import check_information, read_packet
 from ocr.conformance.rules import Examination, entry
@@ -89,15 +89,19 @@ def _check_document(exam: Examination, catalog: Value) -> None:
 
 
 def _check_every_object(exam: Examination) -> None:
-    """Every object of every revision is well-formed, and was part of the document at its time."""
+    """Every object of every revision is well-formed, and was part of the document at its time.
+
+    But for empty appearances: where a field is created and signed in one revision, the
+    signature's appearance takes the place of the empty one before anything refers to it.
+    """
     explained: set[int] = set()
     view: dict[int, int] = {}
     for revision in exam.file.revisions:
         view.update(revision.offsets)
         explained |= _reachable(exam, view, revision.trailer)
     for number, offset in exam.file.every_object():
-        exam.file.at(offset, number)
-        if offset not in explained:
+        value = exam.file.at(offset, number)
+        if offset not in explained and not is_empty_appearance(value):
             exam.report(
                 "object.unused", "6.1.9", f"object {number}", f"nothing leads to byte {offset}"
             )

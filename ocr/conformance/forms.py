@@ -78,6 +78,17 @@ def _appearance(exam: Examination, value: Value, where: str) -> None:
         check_content(exam, value, value.entries.get("Resources"), where, "form")
 
 
+def is_empty_appearance(value: Value | None) -> bool:
+    """Whether an object is a form that shows nothing: no content, no resources."""
+    return (
+        isinstance(value, StreamObject)
+        and value.length == 0
+        and value.entries.keys() == {"Type", "Subtype", "BBox", "Resources", "Length"}
+        and value.entries["Subtype"] == Name("Form")
+        and value.entries["Resources"] == {}
+    )
+
+
 def _byte_range(exam: Examination, signature: Value, where: str) -> None:
     """The gap is exactly /Contents and the range ends where a revision ends (6.4.3)."""
     ranges, contents = entry(exam, signature, "ByteRange"), entry(exam, signature, "Contents")
