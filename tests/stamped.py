@@ -6,6 +6,7 @@ It needs nothing of the incremental writer, so that a fault lies with the stamp.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pikepdf
 
 from signer.sealing.stamp import PageGeometry, Rect, Stamp
+from signer.sealing.typeface import typeface
 
 A4 = PageGeometry((0.0, 0.0, 595.28, 841.89), 0)
 
@@ -42,7 +44,7 @@ class PikepdfSink:
             assert rest == data + b"\nendstream"
             stream = pikepdf.Stream(self.pdf, b"")
             stream.write(data, filter=value.get("/Filter"))
-            for key in value.keys():
+            for key in sorted(value.keys()):
                 if key not in ("/Length", "/Filter"):
                     stream[key] = value[key]
             value = stream
@@ -59,7 +61,7 @@ class PikepdfSink:
                 elif isinstance(item, pikepdf.Array | pikepdf.Dictionary):
                     self._fill(item)
         elif isinstance(value, pikepdf.Dictionary | pikepdf.Stream):
-            for key in value.keys():
+            for key in sorted(value.keys()):
                 item = value[key]
                 if isinstance(item, pikepdf.String) and str(item).startswith("\x01"):
                     value[key] = self._objects[int(str(item)[1:]) - 1]
@@ -71,13 +73,46 @@ class PikepdfSink:
 
 
 def _inline(head: bytes, objects: Sequence[pikepdf.Object]) -> bytes:
-    import re
-
     return re.sub(rb"(\d+) 0 R", lambda match: b"(\x01" + match[1] + b")", head)
 
 
-def stamped_pdf(stamps: Sequence[Stamp], pages: Sequence[PageGeometry] = (A4,)) -> bytes:
-    """A document with a widget for each stamp, in order."""
+@dataclass(frozen=True)
+class Typed:
+    """Text on a page as it is seen: x and baseline y in points from the lower left."""
+
+    x: float
+    y: float
+    text: str
+    size: float = 13.0
+    page_index: int = 0
+
+
+_UPRIGHT = {0: "1 0 0 1 {x0} {y0}", 90: "0 1 -1 0 {x1} {y0}",
+            180: "-1 0 0 -1 {x1} {y1}", 270: "0 -1 1 0 {x0} {y1}"}  # fmt: skip
+
+
+def _type(pdf: pikepdf.Pdf, typed: Sequence[Typed], pages: Sequence[PageGeometry]) -> None:
+    face = typeface("Sohoa Serif")
+    sink = PikepdfSink(pdf)
+    font = sink[face.embed(sink)]
+    for index, geometry in enumerate(pages):
+        x0, y0, x1, y1 = geometry.box
+        matrix = _UPRIGHT[geometry.rotate].format(x0=x0, y0=y0, x1=x1, y1=y1)
+        words = [
+            f"/F0 {line.size} Tf 1 0 0 1 {line.x} {line.y} Tm {face.encode(line.text).decode()} Tj"
+            for line in typed
+            if line.page_index == index
+        ]
+        content = f"q {matrix} cm BT {' '.join(words)} ET Q"
+        page = pdf.pages[index].obj
+        page.Contents = pdf.make_stream(content.encode())
+        page.Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F0=font))
+
+
+def stamped_pdf(
+    stamps: Sequence[Stamp], pages: Sequence[PageGeometry] = (A4,), typed: Sequence[Typed] = ()
+) -> bytes:
+    """A document with `typed` text, and a widget for each stamp, in order."""
     pdf = pikepdf.new()
     for page in pages:
         x0, y0, x1, y1 = page.box
@@ -88,6 +123,8 @@ def stamped_pdf(stamps: Sequence[Stamp], pages: Sequence[PageGeometry] = (A4,)) 
         if page.user_unit != 1:
             made.UserUnit = page.user_unit
         made.Annots = pdf.make_indirect(pikepdf.Array())
+    if typed:
+        _type(pdf, typed, pages)
     fields = pikepdf.Array()
     for index, stamp in enumerate(stamps):
         sink = PikepdfSink(pdf)

@@ -12,12 +12,14 @@ holds a lock of this module while it reads.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import reduce
 from pathlib import Path
 from threading import Lock
 
@@ -135,9 +137,11 @@ def _block_above(name: _Seen, lines: Sequence[_Seen]) -> Anchor | None:
         elif _is_title(line.text):
             title = line.rect if note is None else _hull(line.rect, note)
             gap = title[1] - name.rect[3]
-            if _MIN_GAP <= gap <= _MAX_GAP:
-                return Anchor(name.page_index, title, name.rect)
-            return None
+            if gap >= _MIN_GAP:
+                return Anchor(name.page_index, title, name.rect) if gap <= _MAX_GAP else None
+            if _is_office(line.text):
+                return None
+            # otherwise letters of a seal or a scrawl, read where the signature goes
         elif _is_prose(line.text):
             return None
     return None
@@ -149,12 +153,13 @@ def _is_title(text: str) -> bool:
     capitals = sum(char.isupper() for char in letters)
     if len(letters) < 4 or capitals < 0.85 * len(letters) or len(text.split()) > 12:
         return False
+    return _is_office(text) or not any(char.isdigit() or char in ":;,/" for char in text)
+
+
+def _is_office(text: str) -> bool:
+    """An authority ("KT.") or the name of an office, in capitals or not."""
     plain = _plain(text).upper()
-    return (
-        bool(_AUTHORITY.match(text))
-        or any(office in plain for office in _OFFICES)
-        or not any(char.isdigit() or char in ":;,/" for char in text)
-    )
+    return bool(_AUTHORITY.match(text)) or any(office in plain for office in _OFFICES)
 
 
 def _is_name(text: str) -> bool:
@@ -236,22 +241,20 @@ class _Word:
 
 
 def _words(text: pypdfium2.PdfTextPage, count: int, view: View) -> list[_Word]:
-    words: list[_Word] = []
-    letters: list[str] = []
-    box: Rect | None = None
+    runs: list[list[_Word]] = [[]]
     for index in range(count):
         char = chr(pdfium_c.FPDFText_GetUnicode(text, index))
-        if not char.isspace() and unicodedata.category(char)[0] != "C":
+        if char.isspace() or unicodedata.category(char)[0] == "C":
+            runs.append([])
+        else:
             left, bottom, right, top = text.get_charbox(index, loose=True)
-            rect = view.to_view((left, bottom, right, top))
-            box = rect if box is None else _hull(box, rect)
-            letters.append(char)
-        elif box is not None:
-            words.append(_Word(box, "".join(letters)))
-            letters, box = [], None
-    if box is not None:
-        words.append(_Word(box, "".join(letters)))
-    return words
+            runs[-1].append(_Word(view.to_view((left, bottom, right, top)), char))
+    return [_joined(run, "") for run in runs if run]
+
+
+def _joined(parts: Sequence[_Word], between: str) -> _Word:
+    rects = [part.rect for part in parts]
+    return _Word(reduce(_hull, rects), between.join(part.text for part in parts))
 
 
 def _rows(words: Iterable[_Word]) -> list[list[_Word]]:
@@ -268,13 +271,13 @@ def _rows(words: Iterable[_Word]) -> list[list[_Word]]:
 
 def _in_columns(rows: Iterable[list[_Word]]) -> Iterable[_Word]:
     for row in rows:
-        line: _Word | None = None
+        columns: list[list[_Word]] = []
+        reach = -math.inf
         for word in sorted(row, key=lambda word: word.rect[0]):
-            if line is not None and word.rect[0] - line.rect[2] <= _COLUMN_GAP * word.height:
-                line = _Word(_hull(line.rect, word.rect), f"{line.text} {word.text}")
-                continue
-            if line is not None:
-                yield line
-            line = word
-        if line is not None:
-            yield line
+            if word.rect[0] - reach <= _COLUMN_GAP * word.height:
+                columns[-1].append(word)
+            else:
+                columns.append([word])
+            reach = max(reach, word.rect[2])
+        for column in columns:
+            yield _joined(column, " ")

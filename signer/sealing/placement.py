@@ -25,23 +25,28 @@ class View:
     page: PageGeometry
 
     @property
+    def turn(self) -> int:
+        """Degrees that the page is turned clockwise; an invalid /Rotate turns nothing."""
+        return self.page.rotate if self.page.rotate in (90, 180, 270) else 0
+
+    @property
     def width(self) -> float:
         """Visible width."""
         x0, y0, x1, y1 = self.page.box
-        return (x1 - x0 if self.page.rotate % 180 == 0 else y1 - y0) * self.page.user_unit
+        return (x1 - x0 if self.turn % 180 == 0 else y1 - y0) * self.page.user_unit
 
     @property
     def height(self) -> float:
         """Visible height."""
         x0, y0, x1, y1 = self.page.box
-        return (y1 - y0 if self.page.rotate % 180 == 0 else x1 - x0) * self.page.user_unit
+        return (y1 - y0 if self.turn % 180 == 0 else x1 - x0) * self.page.user_unit
 
     def to_user(self, rect: Rect) -> Rect:
         """`rect` of the view in default user space."""
         unit = self.page.user_unit
         u0, v0, u1, v1 = (side / unit for side in rect)
         x0, y0, x1, y1 = self.page.box
-        match self.page.rotate:
+        match self.turn:
             case 0:
                 return x0 + u0, y0 + v0, x0 + u1, y0 + v1
             case 90:
@@ -56,7 +61,7 @@ class View:
         unit = self.page.user_unit
         x0, y0, x1, y1 = self.page.box
         a0, b0, a1, b1 = rect
-        match self.page.rotate:
+        match self.turn:
             case 0:
                 seen = a0 - x0, b0 - y0, a1 - x0, b1 - y0
             case 90:

@@ -105,7 +105,7 @@ class PlannedStamp:
                 return self._at_corner(place, document)
             case AnchorPlace() as place:
                 return self._at_anchor(place, document)
-            case OverlapPlace() as place:
+            case place:
                 return self._over_signature(place, document)
 
     def _at_corner(self, place: CornerPlace, document: DocumentGeometry) -> PlacedStamp:
@@ -113,7 +113,7 @@ class PlannedStamp:
         page = document.pages[index]
         taken = [rect for at, rect in document.signature_rects.values() if at == index]
         rect = corner_rect(place, page, taken, size_pt=(self.face.width, self.face.height))
-        return PlacedStamp(index, rect, page.rotate, self.face, anchored=False)
+        return PlacedStamp(index, rect, View(page).turn, self.face, anchored=False)
 
     def _at_anchor(self, place: AnchorPlace, document: DocumentGeometry) -> PlacedStamp:
         if self.lines is not None:
@@ -124,7 +124,9 @@ class PlannedStamp:
             if anchor is not None:
                 page = pages[anchor.page_index]
                 rect = self._between(anchor, page)
-                return PlacedStamp(anchor.page_index, rect, page.rotate, self.face, anchored=True)
+                return PlacedStamp(
+                    anchor.page_index, rect, View(page).turn, self.face, anchored=True
+                )
         return self._at_corner(place.fallback(), document)
 
     def _between(self, anchor: Anchor, page: PageGeometry) -> Rect:
@@ -163,7 +165,7 @@ class PlannedStamp:
             index, signature = persons[-1]
         page = document.pages[index]
         rect = overlap_rect(signature, page, (self.face.width, self.face.height), place.share)
-        return PlacedStamp(index, rect, page.rotate, self.face, anchored=True)
+        return PlacedStamp(index, rect, View(page).turn, self.face, anchored=True)
 
 
 def plan_stamp(

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cache
 from importlib import resources
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
@@ -284,9 +284,7 @@ class ProfileSet:
     def _shift(self, stack: Stack, name: str, day: date) -> float:
         """Millimetres that those before `name` take; a profile not in force takes none."""
         shift = 0.0
-        for slot in stack.slots:
-            if slot.name == name:
-                break
+        for slot in takewhile(lambda slot: slot.name != name, stack.slots):
             box = slot.box or self._box_of(slot.name, day)
             if box is not None:
                 shift += box.height_mm + stack.gap_mm

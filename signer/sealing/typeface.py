@@ -61,7 +61,8 @@ class Typeface:
 
         Raises `ProfileError` naming the first character that the face lacks.
         """
-        clean = " ".join(unicodedata.normalize("NFC", text).replace("\t", " ").split(" ")).strip()
+        words = unicodedata.normalize("NFC", text).replace("\t", " ").split(" ")
+        clean = " ".join(word for word in words if word)
         for char in clean:
             if char not in self.glyphs and char != _NO_BREAK_SPACE:
                 label = unicodedata.name(char, "a control character")
