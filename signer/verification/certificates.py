@@ -185,12 +185,14 @@ def signed_by(octets: bytes, issuer: Certificate) -> SignatureAlgorithm | None:
 class CertificatePool:
     """All certificates at hand, by subject; remembers who issued whom. One verification's."""
 
-    def __init__(self, certificates: Iterable[Certificate] = ()) -> None:
+    def __init__(self, trusted: Iterable[Certificate] = ()) -> None:
+        """`trusted` come from the trust store and need no issuer to be explained."""
         self._by_subject: dict[bytes, list[Certificate]] = {}
         self._known: set[bytes] = set()
         self._issued: dict[tuple[bytes, bytes], SignatureAlgorithm | None] = {}
-        for certificate in certificates:
+        for certificate in trusted:
             self.add(certificate)
+        self._trusted = frozenset(self._known)
 
     def add(self, certificate: Certificate) -> None:
         """Take one more certificate; doubles are dropped."""
@@ -217,12 +219,21 @@ class CertificatePool:
             self._issued[key] = signed_by(child.der, issuer)
         return self._issued[key]
 
+    def has_twin(self, certificate: Certificate) -> bool:
+        """True when another certificate at hand has the same subject and key."""
+        return any(
+            other.der != certificate.der and other.key_octets == certificate.key_octets
+            for other in self.named(certificate.subject)
+        )
+
     def has_issuer(self, child: Certificate) -> bool | None:
         """True: a certificate at hand signed it. False: the one that it names by key did not.
 
         None: its issuer is not at hand (a namesake with another key is not its issuer).
         """
         issuers = self.named(child.issuer)
+        if child.der in self._trusted:
+            return True
         if any(self.issued(child, issuer) is not None for issuer in issuers):
             return True
         if child.is_self_issued or any(i.subject_key == child.authority_key for i in issuers):

@@ -297,8 +297,13 @@ def examine_envelope(
     readable = [load(c) for c in data.certificates if c not in unreadable]
     bad = [c for c in readable if pool.has_issuer(c) is False and not _is_signer(c, data)]
     stray = [c for c in readable if pool.has_issuer(c) is None and not _is_signer(c, data)]
-    # an issuer of the signer's certificate is explained even if nobody knows its own issuer
-    stray = [c for c in stray if not any(pool.issued(r, c) for r in readable if r != c)]
+    # an issuer of another one is explained even if nobody knows its own issuer, unless it is
+    # the altered copy of one that somebody knows
+    stray = [
+        c
+        for c in stray
+        if pool.has_twin(c) or not any(pool.issued(r, c) for r in readable if r != c)
+    ]
     wrong += [f"nobody signed the embedded certificate of {c.common_name}" for c in bad]
     unknown_attributes = sorted(set(data.unsigned) - {cms.SIGNATURE_TIMESTAMP})
     if is_covered:
