@@ -75,7 +75,7 @@ def digest_name(algorithm: der.Element) -> str:
 
     Raises `der.MalformedDER` for another structure and for every digest but SHA-2.
     """
-    identifier, *parameters = algorithm.expect(der.SEQUENCE).children()
+    identifier, *parameters = algorithm.fields(1)
     if parameters and [element.raw for element in parameters] != [der.null()]:
         raise der.MalformedDER("a digest algorithm carries parameters")
     try:

@@ -35,11 +35,11 @@ class CertificateParts(NamedTuple):
 @lru_cache(maxsize=_CACHED)
 def certificate_parts(certificate: x509.Certificate) -> CertificateParts:
     """The parts of `certificate`. Raises `der.MalformedDER` when it is not DER."""
-    fields = list(der.parse(certificate.tbs_certificate_bytes).children())
+    fields = der.parse(certificate.tbs_certificate_bytes).fields(6)
     if fields[0].tag == _VERSION_TAG:
         del fields[0]
     serial, _, issuer, _, subject, public_key = fields[:6]
-    _, key = public_key.children()
+    _, key = public_key.pair()
     return CertificateParts(
         certificate.public_bytes(serialization.Encoding.DER),
         issuer.raw,

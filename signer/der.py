@@ -163,6 +163,20 @@ class Element(NamedTuple):
             yield child
             offset = child.end
 
+    def fields(self, least: int, tag: int = SEQUENCE) -> list[Element]:
+        """The values inside a SEQUENCE (or `tag`), `least` or more. Raises `MalformedDER`."""
+        found = list(self.expect(tag).children())
+        if len(found) < least:
+            raise MalformedDER(f"{len(found)} fields instead of {least}")
+        return found
+
+    def pair(self) -> tuple[Element, Element]:
+        """The two values of a SEQUENCE of two. Raises `MalformedDER`."""
+        first, second, *more = self.fields(2)
+        if more:
+            raise MalformedDER("more than two fields")
+        return first, second
+
     def unwrap(self) -> Element:
         """The only value inside (an EXPLICIT tag). Raises `MalformedDER`."""
         child = _read(self.data, self.content_start, self.end)

@@ -218,9 +218,9 @@ def _is_named(response: ocsp.OCSPResponse, certificate: x509.Certificate) -> boo
 def _check_ocsp_signature(
     encoded: bytes, responder: x509.Certificate, policy: AlgorithmPolicy, at: dt.datetime
 ) -> None:
-    _, wrapper = der.parse(encoded).children()
-    _, octets = wrapper.unwrap().children()
-    signed, algorithm, signature = list(der.parse(octets.content).children())[:3]
+    _, wrapper = der.parse(encoded).pair()
+    _, octets = wrapper.unwrap().pair()
+    signed, algorithm, signature = der.parse(octets.content).fields(3)[:3]
     scheme = scheme_of(algorithm.raw)
     policy.check(scheme, responder.public_key(), at)
     digest = hashlib.new(scheme.digest_name, signed.raw).digest()

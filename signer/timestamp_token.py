@@ -18,14 +18,15 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from signer import der
+from signer.algorithm_policy import public_key_of
 from signer.algorithms import (
-    WrongSignature,
     digest_algorithm,
     digest_name,
     signature_scheme,
     verify_digest,
 )
 from signer.certificate_parts import certificate_parts
+from signer.certificate_path import NoPath, extensions_of
 from signer.oids import (
     OID_CONTENT_TYPE,
     OID_MESSAGE_DIGEST,
@@ -81,19 +82,23 @@ def build_request(imprint: bytes, digest: str, nonce: int, policy_oid: str | Non
 def read_response(response: bytes, imprint: bytes, digest: str, nonce: int) -> TimestampToken:
     """The token in a TimeStampResp, checked against what was asked. Raises `UnusableToken`."""
     try:
-        status, *token = der.parse(response).expect(der.SEQUENCE).children()
+        status, *token = der.parse(response).fields(1)
         _check_status(status)
-        if len(token) != 1:
-            raise UnusableToken("the response has no token")
-        return _read_token(token[0], imprint, digest, nonce)
-    except (der.MalformedDER, WrongSignature) as error:
+        return _read_token(_only(token), imprint, digest, nonce)
+    except UnusableToken:
+        raise
+    except ValueError as error:  # MalformedDER, WrongSignature and what cryptography says
         raise UnusableToken(str(error)) from error
 
 
+def _only(token: list[der.Element]) -> der.Element:
+    if len(token) != 1:
+        raise UnusableToken("the response has no token")
+    return token[0]
+
+
 def _check_status(status: der.Element) -> None:
-    fields = list(status.expect(der.SEQUENCE).children())
-    if not fields:
-        raise UnusableToken("the response has no status")
+    fields = status.fields(1)
     number = fields[0].as_integer()
     if number in _GRANTED:
         return
@@ -114,13 +119,11 @@ def _failure_names(bits: bytes) -> Iterable[str]:
 
 
 def _read_token(token: der.Element, imprint: bytes, digest: str, nonce: int) -> TimestampToken:
-    content_type, content = token.expect(der.SEQUENCE).children()
+    content_type, content = token.pair()
     _same(content_type.raw, der.oid(OID_SIGNED_DATA), "the token is not CMS SignedData")
-    fields = list(content.expect(_CONTEXT_0).unwrap().expect(der.SEQUENCE).children())
-    if len(fields) < len(("version", "digestAlgorithms", "encapContentInfo", "signerInfos")):
-        raise UnusableToken("the SignedData is incomplete")
+    fields = content.expect(_CONTEXT_0).unwrap().fields(4)
     info = _encapsulated(fields[2])
-    signer_infos = list(fields[-1].expect(der.SET).children())
+    signer_infos = fields[-1].fields(0, der.SET)
     if len(signer_infos) != 1:
         raise UnusableToken(f"the token has {len(signer_infos)} signers instead of one")
     certificates = _certificates(fields[3:-1])
@@ -132,11 +135,9 @@ def _read_token(token: der.Element, imprint: bytes, digest: str, nonce: int) -> 
 
 
 def _encapsulated(element: der.Element) -> bytes:
-    parts = list(element.expect(der.SEQUENCE).children())
-    if len(parts) != len(("eContentType", "eContent")):
-        raise UnusableToken("the token has no content")
-    _same(parts[0].raw, der.oid(OID_TST_INFO), "the token's content is not a TSTInfo")
-    return parts[1].expect(_CONTEXT_0).unwrap().expect(der.OCTET_STRING).content
+    kind, content = element.pair()
+    _same(kind.raw, der.oid(OID_TST_INFO), "the token's content is not a TSTInfo")
+    return content.expect(_CONTEXT_0).unwrap().expect(der.OCTET_STRING).content
 
 
 def _certificates(fields: list[der.Element]) -> tuple[x509.Certificate, ...]:
@@ -157,20 +158,18 @@ def _load(encoded: bytes) -> x509.Certificate:
     """A TSA sends the same certificates each time."""
     try:
         return x509.load_der_x509_certificate(encoded)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise UnusableToken(f"the token carries a broken certificate: {error}") from error
 
 
 def _check_info(info: bytes, imprint: bytes, digest: str, nonce: int) -> tuple[dt.datetime, str]:
     """genTime and policy of a TSTInfo that answers our request (RFC 3161 2.4.2)."""
-    fields = list(der.parse(info).expect(der.SEQUENCE).children())
-    if len(fields) < len(("version", "policy", "messageImprint", "serialNumber", "genTime")):
-        raise UnusableToken("the TSTInfo is incomplete")
+    fields = der.parse(info).fields(5)
     version, policy, message_imprint, serial, gen_time, *optional = fields
     if version.as_integer() != 1:
         raise UnusableToken("the TSTInfo is not of version 1")
     serial.as_integer()
-    algorithm, hashed = message_imprint.expect(der.SEQUENCE).children()
+    algorithm, hashed = message_imprint.pair()
     if digest_name(algorithm) != digest:
         raise UnusableToken("the token is over a digest of another algorithm")
     if not hmac.compare_digest(hashed.expect(der.OCTET_STRING).content, imprint):
@@ -185,9 +184,7 @@ def _check_signer(
     signer_info: der.Element, info: bytes, certificates: tuple[x509.Certificate, ...]
 ) -> x509.Certificate:
     """The certificate whose key signed the SignerInfo (RFC 5652 5.4, RFC 5816)."""
-    fields = list(signer_info.expect(der.SEQUENCE).children())
-    if len(fields) < len(("version", "sid", "digest", "attributes", "algorithm", "signature")):
-        raise UnusableToken("the SignerInfo is incomplete")
+    fields = signer_info.fields(6)
     _, sid, algorithm, signed_attributes, signature_algorithm, signature = fields[:6]
     certificate = _find(sid, certificates)
     digest = digest_name(algorithm)
@@ -204,7 +201,7 @@ def _check_signer(
     _check_usage(certificate)
     signed = hashlib.new(digest, der.tlv(der.SET, signed_attributes.content)).digest()
     verify_digest(
-        certificate.public_key(),
+        public_key_of(certificate),
         signature_scheme(signature_algorithm.raw, digest),
         signature.expect(der.OCTET_STRING).content,
         signed,
@@ -224,8 +221,8 @@ def _find(sid: der.Element, certificates: tuple[x509.Certificate, ...]) -> x509.
 
 def _key_identifier(certificate: x509.Certificate) -> bytes | None:
     try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except (x509.ExtensionNotFound, ValueError):
+        extension = extensions_of(certificate).get_extension_for_class(x509.SubjectKeyIdentifier)
+    except (x509.ExtensionNotFound, NoPath):
         return None
     return extension.value.digest
 
@@ -238,7 +235,7 @@ def _attributes(element: der.Element) -> dict[str, bytes]:
     }
     found: dict[str, bytes] = {}
     for attribute in element.children():
-        kind, values = attribute.expect(der.SEQUENCE).children()
+        kind, values = attribute.pair()
         dotted = known.get(kind.raw)
         if dotted is None:
             continue
@@ -252,10 +249,9 @@ def _check_signing_certificate(value: bytes | None, certificate: x509.Certificat
     """The first ESSCertIDv2 names the signer's certificate (RFC 5035 5.4, RFC 5816 2.2.1)."""
     if value is None:
         raise UnusableToken("the signing-certificate-v2 attribute is missing")
-    identifiers = next(der.parse(value).expect(der.SEQUENCE).children())
-    first = next(identifiers.expect(der.SEQUENCE).children())
-    fields = list(first.expect(der.SEQUENCE).children())
-    digest = digest_name(fields.pop(0)) if fields and fields[0].tag == der.SEQUENCE else "sha256"
+    identifiers = der.parse(value).fields(1)[0]
+    fields = identifiers.fields(1)[0].fields(1)
+    digest = digest_name(fields.pop(0)) if fields[0].tag == der.SEQUENCE else "sha256"
     encoded = certificate_parts(certificate).encoded
     if not fields or fields[0].content != hashlib.new(digest, encoded).digest():
         raise UnusableToken("the signing-certificate-v2 attribute names another certificate")
@@ -265,8 +261,8 @@ def _check_signing_certificate(value: bytes | None, certificate: x509.Certificat
 def _check_usage(certificate: x509.Certificate) -> None:
     """Extended key usage timeStamping, critical and alone (RFC 3161 2.3)."""
     try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except (x509.ExtensionNotFound, ValueError) as error:
+        usage = extensions_of(certificate).get_extension_for_class(x509.ExtendedKeyUsage)
+    except x509.ExtensionNotFound as error:
         raise UnusableToken("the signer's certificate is not one for timestamps") from error
     if not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
         raise UnusableToken("the signer's certificate is not one for timestamps alone")

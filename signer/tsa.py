@@ -210,18 +210,16 @@ def _accuracy(accuracy: dt.timedelta) -> bytes:
 
 
 def _parse_request(request: bytes) -> _Request:
-    fields = list(der.parse(request).expect(der.SEQUENCE).children())
-    if len(fields) < len(("version", "messageImprint")) or fields[0].as_integer() != 1:
+    version, imprint, *rest = der.parse(request).fields(2)
+    if version.as_integer() != 1:
         raise der.MalformedDER("not version 1")
-    imprint = fields[1]
-    algorithm, hashed = _pair(imprint)
+    algorithm, hashed = imprint.pair()
     try:
         size = HASHES[digest_name(algorithm)].digest_size
     except der.MalformedDER as error:
         raise _Refusal(BAD_ALG, str(error)) from error
     if len(hashed.expect(der.OCTET_STRING).content) != size:
         raise _Refusal(BAD_DATA_FORMAT, "the imprint is not as long as its digest")
-    rest = fields[2:]
     policy = rest.pop(0).raw if rest and rest[0].tag == der.OID else None
     nonce = b""
     if rest and rest[0].tag == der.INTEGER:
@@ -229,19 +227,12 @@ def _parse_request(request: bytes) -> _Request:
         nonce = rest.pop(0).raw
     wants_certificates = False
     if rest and rest[0].tag == der.BOOLEAN:
-        wants_certificates = rest.pop(0).content == b"\xff"
+        wants_certificates = any(rest.pop(0).content)
     if rest and rest[0].tag == _EXTENSIONS_TAG:
         raise _Refusal(UNACCEPTED_EXTENSION, "no request extensions are known here")
     if rest:
         raise der.MalformedDER("an unknown field follows")
     return _Request(imprint.raw, policy, nonce, wants_certificates)
-
-
-def _pair(element: der.Element) -> tuple[der.Element, der.Element]:
-    children = tuple(element.expect(der.SEQUENCE).children())
-    if len(children) != len(("hashAlgorithm", "hashedMessage")):
-        raise der.MalformedDER("messageImprint does not have two parts")
-    return children[0], children[1]
 
 
 def _rejected(bit: int, message: str) -> bytes:

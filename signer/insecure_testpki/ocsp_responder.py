@@ -7,11 +7,11 @@ import hashlib
 from collections.abc import Callable
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import ocsp
 
 from hsm.keys import SigningKey
 from signer import der
+from signer.certificate_parts import certificate_parts
 from signer.insecure_testpki.certificates import RevokedEntry, extensions, sign_value
 
 _OID_BASIC = der.oid("1.3.6.1.5.5.7.48.1.1")
@@ -53,11 +53,10 @@ class OCSPResponder:
         self._status_of = status_of
         self._validity = validity
         self._clock = clock
-        self._issuer_name = issuer.subject.public_bytes()
-        self._issuer_key = _key_bits(issuer)
-        certificate = key.certificate.public_bytes(serialization.Encoding.DER)
-        self._certificates = der.explicit(0, der.sequence(certificate))
-        key_hash = hashlib.sha1(_key_bits(key.certificate), usedforsecurity=False).digest()
+        self._issuer = certificate_parts(issuer)
+        own = certificate_parts(key.certificate)
+        self._certificates = der.explicit(0, der.sequence(own.encoded))
+        key_hash = hashlib.sha1(own.key_bits, usedforsecurity=False).digest()
         self._responder_id = der.explicit(2, der.octet_string(key_hash))
 
     def respond(self, request: bytes) -> bytes:
@@ -94,8 +93,8 @@ class OCSPResponder:
         name = request.hash_algorithm.name
         if name not in _HASH_OIDS:
             return None
-        name_hash = hashlib.new(name, self._issuer_name, usedforsecurity=False).digest()
-        key_hash = hashlib.new(name, self._issuer_key, usedforsecurity=False).digest()
+        name_hash = hashlib.new(name, self._issuer.subject, usedforsecurity=False).digest()
+        key_hash = hashlib.new(name, self._issuer.key_bits, usedforsecurity=False).digest()
         if (request.issuer_name_hash, request.issuer_key_hash) != (name_hash, key_hash):
             return None
         return der.sequence(
@@ -124,12 +123,3 @@ def _nonce(request: ocsp.OCSPRequest) -> x509.OCSPNonce | None:
         return request.extensions.get_extension_for_class(x509.OCSPNonce).value
     except x509.ExtensionNotFound:
         return None
-
-
-def _key_bits(certificate: x509.Certificate) -> bytes:
-    """The content of subjectPublicKey, which CertID and responderID hash (RFC 6960 4.1.1)."""
-    info = certificate.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    _, key = der.parse(info).children()
-    return key.content[1:]
