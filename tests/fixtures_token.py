@@ -7,6 +7,10 @@ def test_signing(softhsm_token):
 from __future__ import annotations
 
 import datetime as dt
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hsm import _softhsm, provision
+from hsm._pkcs11 import load_module
 from hsm.keys import SignatureScheme, SigningKey
 from hsm.token import Token
 
@@ -158,3 +163,66 @@ def leader_key(softhsm_token: Token, test_ca: CertificateMaker) -> SigningKey:
 def seal_key(softhsm_token: Token, test_ca: CertificateMaker) -> SigningKey:
     """P-256, ECDSA with SHA-256."""
     return make_key(softhsm_token, "seal", "p-256", ca=test_ca)
+
+
+class Spy:
+    """Stands before the functions of a module: counts the calls and can change the answers.
+
+    `faults[name]` is called instead of the function, with the real one as first argument.
+    """
+
+    def __init__(self, functions: dict[str, Callable[..., int]]) -> None:
+        self.calls: Counter[str] = Counter()
+        self.faults: dict[str, Callable[..., int]] = {}
+        self._lock = threading.Lock()
+        for name, function in list(functions.items()):
+            functions[name] = self._before(name, function)
+
+    def _before(self, name: str, function: Callable[..., int]) -> Callable[..., int]:
+        def call(*arguments: object) -> int:
+            with self._lock:
+                self.calls[name] += 1
+            fault = self.faults.get(name)
+            return function(*arguments) if fault is None else fault(function, *arguments)
+
+        return call
+
+
+class OwnSoftHSM:
+    """SoftHSM loaded a second time, from a copy of its file: nobody else's state is in it.
+
+    For tests that break, unplug or lock a token. `module`, `folder`, `spy`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.module = folder / "libsofthsm2.so"
+        shutil.copy(_softhsm.module_path(), self.module)
+
+    def start(self) -> None:
+        _softhsm.create_token(self.folder, TOKEN_LABEL, PIN, SO_PIN)
+        self.spy = Spy(load_module(self.module).functions)
+
+    def open(self, pin: str | Callable[[], str] = PIN, **options: int) -> Token:
+        return Token.open(self.module, TOKEN_LABEL, pin, **options)
+
+    def unplug(self) -> None:
+        """Take the token away from under the module."""
+        (self.folder / "tokens").rename(self.folder / "unplugged")
+        (self.folder / "tokens").mkdir()
+
+    def plug_in(self) -> None:
+        """Bring it back."""
+        (self.folder / "tokens").rmdir()
+        (self.folder / "unplugged").rename(self.folder / "tokens")
+
+
+@pytest.fixture
+def own_softhsm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OwnSoftHSM:
+    """A SoftHSM for this test alone, with an empty token."""
+    own = OwnSoftHSM(tmp_path)
+    monkeypatch.setattr(_softhsm, "module_path", lambda: own.module)
+    # set here so that it is set back afterwards; create_token points it at the folder
+    monkeypatch.setenv(_softhsm.VARIABLE, str(own.folder / "softhsm2.conf"))
+    own.start()
+    return own
