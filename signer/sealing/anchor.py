@@ -40,6 +40,7 @@ _SAME_NAME = 0.75  # of 1: recognised names lose accents and letters
 _COLUMN_GAP = 1.5  # line heights of white that part two columns
 
 _AUTHORITY = re.compile(r"^(TM|KT|Q|TL|TUQ|T/M|K/T|T/L)\s*[./]")
+_ADDITION = re.compile(r"\s[–—-]\s|\s*[,;(/|]")
 _OFFICES = (
     "CHU TICH", "GIAM DOC", "TRUONG", "CHANH", "BI THU", "THU TRUONG", "CUC TRUONG", "VIEN",
     "TONG", "HIEU TRUONG", "CHI HUY", "TRUONG PHONG", "DOI TRUONG", "BO TRUONG",
@@ -85,7 +86,10 @@ def find_anchor(
 
     With a signer named, only a block that ends in that name is taken (accents and a few
     letters may be lost to recognition): nobody's signature goes over somebody else's name.
+    What a certificate adds to the name behind a dash, comma or bracket does not count.
     """
+    if signer is not None:
+        signer = _ADDITION.split(signer)[0]
     seen = [
         _Seen(line.page_index, View(pages[line.page_index]).to_view(line.rect), line.text.strip())
         for line in lines

@@ -151,6 +151,13 @@ def test_the_named_signers_block_is_taken_and_no_other():
     # recognition loses accents and a letter
     assert find_anchor(both, [A4], "Phan Mẩu Hải").name == right[1].rect
     assert find_anchor(both, [A4], "Đỗ Quang Ba") is None
+    # certificates say more than the name
+    for common_name in (
+        "Phan Mẫu Hai – CHỈ DÙNG THỬ",
+        "Phan Mẫu Hai, Chủ tịch",
+        "Phan Mẫu Hai (UBND)",
+    ):
+        assert find_anchor(both, [A4], common_name).name == right[1].rect
     # a name in capitals is found too when it is known
     capitals = block("CHỦ TỊCH", "ĐỖ QUANG BA")
     assert find_anchor(capitals, [A4], "Đỗ Quang Ba").name == capitals[1].rect
