@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Self
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from hsm.keys import SignatureScheme
 from signer.algorithms import HASHES
+from signer.certificate_parts import UNREADABLE
 from signer.errors import PolicyRefused
 
 _DEFAULT = Path(__file__).with_name("algorithms.toml")
@@ -93,7 +93,7 @@ class AlgorithmPolicy:
         try:
             digest = signed.signature_hash_algorithm
             parameters = signed.signature_algorithm_parameters
-        except (UnsupportedAlgorithm, ValueError) as error:
+        except UNREADABLE as error:
             raise ForbiddenAlgorithm(f"signed with an unknown algorithm: {error}") from error
         if isinstance(parameters, ec.ECDSA):
             family = "ecdsa"
@@ -125,7 +125,7 @@ def public_key_of(certificate: x509.Certificate) -> object:
     """The public key. Raises `ForbiddenAlgorithm` for one that cannot even be read."""
     try:
         return certificate.public_key()
-    except (UnsupportedAlgorithm, ValueError) as error:
+    except UNREADABLE as error:
         raise ForbiddenAlgorithm(f"the public key is unreadable or unknown: {error}") from error
 
 

@@ -10,10 +10,10 @@ import datetime as dt
 from collections.abc import Collection, Iterable
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 
 from signer.algorithm_policy import AlgorithmPolicy, ForbiddenAlgorithm
-from signer.certificate_parts import certificate_parts
+from signer.certificate_parts import UNREADABLE, certificate_parts
 
 MAX_PATH = 8  # certificates, anchor included
 _PROCESSED = {
@@ -34,7 +34,7 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
         return False
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+    except (InvalidSignature, *UNREADABLE):
         return False
     return True
 
@@ -144,7 +144,7 @@ def extensions_of(certificate: x509.Certificate) -> x509.Extensions:
     """The extensions, all readable. Raises `NoPath`."""
     try:
         return certificate.extensions
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except UNREADABLE as error:
         raise NoPath(f"{_name(certificate)} has unreadable extensions: {error}") from error
 
 

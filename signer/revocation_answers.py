@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from signer import der
 from signer.algorithm_policy import AlgorithmPolicy
 from signer.algorithms import scheme_of, verify_digest
-from signer.certificate_parts import certificate_parts
+from signer.certificate_parts import UNREADABLE, certificate_parts
 from signer.certificate_path import extensions_of, is_issued_by
 
 
@@ -138,7 +138,7 @@ def read_ocsp_response(
         _check_ocsp_signature(encoded, responder or issuer, policy, at)
     except UnusableEvidence:
         raise
-    except (ValueError, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise UnusableEvidence(f"the OCSP response is unusable: {error}") from error
     return OCSPAnswer(encoded, window, revoked, responder, needs_evidence)
 
@@ -260,7 +260,7 @@ def read_crl(
         _check_crl_extensions(crl)
     except UnusableEvidence:
         raise
-    except (ValueError, TypeError, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise UnusableEvidence(f"the CRL is unusable: {error}") from error
     return CheckedCRL(encoded, window, crl)
 

@@ -25,7 +25,7 @@ from signer.algorithms import (
     signature_scheme,
     verify_digest,
 )
-from signer.certificate_parts import certificate_parts
+from signer.certificate_parts import UNREADABLE, certificate_parts
 from signer.certificate_path import NoPath, extensions_of
 from signer.oids import (
     OID_CONTENT_TYPE,
@@ -87,7 +87,7 @@ def read_response(response: bytes, imprint: bytes, digest: str, nonce: int) -> T
         return _read_token(_only(token), imprint, digest, nonce)
     except UnusableToken:
         raise
-    except ValueError as error:  # MalformedDER, WrongSignature and what cryptography says
+    except UNREADABLE as error:  # MalformedDER and WrongSignature are ValueErrors
         raise UnusableToken(str(error)) from error
 
 
@@ -158,7 +158,7 @@ def _load(encoded: bytes) -> x509.Certificate:
     """A TSA sends the same certificates each time."""
     try:
         return x509.load_der_x509_certificate(encoded)
-    except (ValueError, x509.InvalidVersion) as error:
+    except UNREADABLE as error:
         raise UnusableToken(f"the token carries a broken certificate: {error}") from error
 
 
