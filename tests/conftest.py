@@ -1,8 +1,11 @@
 """Fixtures by topic; each file says what it provides."""
 
 pytest_plugins = [
+    "tests.fixtures_installation",
     "tests.fixtures_token",
+    "tests.fixtures_modules",
     "tests.fixtures_pki",
     "tests.fixtures_http",
     "tests.fixtures_record",
+    "tests.fixtures_signed",
 ]

@@ -113,15 +113,27 @@ def test_callers_wait_while_the_module_is_reinitialised():
     assert held.generation == 2
 
 
-def test_reinitialise_waits_for_the_last_user():
+def test_reinitialise_waits_for_the_last_user_and_lets_nobody_in():
     busy = module(0, 0)
+    entered = []
+
+    def enter() -> None:
+        with busy.use() as generation:
+            entered.append(generation)
+
     with busy.use():
         again = threading.Thread(target=busy.reinitialise, args=(1,))
         again.start()
+        while not busy._exclusive:
+            threading.Event().wait(0.001)
+        late = threading.Thread(target=enter)
+        late.start()
         threading.Event().wait(0.05)
         assert busy.generation == 1
+        assert entered == []
     again.join()
-    assert busy.generation == 2
+    late.join()
+    assert entered == [2]
 
 
 def test_every_return_code_becomes_an_error_with_its_name():

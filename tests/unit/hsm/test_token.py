@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import utils
+from cryptography.hazmat.primitives.asymmetric import ed25519, utils
 
 from hsm import _cryptoki as ck
 from hsm import provision, token
 from hsm._login import PinSource
+from hsm._schemes import check_key
 from hsm.errors import (
     DeviceError,
     HSMError,
+    KeyMismatch,
     KeyNotFound,
     KeyRefInvalid,
     ModuleError,
@@ -348,6 +350,14 @@ def test_rsa_keys_that_are_too_short_are_refused(own_softhsm, monkeypatch):
     assert provision.create(opened, "short", provision.KeyKind.RSA_2048).kind == "rsa-1024"
     with pytest.raises(SchemeNotSupported, match="at least 2048"):
         opened.private_key("short")
+
+
+def test_certificates_of_other_algorithms_are_refused(softhsm_token, seal_key, test_ca):
+    foreign = test_ca.issue(ed25519.Ed25519PrivateKey.generate().public_key(), "ed25519")
+    with pytest.raises(KeyMismatch):
+        softhsm_token.signing_key("seal", certificate=foreign)
+    with pytest.raises(SchemeNotSupported, match="P-256 and P-384"):
+        check_key(foreign.public_key())
 
 
 def test_other_curves_are_not_read(own_softhsm, monkeypatch):

@@ -1,0 +1,124 @@
+"""Tokens of other makers: NSS softokn and openCryptoki's soft token.
+
+    nss_token            in a folder of its own; no service, no privileges
+    opencryptoki_token   one a machine: needs its daemon, which needs root to be started
+
+Debian packages: libnss3, libnss3-tools; opencryptoki.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hsm.token import Token
+from tests.fixtures_token import PIN, SO_PIN
+
+NSS_LABEL = "NSS Certificate DB"
+OCK_LABEL = "sohoa-test"
+OCK_FACTORY_LABEL = "IBM OS PKCS#11"
+OCK_FACTORY_SO_PIN = "87654321"
+OCK_DAEMON = Path("/usr/sbin/pkcsslotd")
+OCK_PID = Path("/run/pkcsslotd.pid")
+OCK_SLOT = "3"  # the soft token in Debian's opencryptoki.conf
+
+
+def _library(name: str) -> Path | None:
+    for folder in Path("/usr/lib").glob("*-linux-gnu*"):
+        if (folder / name).exists():
+            return folder / name
+    return None
+
+
+@pytest.fixture(scope="session")
+def nss_token(tmp_path_factory: pytest.TempPathFactory) -> Token:
+    """NSS softokn, which takes its parameters through C_Initialize."""
+    folder = tmp_path_factory.mktemp("nss")
+    pin_file = folder / "pin"
+    pin_file.write_text(PIN)
+    subprocess.run(["certutil", "-N", "-d", f"sql:{folder}", "-f", pin_file], check=True)
+    module = _library("libsoftokn3.so")
+    assert module is not None, "install libnss3"
+    parameters = f"configDir='sql:{folder}' certPrefix='' keyPrefix='' secmod='secmod.db' flags="
+    return Token.open(module, NSS_LABEL, lambda: PIN, init_reserved=parameters)
+
+
+def opencryptoki_missing() -> str | None:
+    """Why the soft token of openCryptoki cannot be used here, or None."""
+    if not OCK_DAEMON.exists():
+        return "opencryptoki is not installed"
+    if os.geteuid() != 0:
+        return "its daemon and its token folder belong to root"
+    return None
+
+
+@pytest.fixture(scope="session")
+def opencryptoki_token() -> Iterator[Token]:
+    """The soft token, initialised for us unless it is somebody's already."""
+    if reason := opencryptoki_missing():
+        pytest.skip(reason)
+    module = _library("opencryptoki/libopencryptoki.so.0")
+    assert module is not None
+    # shared by all test processes of the machine; the last one to leave stops the daemon
+    with Path("/run/lock/sohoa-test-opencryptoki").open("a+") as turnstile:
+        fcntl.flock(turnstile, fcntl.LOCK_EX)
+        _start_daemon(turnstile.fileno())
+        _initialise()
+        fcntl.flock(turnstile, fcntl.LOCK_SH)
+        yield Token.open(module, OCK_LABEL, lambda: PIN)
+        try:
+            fcntl.flock(turnstile, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        turnstile.seek(0)
+        started = turnstile.read().strip()
+        if started and OCK_PID.exists() and OCK_PID.read_text().strip() == started:
+            os.kill(int(started), signal.SIGTERM)
+        turnstile.truncate(0)
+
+
+def _start_daemon(note: int) -> None:
+    """Start the daemon unless it runs, and note its pid when it is ours to stop."""
+    if OCK_PID.exists():
+        pid = OCK_PID.read_text().strip()
+        if pid and Path("/proc", pid).exists():
+            return
+    subprocess.run([OCK_DAEMON], check=True, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 10
+    while not OCK_PID.exists() or not OCK_PID.read_text().strip():
+        assert time.monotonic() < deadline, "pkcsslotd did not start"
+        time.sleep(0.05)
+    os.ftruncate(note, 0)
+    os.write(note, OCK_PID.read_text().encode())
+
+
+def _initialise() -> None:
+    said = subprocess.run(
+        ["pkcsconf", "-t", "-c", OCK_SLOT], check=True, capture_output=True, text=True
+    ).stdout
+    label = next(line.split(":", 1)[1].strip() for line in said.splitlines() if "Label:" in line)
+    if label == OCK_LABEL:
+        return
+    if label != OCK_FACTORY_LABEL:
+        pytest.skip(f"openCryptoki's soft token belongs to somebody: {label}")
+    first = "11111111"  # openCryptoki wants the first user PIN to be changed by the user
+    for arguments, typed in (
+        (["-I", "-S", OCK_FACTORY_SO_PIN], f"{OCK_LABEL}\n"),
+        (["-P", "-S", OCK_FACTORY_SO_PIN, "-n", SO_PIN], None),
+        (["-u", "-S", SO_PIN, "-n", first], None),
+        (["-p", "-U", first, "-n", PIN], None),
+    ):
+        subprocess.run(
+            ["pkcsconf", "-c", OCK_SLOT, *arguments],
+            input=typed,
+            text=True,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
