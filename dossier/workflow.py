@@ -245,6 +245,8 @@ def _work_folder(target: Path) -> Iterator[Path]:
         raise output_error(target, error) from error
     try:
         yield Path(folder)
+    except OSError as error:  # a full disk shows wherever the next byte is written
+        raise output_error(target, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

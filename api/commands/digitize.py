@@ -47,6 +47,7 @@ def digitize(
         list[Path],
         typer.Argument(
             metavar="SCANS…",
+            readable=False,  # intake says what is wrong, and where
             help="PDF, TIFF, JPEG, PNG hoặc thư mục. / Files, or folders of files.",
         ),
     ],
