@@ -244,3 +244,10 @@ def test_own_profiles_are_used():
         update={"id": "X", "text": shipped.text.model_copy(update={"lines": ("{agency}",)})}
     )
     assert shown(plan("X", profiles=ProfileSet([own]))) == ["Ủy ban nhân dân xã An Hòa Mẫu"]
+
+
+@pytest.mark.parametrize("right", ["P4", "P5", "P6"])
+def test_both_top_corners_hold_a_stamp_on_a4(right):
+    mark = plan("P7").resolve(PaperDocument())
+    document = PaperDocument((A4,), {"mark": (0, mark.rect)})
+    assert plan(right).resolve(document).rect == plan(right).resolve(PaperDocument()).rect
