@@ -27,6 +27,8 @@ OCK_FACTORY_LABEL = "IBM OS PKCS#11"
 OCK_FACTORY_SO_PIN = "87654321"
 OCK_DAEMON = Path("/usr/sbin/pkcsslotd")
 OCK_PID = Path("/run/pkcsslotd.pid")
+OCK_USERS = Path("/run/lock/sohoa-test-opencryptoki.users")
+OCK_TURNS = Path("/run/lock/sohoa-test-opencryptoki.turns")
 OCK_SLOT = "3"  # the soft token in Debian's opencryptoki.conf
 
 
@@ -66,37 +68,51 @@ def opencryptoki_token() -> Iterator[Token]:
         pytest.skip(reason)
     module = _library("opencryptoki/libopencryptoki.so.0")
     assert module is not None
-    # shared by all test processes of the machine; the last one to leave stops the daemon
-    with Path("/run/lock/sohoa-test-opencryptoki").open("a+") as turnstile:
-        fcntl.flock(turnstile, fcntl.LOCK_EX)
-        _start_daemon(turnstile.fileno())
+    # Test processes share the daemon: `users` is held by each while it lives; `turns` by who
+    # starts or stops the daemon, and holds its pid when it is ours to stop.
+    with OCK_USERS.open("a") as users, OCK_TURNS.open("a+") as turns:
+        fcntl.flock(turns, fcntl.LOCK_EX)
+        _start_daemon(turns.fileno())
         _initialise()
-        fcntl.flock(turnstile, fcntl.LOCK_SH)
-        yield Token.open(module, OCK_LABEL, lambda: PIN)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        fcntl.flock(turns, fcntl.LOCK_UN)
+        token = Token.open(module, OCK_LABEL, lambda: PIN)
+        yield token
+        token._module.call("C_Finalize", None)  # the daemon does not stop while it has clients
+        fcntl.flock(turns, fcntl.LOCK_EX)
         try:
-            fcntl.flock(turnstile, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        turnstile.seek(0)
-        started = turnstile.read().strip()
-        if started and OCK_PID.exists() and OCK_PID.read_text().strip() == started:
+        turns.seek(0)
+        started = turns.read().strip()
+        if started and started == _daemon():
             os.kill(int(started), signal.SIGTERM)
-        turnstile.truncate(0)
+        turns.truncate(0)
+
+
+def _daemon() -> str | None:
+    """The pid of the daemon, if it lives; it leaves its pid file behind."""
+    try:
+        pid = OCK_PID.read_text().strip()
+        status = Path("/proc", pid, "status").read_text()
+    except OSError:
+        return None
+    alive = status.startswith("Name:\tpkcsslotd\n") and "State:\tZ" not in status
+    return pid if alive else None
 
 
 def _start_daemon(note: int) -> None:
     """Start the daemon unless it runs, and note its pid when it is ours to stop."""
-    if OCK_PID.exists():
-        pid = OCK_PID.read_text().strip()
-        if pid and Path("/proc", pid).exists():
-            return
+    if _daemon():
+        return
     subprocess.run([OCK_DAEMON], check=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
-    while not OCK_PID.exists() or not OCK_PID.read_text().strip():
+    while (pid := _daemon()) is None:
         assert time.monotonic() < deadline, "pkcsslotd did not start"
         time.sleep(0.05)
     os.ftruncate(note, 0)
-    os.write(note, OCK_PID.read_text().encode())
+    os.write(note, pid.encode())
 
 
 def _initialise() -> None:
