@@ -6,8 +6,7 @@ Everything below is synchronous and runs in worker threads; this module validate
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -42,12 +41,8 @@ Services = Annotated[AppServices, Depends(_services)]
 def create_app(services: AppServices) -> FastAPI:
     """Build the application over `services`; nothing happens at import."""
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = services
-        yield
-
-    app = FastAPI(title="Sohoa", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Sohoa", version="1", docs_url=None, redoc_url=None)
+    app.state.services = services
     app.middleware("http")(_opaque_errors)
     app.get("/healthz")(healthz)
     app.get("/readyz")(readyz)
