@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -77,8 +78,12 @@ class Certificate:
         return self.subject == self.issuer
 
 
+@lru_cache(maxsize=2048)
 def load(der: bytes) -> Certificate:
-    """Parse one certificate. Raises `CertificateUnreadable`."""
+    """Parse one certificate; remembered, for the same few issuers stand in every file.
+
+    Raises `CertificateUnreadable`.
+    """
     try:
         parsed = x509.load_der_x509_certificate(der)
         extensions = parsed.extensions
@@ -129,7 +134,14 @@ def load(der: bytes) -> Certificate:
             issuer_name=_first(parsed.issuer, NameOID.COMMON_NAME)
             or parsed.issuer.rfc4514_string(),
         )
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    ) as error:
         raise CertificateUnreadable(f"an unreadable certificate: {error}") from error
 
 

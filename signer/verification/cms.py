@@ -82,7 +82,10 @@ def parse_signed_data(node: Node) -> SignedData:
     if len(parts) < 4:
         raise DERError("SignedData has too few parts")
     if not node.is_ber:
-        check_tree(node)
+        # certificates are checked by their own signatures, or reported as unexplained
+        for part in parts:
+            if part.tag != 0xA0:
+                check_tree(part)
     version, digests, encapsulated, *rest = parts
     content_type, content = _encapsulated(encapsulated)
     certificates: list[Node] = []

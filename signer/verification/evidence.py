@@ -25,6 +25,7 @@ from signer.verification.certificates import (
     CertificateUnreadable,
     load,
     signed_by,
+    signed_parts,
 )
 from signer.verification.der import ENUMERATED, SEQUENCE, DERError, Node, read_exactly
 
@@ -141,6 +142,27 @@ class Evidence:
             return False
         self._seen.add(octets)
         return True
+
+    def signature_hashes(self) -> set[str]:
+        """SHA-1 of each value's own signature, as /VRI may name them (ISO 32000-2, 12.8.4.4)."""
+        values = [r.basic for r in self._responses] + [item.octets for item in self._lists]
+        return {_sha1(signed_parts(octets)[2]).hex().upper() for octets in values}
+
+    def unverified(self, pool: CertificatePool) -> list[str]:
+        """Values whose signature leads to no certificate at hand: what nothing vouches for."""
+        out: list[str] = []
+        for response in self._responses:
+            signers = [
+                c
+                for c in (*response.certificates, *pool.named(response.responder_name))
+                if pool.has_issuer(c) and signed_by(response.basic, c) is not None
+            ]
+            if not signers or not all(pool.has_issuer(c) for c in response.certificates):
+                out.append("an OCSP response that nobody vouches for")
+        for item in self._lists:
+            if not any(signed_by(item.octets, c) for c in pool.named(item.issuer)):
+                out.append("a CRL that nobody vouches for")
+        return out
 
     def standing(
         self, certificate: Certificate, issuer: Certificate, moment: dt.datetime, now: dt.datetime

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from signer.services import RevocationEvidence
+from signer.verification.certificates import (
+    Certificate,
+    CertificatePool,
+    CertificateUnreadable,
+    load,
+)
+from signer.verification.examination import Examined
 from signer.verification.pdf_objects import PDFSyntaxError, Stream, Value
 from signer.verification.structure import Document, View
 from signer.verification.xref import decode_stream
@@ -10,12 +21,12 @@ from signer.verification.xref import decode_stream
 MAX_VALUES = 1000
 
 
-def read_security_store(document: Document) -> tuple[RevocationEvidence, bool]:
-    """All values of /DSS and its /VRI, without duplicates; True when some were unreadable."""
+def read_security_store(document: Document) -> tuple[RevocationEvidence, list[str]]:
+    """All values of /DSS and its /VRI, without duplicates; and what was unreadable."""
     view = document.current
     store = view.dictionary(view.root.get("DSS"))
     if store is None:
-        return RevocationEvidence((), (), ()), False
+        return RevocationEvidence((), (), ()), []
     places = [(store.get("Certs"), store.get("OCSPs"), store.get("CRLs"))]
     related = view.dictionary(store.get("VRI"))
     for entry in (related or {}).values():
@@ -32,7 +43,8 @@ def read_security_store(document: Document) -> tuple[RevocationEvidence, bool]:
             has_fault = has_fault or fault
         kinds.append(tuple(values))
     certificates, ocsps, crls = kinds
-    return RevocationEvidence(certificates, crls, ocsps), has_fault
+    faults = ["unreadable validation data"] if has_fault else []
+    return RevocationEvidence(certificates, crls, ocsps), faults
 
 
 def _streams(view: View, listed: Value) -> tuple[list[bytes], bool]:
@@ -48,3 +60,56 @@ def _streams(view: View, listed: Value) -> tuple[list[bytes], bool]:
         except PDFSyntaxError:
             has_fault = True
     return out, has_fault
+
+
+def add_readable(
+    values: Iterable[bytes], pool: CertificatePool, faults: list[str]
+) -> list[Certificate]:
+    """Put stored certificates into `pool`; unreadable ones are noted in `faults`."""
+    out: list[Certificate] = []
+    for octets in values:
+        try:
+            out.append(load(octets))
+        except CertificateUnreadable as error:
+            faults.append(str(error))
+            continue
+        pool.add(out[-1])
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """The store as it was read, for judging it where no signature covers it."""
+
+    certificates: list[Certificate]
+    faults: list[str]
+    pool: CertificatePool
+
+    def unexplained(self, document: Document, items: list[Examined], named: set[str]) -> list[str]:
+        """Certificates that nobody signed, and VRI entries of no signature in the file.
+
+        `named` are hashes that /VRI may use besides those of the signatures' /Contents.
+        """
+        out = [
+            f"nobody vouches for the stored certificate of {c.common_name}"
+            for c in self.certificates
+            if not self.pool.has_issuer(c)
+        ]
+        view = document.current
+        store = view.dictionary(view.root.get("DSS"))
+        related = view.dictionary(store.get("VRI")) if store else None
+        known = set(named)
+        for item in items:
+            if item.coverage:
+                padded = item.coverage.contents
+                known |= {_vri_key(padded), _vri_key(padded.rstrip(b"\0"))}
+        out += [
+            f"/VRI names no signature: {key}"
+            for key in related or {}
+            if key not in known | {"Type"}
+        ]
+        return out
+
+
+def _vri_key(octets: bytes) -> str:
+    return hashlib.sha1(octets, usedforsecurity=False).hexdigest().upper()

@@ -90,12 +90,13 @@ class Document:
                 return revision.index
         return None
 
-    def object_at(self, view: View, offset: int, number: int) -> IndirectObject:
-        """The uncompressed object `number` at `offset`, parsed once."""
+    def object_at(self, view: View, entry: Entry, number: int) -> IndirectObject:
+        """The uncompressed object `number` where `entry` says, parsed once."""
+        offset = entry.offset
         key = (offset, number)
         if key not in self._parsed:
             item = parse_indirect(self.data, offset, view.length)
-            if item.number != number:
+            if (item.number, item.generation) != (number, entry.generation):
                 raise PDFSyntaxError(f"object {number} is said to be at byte {offset}, but is not")
             self._parsed[key] = item
         return self._parsed[key]
@@ -104,7 +105,7 @@ class Document:
         """The objects of an object stream, by index-independent number."""
         key = (container, entry.offset)
         if key not in self._containers:
-            item = self.object_at(view, entry.offset, container)
+            item = self.object_at(view, entry, container)
             self._containers[key] = _read_object_stream(item)
         return self._containers[key]
 
@@ -174,7 +175,7 @@ class View:
             return values[number]
         if entry.offset < 0:
             return None
-        return self._document.object_at(self, entry.offset, number).value
+        return self._document.object_at(self, entry, number).value
 
     def resolve(self, value: Value) -> Value:
         """Follow references until a direct value. Raises `PDFSyntaxError` on loops."""
@@ -305,7 +306,9 @@ def unexplained_bytes(document: Document, revision: int) -> int | None:
     """
     found = document.revisions[revision]
     view = document.view(revision)
-    starts = {e.offset: n for n, e in found.entries.items() if found.start <= e.offset < found.end}
+    starts = {
+        e.offset: (e, n) for n, e in found.entries.items() if found.start <= e.offset < found.end
+    }
     here = found.start
     while True:
         here = skip(document.data, here)
@@ -313,4 +316,4 @@ def unexplained_bytes(document: Document, revision: int) -> int | None:
             return None if here == found.offset else found.start
         if here not in starts:
             return here
-        here = document.object_at(view, here, starts[here]).end
+        here = document.object_at(view, *starts[here]).end

@@ -67,8 +67,12 @@ def level_of(
     named = {SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2} & item.data.signed.keys()
     if item.field.sub_filter != "ETSI.CAdES.detached" or not named:
         prefix = "PKCS7-"
+    timed = any(
+        token.info is not None and one.path is not None
+        for token, one in zip(item.tokens, facts.token_judgements, strict=True)
+    )
     if facts.proved_time is None:
-        return prefix + "B"
+        return prefix + ("T" if timed else "B")
     judged = [facts.judged, *facts.token_judgements]
     if not _has_long_term_data(judged, document, embedded):
         return prefix + "T"

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from signer.services import RevocationEvidence
 from signer.trust import TrustStore
-from signer.verification.certificates import CertificatePool, CertificateUnreadable, load
+from signer.verification.certificates import CertificatePool
 from signer.verification.changes_after import Changes
 from signer.verification.digests import range_digests
 from signer.verification.evidence import Evidence, RevocationPolicy
@@ -52,7 +52,7 @@ from signer.verification.report import (
     integrity_of,
 )
 from signer.verification.second_reader import byte_ranges_seen
-from signer.verification.security_store import read_security_store
+from signer.verification.security_store import StoreState, add_readable, read_security_store
 from signer.verification.structure import Document
 from signer.verification.summary import (
     Facts,
@@ -129,12 +129,8 @@ class Verifier:
         # 4 digests and values
         pool = CertificatePool([*self._anchors.certificates, *self._anchors.intermediates])
         unreadable = collect_certificates(items, pool)
-        store, has_store_fault = read_security_store(document)
-        for octets in store.certificates:
-            try:
-                pool.add(load(octets))
-            except CertificateUnreadable:
-                has_store_fault = True
+        store, store_faults = read_security_store(document)
+        stored = add_readable(store.certificates, pool, store_faults)
         evidence = Evidence(self._policy)
         evidence.add(store, pool, in_file=True)
         evidence.add(embedded_revocation(items), pool, in_file=True)
@@ -143,7 +139,7 @@ class Verifier:
         # 5 to 7 path, time, revocation
         judge = Judge(self._anchors, pool, evidence, at)
         facts = _judge_all(items, judge, at)
-        _check_store(document, items, evidence, has_store_fault, checks)
+        _check_store(document, items, evidence, StoreState(stored, store_faults, pool), checks)
         # 8 changes afterwards
         Changes(document).apply(items, facts, checks)
         # 9 the verdict
@@ -265,21 +261,29 @@ def _note_tokens(item: Examined, judged: list[Judged]) -> None:
 
 
 def _check_store(
-    document: Document, items: list[Examined], evidence: Evidence, has_fault: bool,
+    document: Document,
+    items: list[Examined],
+    evidence: Evidence,
+    store: StoreState,
     checks: Checklist,
-) -> None:  # fmt: skip
+) -> None:
     """Damaged validation data are a note where covered, and leave doubt where not."""
-    faults = sorted(set(evidence.faults)) + (["unreadable validation data"] if has_fault else [])
-    if not faults:
-        return
     last = items[-1]
     end = last.coverage.end if last.coverage and last.is_intact else 0
-    if not document.data[end:].strip(b"\r\n"):
-        checks.warn("revocation", "; ".join(faults))
+    is_covered = not document.data[end:].strip(b"\r\n")
+    faults = [*store.faults, *evidence.faults]
+    if not is_covered:
+        faults += [
+            *store.unexplained(document, items, evidence.signature_hashes()),
+            *evidence.unverified(store.pool),
+        ]
+    if not faults:
+        return
+    detail = "; ".join(dict.fromkeys(faults))
+    if is_covered:
+        checks.warn("revocation", detail)
     else:
-        checks.unknown(
-            "revocation", SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE, "; ".join(faults)
-        )
+        checks.unknown("revocation", SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE, detail)
 
 
 def _malformed(data: bytes, at: dt.datetime, check: str, detail: str) -> VerificationReport:
