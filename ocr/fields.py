@@ -1,4 +1,4 @@
-"""Field extraction (bóc tách dữ liệu) from the recognised pages of one paper.
+"""Field extraction (bóc tách dữ liệu) from the recognised pages of a record.
 
 Everything extracted is a *proposal*: it stays DRAFT until a named person confirms it. What
 was written by hand is never filled in by machine; it is listed as unread, with its place, for
@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ocr.abstract_cells import Title, find_letter_abstract, find_title
 from ocr.doctypes import Catalogue, bundled_catalogue
-from ocr.handwriting import InkProbe, looks_handwritten
+from ocr.handwriting import blue_words, looks_handwritten
 from ocr.header_cells import Head, IssueDate, find_head, read_date, split_agency
 from ocr.page import Box, RecognisedPage
 from ocr.pieces import Piece, Span, join, pieces_of, span_of
@@ -53,11 +53,15 @@ class UnreadField:
 
 @dataclass(frozen=True, slots=True)
 class DocumentFields:
-    """The proposals of one paper. `state` is always DRAFT here; people confirm elsewhere."""
+    """The proposals of a record. `state` is always DRAFT here; people confirm elsewhere.
+
+    `first_pages` are the pages where its papers begin; a field belongs to the paper of its page.
+    """
 
     fields: tuple[Field, ...]
     unread: tuple[UnreadField, ...]
     catalogue: str
+    first_pages: tuple[int, ...] = ()
 
     state: str = "DRAFT"
 
@@ -74,6 +78,7 @@ class DocumentFields:
         data = {
             "state": self.state,
             "catalogue": self.catalogue,
+            "first_pages": list(self.first_pages),
             "fields": [
                 {
                     "name": f.name,
@@ -96,31 +101,72 @@ def _corners(box: Box) -> list[float]:
     return [round(v, 1) for v in (box.left, box.top, box.right, box.bottom)]
 
 
-def extract_fields(
-    pages: Sequence[RecognisedPage], catalogue: Catalogue | None = None
-) -> DocumentFields:
-    """The fields of one paper from its pages in order. Never raises on what the text says.
+class FieldCollector:
+    """Gathers a record's pages as they leave the pipeline, then reads their fields.
 
-    Kept images are opened only where a number or a date might be pen writing; an image that
-    cannot be opened counts as no evidence.
+    A record may hold several papers: one begins with each source file whose first page bears
+    the national header. Files without one continue the paper before (a page a file).
+    `see` serves as the pipeline's `on_page`: it looks at the ink of number and date while the
+    page's image files still exist, and keeps only words. Not thread-safe.
     """
-    book = catalogue or bundled_catalogue()
-    pieces = [p for n, page in enumerate(pages, 1) for p in pieces_of(page, n)]
-    reader = _Reader(pieces, tuple(pages), book)
-    found = tuple(reader.read())
-    basis = f"{book.legal_basis} ({book.valid_from.isoformat()})"
-    return DocumentFields(found, tuple(reader.unread), basis)
+
+    def __init__(self, catalogue: Catalogue | None = None) -> None:
+        self._catalogue = catalogue or bundled_catalogue()
+        self._papers: list[tuple[int, list[Piece]]] = []
+        self._source: str | None = None
+        self._pages = 0
+        self._pen: set[Box] = set()
+
+    def see(self, page: RecognisedPage, _total: int = 0) -> None:
+        """Take the next page. Never raises on what the text says."""
+        self._pages += 1
+        pieces = pieces_of(page, self._pages)
+        found = find_head(pieces)
+        if not self._papers or (found is not None and page.image.source != self._source):
+            self._papers.append((self._pages, []))
+        self._source = page.image.source
+        self._papers[-1][1].extend(pieces)
+        if found is None:
+            return
+        head = found[0]
+        spans = [s for s in (head.number, head.date.span if head.date else None) if s is not None]
+        self._pen |= blue_words(page, [w.box for s in spans for w in s.words])
+
+    def fields(self) -> DocumentFields:
+        """The proposals for the pages seen so far."""
+        pen = frozenset(self._pen)
+        found: list[Field] = []
+        unread: list[UnreadField] = []
+        for _, pieces in self._papers:
+            reader = _Reader(pieces, self._catalogue, pen)
+            found += reader.read()
+            unread += reader.unread
+        book = self._catalogue
+        basis = f"{book.legal_basis} ({book.valid_from.isoformat()})"
+        starts = tuple(first for first, _ in self._papers)
+        return DocumentFields(tuple(found), tuple(unread), basis, starts)
+
+
+def extract_fields(
+    pages: Iterable[RecognisedPage], catalogue: Catalogue | None = None
+) -> DocumentFields:
+    """The fields of a record from its pages in order. Never raises on what the text says.
+
+    The kept image is opened only for a page with a number or a date in its head, to tell pen
+    from print; an image that cannot be opened counts as no evidence.
+    """
+    collector = FieldCollector(catalogue)
+    for page in pages:
+        collector.see(page)
+    return collector.fields()
 
 
 class _Reader:
     """One paper's pass over its cells, from the head to the foot."""
 
-    def __init__(
-        self, pieces: list[Piece], pages: tuple[RecognisedPage, ...], catalogue: Catalogue
-    ) -> None:
-        self._pages = pages
+    def __init__(self, pieces: list[Piece], catalogue: Catalogue, pen: frozenset[Box]) -> None:
         self._catalogue = catalogue
-        self._ink = InkProbe(pages)
+        self._pen = pen
         self.unread: list[UnreadField] = []
         self._head, self._main, self._copy = _split_copy(pieces)
 
@@ -149,7 +195,7 @@ class _Reader:
         if match is not None and not match.exact:
             symbol, mended = f"{year}{match.code}{rest}", True
         if head.number is not None:
-            if looks_handwritten(head.number, head.symbol, self._ink):
+            if looks_handwritten(head.number, head.symbol, self._pen):
                 self._mark("doc_number", "handwritten", head.number)
             else:
                 yield _field("doc_number", replace(head.number, text=_digits(head.number.text)))
@@ -176,7 +222,7 @@ class _Reader:
         date = head.date if head is not None and head.date is not None else self._date_elsewhere()
         if date is None:
             return
-        if self._ink.blue(date.span):
+        if any(w.box in self._pen for w in date.span.words):
             self._mark("issued_date", "handwritten", date.span)
         else:
             yield _field("issued_date", replace(date.span, text=date.value.isoformat()))

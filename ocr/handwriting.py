@@ -21,36 +21,22 @@ _BLUE_SHARE = 0.35  # of the ink's pixels
 _BLUE_LEAD = 28  # grey levels by which blue exceeds red in pen ink
 
 
-class InkProbe:
-    """Looks up the colour of ink on the kept images; decodes a page at most once."""
+def blue_words(page: RecognisedPage, boxes: Sequence[Box]) -> frozenset[Box]:
+    """Those boxes whose ink is mostly blue on the page's kept image.
 
-    def __init__(self, pages: Sequence[RecognisedPage]) -> None:
-        self._pages = pages
-        self._rasters: dict[int, Raster | None] = {}
-
-    def blue(self, span: Span) -> bool:
-        """Whether most ink under a span's words is blue; False without a colour image."""
-        raster = self._raster(span.page)
-        if raster is None:
-            return False
-        return any(_mostly_blue(raster, word.box) for word in span.words)
-
-    def _raster(self, number: int) -> Raster | None:
-        if number not in self._rasters:
-            self._rasters[number] = self._decode(number)
-        return self._rasters[number]
-
-    def _decode(self, number: int) -> Raster | None:
-        if not 1 <= number <= len(self._pages):
-            return None
-        page = self._pages[number - 1]
-        if page.image.kept.components != 3:
-            return None
-        try:
-            raster = decode(page.image.kept)
-        except (OSError, ValueError):
-            return None  # the image is no evidence then; recognition has already succeeded
-        return turned(raster, page.turns) if raster.ndim == 3 else None
+    Empty when there are no boxes, when the image is not in colour, or when it cannot be decoded:
+    that is no evidence of a pen.
+    """
+    if not boxes or page.image.kept.components != 3:
+        return frozenset()
+    try:
+        raster = decode(page.image.kept)
+    except (OSError, ValueError):
+        return frozenset()  # recognition has succeeded without this look
+    if raster.ndim != 3:
+        return frozenset()
+    upright = turned(raster, page.turns)
+    return frozenset(box for box in boxes if _mostly_blue(upright, box))
 
 
 def _mostly_blue(raster: Raster, box: Box) -> bool:
@@ -68,8 +54,11 @@ def _mostly_blue(raster: Raster, box: Box) -> bool:
     return float((lead > _BLUE_LEAD).mean()) > _BLUE_SHARE
 
 
-def looks_handwritten(number: Span, beside: Span, ink: InkProbe) -> bool:
-    """Whether the digits of a number were written by pen, judged against the print beside."""
+def looks_handwritten(number: Span, beside: Span, blue: frozenset[Box]) -> bool:
+    """Whether a number was written by pen, judged by its ink and the print beside it.
+
+    `blue` holds the boxes of words in blue ink.
+    """
     if not number.words:
         return False
     if number.confidence < _UNSURE:
@@ -81,4 +70,4 @@ def looks_handwritten(number: Span, beside: Span, ink: InkProbe) -> bool:
         print_height = max(w.box.height for w in others)
         if print_height > 0 and tall > _TALLER * print_height:
             return True
-    return ink.blue(number)
+    return any(w.box in blue for w in number.words)

@@ -59,7 +59,7 @@ def decision(story: Fiction, family: Family, *, handwritten: bool = False) -> li
     blocks.paragraph(
         sheet,
         f"Theo đề nghị của Trưởng {story.matter.unit} tại Tờ trình số {story.number()}/TTr-"
-        f"{story.matter.code} ngày {story.date_slashes()}.",
+        f"{story.matter.code} ngày {story.recent()}.",
         italic=True,
         after=2.0,
     )
@@ -228,7 +228,7 @@ def official_letter(story: Fiction, family: Family) -> list[Sheet]:
     blocks.paragraph(
         sheet,
         f"Thực hiện ý kiến chỉ đạo tại Công văn số {story.number()}/UBND-VP ngày "
-        f"{story.date_slashes()} về {_topic(story)}, đơn vị đề nghị triển khai các nội dung sau:",
+        f"{story.recent()} về {_topic(story)}, đơn vị đề nghị triển khai các nội dung sau:",
     )
     blocks.points(sheet, story, 3, story.rng.uniform(130, 175))
     blocks.paragraph(sheet, story.facts(1)[0])
@@ -255,7 +255,7 @@ def resolution(story: Fiction, family: Family) -> list[Sheet]:
         f"{agency.lines[0].capitalize()} {story.place.kind} {story.place.commune} khóa II, kỳ họp "
         f"thứ {story.rng.randint(2, 19)}; xét Tờ trình số {story.number()}/TTr-UBND; sau khi thảo "
         "luận, quyết nghị:",
-        f"Nghị quyết này được thông qua ngày {story.date_slashes()} và có hiệu lực từ ngày ký./.",
+        f"Nghị quyết này được thông qua ngày {story.recent()} và có hiệu lực từ ngày ký./.",
         points=3,
         year_in_symbol=story.rng.random() < 0.4,
     )
@@ -304,9 +304,7 @@ def invitation(story: Fiction, family: Family) -> list[Sheet]:
     blocks.paragraph(sheet, f"Tới dự buổi họp bàn về {_topic(story)}.")
     blocks.paragraph(sheet, f"Chủ trì: Đồng chí {story.person()}, Phó Chủ tịch.")
     hour, minute = story.rng.randint(7, 16), story.rng.choice(("00", "15", "30", "45"))
-    blocks.paragraph(
-        sheet, f"Thời gian: {hour} giờ {minute} phút, thứ Hai, ngày {story.date_slashes()}."
-    )
+    blocks.paragraph(sheet, f"Thời gian: {hour} giờ {minute} phút, thứ Hai, ngày {story.recent()}.")
     blocks.paragraph(sheet, "Địa điểm: Phòng họp số 2, tầng 3, trụ sở Ủy ban nhân dân.")
     blocks.paragraph(sheet, f"Nội dung chuẩn bị: {story.tasks(1)[0]}")
     blocks.paragraph(sheet, story.facts(1)[0])

@@ -133,17 +133,19 @@ def library() -> tuple[tuple[Matter, ...], tuple[str, ...], tuple[str, ...]]:
 class Fiction:
     """A stream of invented details for one document; the same seed tells the same story."""
 
-    def __init__(self, seed: int | str) -> None:
+    def __init__(
+        self, seed: int | str, *, matter: int | None = None, place: Place | None = None
+    ) -> None:
         self.rng = random.Random(seed)
         rng = self.rng
-        self.place = Place(
+        self.place = place or Place(
             rng.choice(("xã", "xã", "phường")), rng.choice(_COMMUNES), rng.choice(_PROVINCES)
         )
         self.year = rng.randint(2021, 2026)
         self.month = rng.randint(1, 12)
         self.day = rng.randint(1, 28)
         matters, self._legal, self._closing = library()
-        self.matter = rng.choice(matters)
+        self.matter = rng.choice(matters) if matter is None else matters[matter]
 
     def person(self) -> str:
         """A full name of two to four or five syllables."""
@@ -162,6 +164,11 @@ class Fiction:
         """A date as on forms: dd/mm/yyyy."""
         rng = self.rng
         return f"{rng.randint(1, 28):02d}/{rng.randint(1, 12):02d}/{rng.randint(1955, 2024)}"
+
+    def recent(self) -> str:
+        """A date in the year before the document: dd/mm/yyyy."""
+        rng = self.rng
+        return f"{rng.randint(1, 28):02d}/{rng.randint(1, 12):02d}/{self.year - 1}"
 
     def issued(self) -> str:
         """The document's own date as NĐ 30 writes it: day < 10 and months 1, 2 take a zero."""

@@ -18,12 +18,12 @@ _APPLICATIONS = (
 )
 
 
-def application(story: Fiction, family: Family) -> list[Sheet]:
+def application(story: Fiction, family: Family, *, form: int | None = None) -> list[Sheet]:
     """An application with dot leaders; place and date above the signature."""
     sheet = new_sheet(family, story)
     place = story.place
     blocks.plain_header(sheet)
-    name, note = story.rng.choice(_APPLICATIONS)
+    name, note = story.rng.choice(_APPLICATIONS) if form is None else _APPLICATIONS[form]
     sheet.text(name, size=14, style="bold", align="center")
     sheet.text(note, size=12.5, style="italic", align="center", after=3.0)
     sheet.fields["abstract"] = name
@@ -101,7 +101,7 @@ def receipt(story: Fiction, family: Family) -> list[Sheet]:
     sheet.table(rows, (1, 7, 2, 2), aligns=("center", "left", "center", "center"))
     blocks.paragraph(
         sheet,
-        f"Thời gian trả kết quả: {rng.randint(7, 16)} giờ 30 phút, ngày {story.date_slashes()}. "
+        f"Thời gian trả kết quả: {rng.randint(7, 16)} giờ 30 phút, ngày {story.recent()}. "
         f"Lệ phí phải nộp: {story.fill('{money}')} đồng.",
     )
     blocks.side_by_side(
@@ -151,7 +151,7 @@ def minutes(story: Fiction, family: Family) -> list[Sheet]:
     blocks.title(sheet, "BIÊN BẢN", f"Kiểm tra hiện trạng và {story.matter.topic}", code="BB")
     blocks.paragraph(
         sheet,
-        f"Hôm nay, hồi {story.rng.randint(7, 11)} giờ 15 phút ngày {story.date_slashes()}, tại "
+        f"Hôm nay, hồi {story.rng.randint(7, 11)} giờ 15 phút ngày {story.recent()}, tại "
         f"{story.hamlet()}, chúng tôi gồm có:",
     )
     numbers = (story.citizen_number(), story.citizen_number())
@@ -244,7 +244,7 @@ def introduction(story: Fiction, family: Family) -> list[Sheet]:
     blocks.paragraph(
         sheet,
         "Đề nghị Quý cơ quan tạo điều kiện để người có tên ở trên hoàn thành nhiệm vụ. Giấy này có "
-        f"giá trị đến hết ngày {story.date_slashes()}./.",
+        f"giá trị đến hết ngày {story.recent()}./.",
     )
     blocks.signature(sheet, blocks.signer_for(story, agency), recipients_of(story))
     sheet.fields["citizen_number"] = (number,)
