@@ -31,7 +31,7 @@ bench: setup  ## all measurements: a table and bench/results.json (one by one: m
 	$(PY) -m bench $(NAME)
 
 docs: setup  ## regenerate what docs/ takes from the code
-	$(PY) -m tools.docs
+	.venv/bin/typer api.cli utils docs --name sohoa --title "Lệnh sohoa / the sohoa command" --output docs/cli.md
 
 LOCK := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
 	--no-annotate --python-version 3.11
