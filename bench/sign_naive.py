@@ -9,7 +9,9 @@ imports are shared by all documents: the cost of starting a program is not count
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import BinaryIO
 
 import pkcs11
 from asn1crypto import x509 as asn1_x509
@@ -32,10 +34,10 @@ def prepare(stage: Stage) -> Actions:
     pkcs11.lib(module)
     pki = stage.folder / "pki"
     base_url = _base_url(pki)
-    small, large = stage.document("1p.pdf"), stage.document("15mb.pdf")
+    small, large = stage.document("1p.pdf").read_bytes(), stage.document("15mb.pdf")
     out = stage.folder / "naive.pdf"
 
-    def sign(source: Path, role: Role, *, lta: bool = False) -> None:
+    def sign(source: BinaryIO, output: BinaryIO, role: Role, *, lta: bool = False) -> None:
         with open_pkcs11_session(
             module, token_criteria=TokenCriteria(label=LABEL), user_pin=PIN
         ) as session:
@@ -63,20 +65,26 @@ def prepare(stage: Stage) -> Actions:
                         revocation_mode="require",
                     ),
                 )
-            with source.open("rb") as document, out.open("w+b") as sealed:
-                signers.sign_pdf(
-                    IncrementalPdfFileWriter(document),
-                    metadata,
-                    signer=signer,
-                    timestamper=timestamper,
-                    output=sealed,
-                )
+            signers.sign_pdf(
+                IncrementalPdfFileWriter(source),
+                metadata,
+                signer=signer,
+                timestamper=timestamper,
+                output=output,
+            )
+
+    def sign_in_memory(role: Role, *, lta: bool = False) -> None:
+        sign(io.BytesIO(small), io.BytesIO(), role, lta=lta)
+
+    def sign_large() -> None:
+        with large.open("rb") as source, out.open("w+b") as output:
+            sign(source, output, RSA_ROLE)
 
     return {
-        "bb.rsa3072.1p": lambda: sign(small, RSA_ROLE),
-        "bb.p256.1p": lambda: sign(small, EC_ROLE),
-        "bb.rsa3072.15mb": lambda: sign(large, RSA_ROLE),
-        "blta.1p": lambda: sign(small, RSA_ROLE, lta=True),
+        "bb.rsa3072.1p": lambda: sign_in_memory(RSA_ROLE),
+        "bb.p256.1p": lambda: sign_in_memory(EC_ROLE),
+        "bb.rsa3072.15mb": sign_large,
+        "blta.1p": lambda: sign_in_memory(RSA_ROLE, lta=True),
     }
 
 

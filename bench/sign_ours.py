@@ -29,6 +29,7 @@ def prepare(stage: Stage) -> Actions:
         precheck=PreSigningCheck(pki.anchors, revocation),
     )
     small, large = stage.document("1p.pdf"), stage.document("15mb.pdf")
+    small_bytes = small.read_bytes()
     huge, out = stage.document("100mb.pdf"), stage.folder / "ours.pdf"
     images, facts = specimen_images(), StampFacts(agency="UBND xã Thử Nghiệm")
     raw_rsa, raw_ec = raw_signer(token, rsa), raw_signer(token, ec)
@@ -37,9 +38,12 @@ def prepare(stage: Stage) -> Actions:
     def seal(source: Path, request: SealRequest) -> None:
         sealer.seal_file(source, out, request)
 
+    def seal_in_memory(request: SealRequest) -> None:
+        sealer.seal_bytes(small_bytes, request)
+
     def stamped() -> None:
         plan = plan_stamp("P6", facts, datetime.now(UTC), images)
-        seal(small, SealRequest(rsa, stamp=plan))
+        seal_in_memory(SealRequest(rsa, stamp=plan))
 
     def floor() -> None:
         hashlib.sha256(large.read_bytes()).digest()
@@ -49,12 +53,13 @@ def prepare(stage: Stage) -> Actions:
     return {
         "raw.rsa3072": lambda: raw_rsa(digest),
         "raw.p256": lambda: raw_ec(digest),
-        "bb.rsa3072.1p": lambda: seal(small, SealRequest(rsa)),
-        "bb.p256.1p": lambda: seal(small, SealRequest(ec)),
+        "bb.rsa3072.1p": lambda: seal_in_memory(SealRequest(rsa)),
+        "bb.p256.1p": lambda: seal_in_memory(SealRequest(ec)),
+        "bb.p256.1p.file": lambda: seal(small, SealRequest(ec)),
         "bb.stamped.1p": stamped,
         "bb.rsa3072.15mb": lambda: seal(large, SealRequest(rsa)),
         "floor.15mb": floor,
-        "blta.1p": lambda: seal(small, SealRequest(rsa, level=Level.B_LTA)),
+        "blta.1p": lambda: seal_in_memory(SealRequest(rsa, level=Level.B_LTA)),
         "bb.rsa3072.100mb": lambda: seal(huge, SealRequest(rsa)),
         "peak": _peak_mib,
     }
