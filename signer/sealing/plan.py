@@ -16,6 +16,7 @@ from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from importlib import resources
+from typing import Literal
 
 from signer.errors import ProfileError
 from signer.sealing.anchor import Anchor, LineSource, find_anchor
@@ -203,11 +204,14 @@ def plan_stamp(
     return PlannedStamp(profile, place, face, facts.signer, lines, over)
 
 
-def specimen_images() -> StampImages:
-    """The made-up seal and signature that Sohoa ships for trying out; marked "MẪU"."""
+def specimen_images(person: Literal[1, 2] = 1) -> StampImages:
+    """The made-up seal and one of two signatures that Sohoa ships for trying out.
+
+    Each says on its face that it is a specimen ("mẫu").
+    """
     assets = resources.files("signer.sealing").joinpath("assets")
     return StampImages(
-        signature=assets.joinpath("specimen-signature-1.png").read_bytes(),
+        signature=assets.joinpath(f"specimen-signature-{person}.png").read_bytes(),
         seal=assets.joinpath("specimen-seal.png").read_bytes(),
     )
 

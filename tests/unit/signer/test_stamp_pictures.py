@@ -152,9 +152,11 @@ def test_a_missing_image_is_asked_for():
         StampImages(seal=WHOLE).of(SIGNATURE)
 
 
-def test_the_specimens_keep_the_rules_and_are_small():
-    images = specimen_images()
+@pytest.mark.parametrize("person", [1, 2])
+def test_the_specimens_keep_the_rules_and_are_small(person):
+    images = specimen_images(person)
     seal = prepare_picture(images.seal, SEAL, 38.8)
     assert seal.proportion == pytest.approx(1, abs=0.01)
     assert prepare_picture(images.signature, SIGNATURE, 52.9)
-    assert len(images.seal) + len(images.signature) < 100_000
+    assert len(images.seal) + len(images.signature) < 75_000
+    assert images.signature != specimen_images(3 - person).signature
