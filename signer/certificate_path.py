@@ -14,8 +14,10 @@ from cryptography.exceptions import InvalidSignature
 
 from signer.algorithm_policy import AlgorithmPolicy, ForbiddenAlgorithm
 from signer.certificate_parts import UNREADABLE, certificate_parts
+from signer.der import MalformedDER
 
 MAX_PATH = 8  # certificates, anchor included
+MAX_LINKS = 64  # signatures looked at before a search is given up
 _PROCESSED = {
     x509.BasicConstraints.oid,
     x509.KeyUsage.oid,
@@ -30,13 +32,20 @@ class NoPath(ValueError):
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Whether the names chain and the issuer's key verifies the certificate's signature."""
-    if certificate_parts(certificate).issuer != certificate_parts(issuer).subject:
+    if not _names_chain(certificate, issuer):
         return False
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, *UNREADABLE):
         return False
     return True
+
+
+def _names_chain(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        return certificate_parts(certificate).issuer == certificate_parts(issuer).subject
+    except MalformedDER:
+        return False
 
 
 def find_issuer(
@@ -58,49 +67,68 @@ def find_path(
 
     An anchor is trusted because it is pinned: only its time of validity is looked at.
     """
-    rules = policy or AlgorithmPolicy.default()
-    known = tuple(dict.fromkeys((*anchors, *candidates)))
-    reasons: list[str] = []
-    found = _extend((certificate,), known, frozenset(anchors), at, rules, reasons)
+    search = _Search(
+        tuple(dict.fromkeys((*anchors, *candidates))),
+        frozenset(anchors),
+        at,
+        policy or AlgorithmPolicy.default(),
+    )
+    found = search.extend((certificate,))
     if found is None:
-        name = certificate.subject.rfc4514_string()
-        detail = "; ".join(dict.fromkeys(reasons)) or f"no certificate of the issuer of {name}"
-        raise NoPath(detail)
+        raise NoPath("; ".join(dict.fromkeys(search.reasons)))
     return found
 
 
-def _extend(
-    path: tuple[x509.Certificate, ...],
-    known: tuple[x509.Certificate, ...],
-    anchors: frozenset[x509.Certificate],
-    at: dt.datetime,
-    rules: AlgorithmPolicy,
-    reasons: list[str],
-) -> tuple[x509.Certificate, ...] | None:
-    last = path[-1]
-    try:
-        _check_time(last, at)
-        if last in anchors:
-            return path
-        rules.check_certificate(last, at)
-        _check_extensions(last)
-    except (NoPath, ForbiddenAlgorithm) as error:
-        reasons.append(str(error))
-        return None
-    for issuer in known:
-        if issuer in path or len(path) >= MAX_PATH or not is_issued_by(last, issuer):
-            continue
+class _Search:
+    """Depth first, anchors first; the work is bounded whatever certificates are offered."""
+
+    def __init__(
+        self,
+        known: tuple[x509.Certificate, ...],
+        anchors: frozenset[x509.Certificate],
+        at: dt.datetime,
+        rules: AlgorithmPolicy,
+    ) -> None:
+        self._known = known
+        self._anchors = anchors
+        self._at = at
+        self._rules = rules
+        self._links_left = MAX_LINKS
+        self.reasons: list[str] = []
+
+    def extend(self, path: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...] | None:
+        """`path` and its continuation to an anchor, or None and a reason."""
+        last = path[-1]
         try:
-            _check_issuer(issuer, below=len(path) - 1)
-        except NoPath as error:
-            reasons.append(str(error))
-            continue
-        found = _extend((*path, issuer), known, anchors, at, rules, reasons)
-        if found is not None:
-            return found
-    if not reasons:
-        reasons.append(f"no known certificate issued {_name(last)}")
-    return None
+            _check_time(last, self._at)
+            if last in self._anchors:
+                return path
+            self._rules.check_certificate(last, self._at)
+            _check_extensions(last)
+        except (NoPath, ForbiddenAlgorithm) as error:
+            self.reasons.append(str(error))
+            return None
+        for issuer in self._known:
+            if issuer in path or len(path) >= MAX_PATH or not self._is_link(last, issuer):
+                continue
+            try:
+                _check_issuer(issuer, below=len(path) - 1)
+            except NoPath as error:
+                self.reasons.append(str(error))
+                continue
+            found = self.extend((*path, issuer))
+            if found is not None:
+                return found
+        if not self.reasons:
+            self.reasons.append(f"no known certificate issued {_name(last)}")
+        return None
+
+    def _is_link(self, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+        """Names are compared first: only signatures are counted."""
+        if not _names_chain(certificate, issuer):
+            return False
+        self._links_left -= 1
+        return self._links_left >= 0 and is_issued_by(certificate, issuer)
 
 
 def _check_time(certificate: x509.Certificate, at: dt.datetime) -> None:

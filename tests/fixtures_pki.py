@@ -57,6 +57,16 @@ class MemoryBareKey:
         )
 
 
+_reused: dict[tuple[str, SignatureScheme], MemoryBareKey] = {}
+
+
+def reused_key(label: str, scheme: SignatureScheme) -> MemoryBareKey:
+    """A key maker for tests that make many PKIs: the same key for the same label."""
+    if (label, scheme) not in _reused:
+        _reused[label, scheme] = MemoryBareKey(label, scheme)
+    return _reused[label, scheme]
+
+
 def no_loader(
     label: str, certificate: x509.Certificate, chain: tuple[x509.Certificate, ...]
 ) -> SigningKey:

@@ -21,7 +21,7 @@ from signer.revocation import RevocationClient, RevocationLimits
 from signer.services import RevocationEvidence
 from tests.fakes import SoftwareKey
 from tests.fixtures_http import http_ok
-from tests.fixtures_pki import MemoryBareKey, no_loader
+from tests.fixtures_pki import no_loader, reused_key
 from tests.spoilt_certificates import with_duplicate_extension, with_odd_locations
 
 
@@ -197,7 +197,7 @@ def test_when_ocsp_fails_the_crl_is_asked(scripted_server, answer, tmp_path):
 def served_by(folder, port):
     """Another PKI, whose addresses name `port`."""
     return InsecureTestPKI.create(
-        folder, MemoryBareKey, no_loader, base_url=f"http://127.0.0.1:{port}"
+        folder, reused_key, no_loader, base_url=f"http://127.0.0.1:{port}"
     )
 
 
