@@ -80,10 +80,10 @@ def check_signature(
             raise _rejected("it names another certificate than the key's")
         hashed = hashlib.new(scheme.digest_name, signed.signed_attributes).digest()
         verify_digest(certificate.public_key(), scheme, signed.signature, hashed)
-    except der.MalformedDER as error:
-        raise _rejected(f"it cannot be read back: {error}") from error
     except WrongSignature as error:
         raise _rejected(f"{error}, so the token answered wrongly") from error
+    except ValueError as error:
+        raise _rejected(f"it cannot be read back: {error}") from error
 
 
 def check_timestamp(token: bytes, imprint: bytes) -> None:
