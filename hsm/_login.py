@@ -6,7 +6,8 @@ import ctypes
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from hsm import _cryptoki as ck
@@ -18,12 +19,17 @@ _KEY: Final = secrets.token_bytes(32)  # fingerprints are worthless outside this
 
 
 class PinSource:
-    """Where the PIN comes from. Neither its repr nor its pickle shows the PIN."""
+    """Where a PIN comes from. Neither its repr nor its pickle shows the PIN.
 
-    __slots__ = ("_read",)
+    The PIN stands in local variables of this class's own methods alone, none of which raises
+    after it was read, so that no traceback can show it.
+    """
+
+    __slots__ = ("_held", "_read")
 
     def __init__(self, pin: str | Callable[[], str]) -> None:
         self._read: Callable[[], str] = (lambda: pin) if isinstance(pin, str) else pin
+        self._held: str | None = None
 
     def __repr__(self) -> str:
         return "PinSource(…)"
@@ -31,22 +37,42 @@ class PinSource:
     def __reduce__(self) -> str:
         raise TypeError("a PIN is not handed to other processes; open the token in each process")
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Ask for the PIN now and use that answer while the block runs.
+
+        So that nobody waits for a person at a prompt while holding a lock.
+        """
+        self._held = self._read()
+        try:
+            yield
+        finally:
+            self._held = None
+
     def fingerprint(self) -> bytes:
         """A keyed hash to compare PINs with, without asking the token."""
-        return _fingerprint(self._read())
+        return _fingerprint(self._pin())
 
     def present(self, session: Session, user: int) -> tuple[int, bytes]:
-        """C_Login as `user`; returns the CK_RV and the fingerprint of the PIN it was given.
-
-        Asks for the PIN once. The copy made for the module is wiped.
-        """
-        pin = self._read()
-        room = ctypes.create_string_buffer(pin.encode())
-        try:
-            code = session.module.call("C_Login", session.handle, user, room, len(room) - 1)
-        finally:
-            ctypes.memset(room, 0, len(room))
+        """C_Login as `user`; returns the CK_RV and the fingerprint of the PIN it was given."""
+        pin = self._pin()
+        code = _lend(pin, lambda *room: session.module.call("C_Login", session.handle, user, *room))
         return code, _fingerprint(pin)
+
+    def lend(self, use: Callable[..., int]) -> int:
+        """Call ``use(buffer, length)`` with the PIN and wipe the buffer; returns the CK_RV."""
+        return _lend(self._pin(), use)
+
+    def _pin(self) -> str:
+        return self._read() if self._held is None else self._held
+
+
+def _lend(pin: str, use: Callable[..., int]) -> int:
+    room = ctypes.create_string_buffer(pin.encode())
+    try:
+        return use(room, len(room) - 1)
+    finally:
+        ctypes.memset(room, 0, len(room))
 
 
 def _fingerprint(pin: str) -> bytes:

@@ -111,8 +111,8 @@ class Module:
                 "its use here: start workers with 'spawn' and open the token in each"
             )
         with self._gate:
-            while self._exclusive:
-                self._gate.wait()
+            if self._exclusive:
+                self._gate.wait_for(lambda: not self._exclusive)
             self._users += 1
             generation = self.generation
         try:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from hsm import _cryptoki as ck
-from hsm._pkcs11 import Module, is_loaded, load_module
+from hsm._login import PinSource
+from hsm._pkcs11 import Module, error_for, is_loaded, load_module
 from hsm._session import Session
 from hsm._startup import startup_lock
 from hsm.errors import CeremonyRefused, ModuleError
 from hsm.token import slots
 
+LABEL_BYTES: Final = 32  # of CK_TOKEN_INFO
 VARIABLE: Final = "SOFTHSM2_CONF"
 _PLACES: Final = (
     "/usr/lib/softhsm/libsofthsm2.so",
@@ -64,12 +67,16 @@ def use_folder(folder: Path) -> Path:
     return module_path()
 
 
-def create_token(folder: Path, label: str, pin: str, so_pin: str) -> Path:
+def create_token(
+    folder: Path, label: str, pin: str | Callable[[], str], so_pin: str | Callable[[], str]
+) -> Path:
     """Make a token `label` in `folder` by C_InitToken and C_InitPIN; returns the module's path.
 
     softhsm2-util would take both PINs on its command line, where every user can read them.
     Raises `CeremonyRefused` when a token of that label exists.
     """
+    user, officer = PinSource(pin), PinSource(so_pin)
+    del pin, so_pin  # so that no traceback that shows local variables can show them
     path = use_folder(folder)
     with startup_lock(path):
         module = load_module(path)
@@ -84,7 +91,7 @@ def create_token(folder: Path, label: str, pin: str, so_pin: str) -> Path:
                     free = slot
             if free is None:
                 raise ModuleError("SoftHSM offers no free slot; check the folder's permissions")
-            _initialise_token(module, free, generation, label, pin, so_pin)
+            _initialise_token(module, free, generation, label, user, officer)
     return path
 
 
@@ -93,17 +100,26 @@ def _in_use() -> bool:
 
 
 def _initialise_token(
-    module: Module, slot: int, generation: int, label: str, pin: str, so_pin: str
+    module: Module, slot: int, generation: int, label: str, user: PinSource, officer: PinSource
 ) -> None:
-    padded = label.encode().ljust(32)
-    if len(padded) > 32:
-        raise CeremonyRefused(f"the token label {label!r} is longer than 32 bytes; shorten it")
-    officer, user = so_pin.encode(), pin.encode()
-    module.do("C_InitToken", slot, officer, len(officer), padded)
+    padded = label.encode().ljust(LABEL_BYTES)
+    if len(padded) > LABEL_BYTES:
+        raise CeremonyRefused(
+            f"the token label {label!r} is longer than {LABEL_BYTES} bytes; shorten it"
+        )
+    init_token = officer.lend(lambda *room: module.call("C_InitToken", slot, *room, padded))
+    _check(init_token, "C_InitToken")
     session = Session(module, slot, generation, writable=True)
     try:
-        module.do("C_Login", session.handle, ck.CKU_SO, officer, len(officer))
-        module.do("C_InitPIN", session.handle, user, len(user))
+        _check(officer.present(session, ck.CKU_SO)[0], "C_Login")
+        _check(
+            user.lend(lambda *room: module.call("C_InitPIN", session.handle, *room)), "C_InitPIN"
+        )
         module.do("C_Logout", session.handle)
     finally:
         session.close()
+
+
+def _check(code: int, function: str) -> None:
+    if code != ck.CKR_OK:
+        raise error_for(code, function)

@@ -56,7 +56,7 @@ RECOVERY_PAUSE_S: Final = 5.0
 # hardware (CKF_HW_SLOT) is not enough: opencryptoki's soft token sets the flag too.
 _SOFTWARE: Final = (
     "softhsm", "mozilla", "nss ", "software", "soft token", "softtok", "opencryptoki soft",
-    "swtpm", "sw   tpm", "simulator", "kryoptic", "mock", "p11-kit",
+    "swtpm", "sw   tpm", "simulator", "kryoptic", "mock",
 )  # fmt: skip
 
 
@@ -108,14 +108,15 @@ class Token:
 
         Processes that start together take turns at `lock_file` (by default one a module in
         the temporary folder): modules corrupt their start-up otherwise (trap 6). `pin` is
-        called for each login; a string is kept for the process's life. `init_reserved` is what
-        some modules want in pReserved, see `hsm._pkcs11.load_module`.
+        called before the lock is taken, and again for each later login; a string is kept for
+        the process's life. `init_reserved` is what some modules want in pReserved, see
+        `hsm._pkcs11.load_module`.
 
         Raises `ModuleError`, `TokenUnavailable`, `PinError` (tried once, then latched).
         """
         source = PinSource(pin)
         del pin  # so that no traceback that shows local variables can show it
-        with startup_lock(module, lock_file):
+        with source.held(), startup_lock(module, lock_file):
             token = cls(load_module(module, init_reserved), token_label, source, max_sessions)
             token.check_health()
         return token

@@ -29,8 +29,10 @@ def test_a_label_that_is_too_long(own_softhsm):
 
 
 def test_a_pin_that_the_token_does_not_take(own_softhsm):
-    with pytest.raises(PinError):
+    with pytest.raises(PinError, match="C_InitPIN"):
         _softhsm.create_token(own_softhsm.folder, "third", "1", SO_PIN)
+    with pytest.raises(PinError, match="C_InitToken"):
+        _softhsm.create_token(own_softhsm.folder, "fourth", PIN, lambda: "1")
 
 
 def test_one_folder_a_process(own_softhsm, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import logging
+import subprocess
 import sys
 import threading
 import traceback
@@ -15,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519, utils
 
 from hsm import _cryptoki as ck
-from hsm import provision, token
+from hsm import _softhsm, provision, token
 from hsm._login import PinSource
 from hsm._schemes import check_key
 from hsm.errors import (
@@ -300,11 +301,36 @@ def test_the_pin_is_in_no_traceback_repr_or_log(own_softhsm, caplog, pin):
     assert own_softhsm.spy.calls["C_Login"] == 1
 
 
-def test_the_pin_is_not_on_any_command_line(own_softhsm):
-    own_softhsm.open()
-    shown = b"".join(path.read_bytes() for path in Path("/proc/self").glob("cmdline"))
-    assert PIN.encode() not in shown
-    assert own_softhsm.spy.calls["C_InitPIN"] == 0  # the spy came after; no other program ran
+def test_the_pins_of_a_new_token_are_in_no_traceback(own_softhsm):
+    own_softhsm.spy.faults["C_InitPIN"] = lambda *_: ck.CKR_PIN_INCORRECT
+    with pytest.raises(PinError) as failure:
+        _softhsm.create_token(own_softhsm.folder, "second", SECRET, SECRET + "0")
+    error = failure.value
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    frames = [f for f in shown.stack if Path(f.filename).parent == Path(token.__file__).parent]
+    assert len(frames) >= 3
+    assert SECRET not in "".join(f"{frame.line} {frame.locals}" for frame in frames)
+
+
+def test_making_and_opening_a_token_runs_no_program(tmp_path):
+    """A PIN on a command line can be read by every user; so no program gets one."""
+    script = (
+        "import sys\n"
+        "def refuse(event, _):\n"
+        "    if event in ('subprocess.Popen', 'os.exec', 'os.system', 'os.posix_spawn'):\n"
+        "        raise SystemExit(event)\n"
+        "from hsm import _softhsm\n"
+        "from hsm.token import Token\n"
+        "from pathlib import Path\n"
+        "sys.addaudithook(refuse)\n"
+        f"module = _softhsm.create_token(Path({str(tmp_path)!r}), 'a', {PIN!r}, '64827193')\n"
+        f"print(Token.open(module, 'a', lambda: {PIN!r}).label)\n"
+    )
+    root = Path(token.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-"], input=script, capture_output=True, text=True, cwd=root
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a\n", "")
 
 
 # schemes
