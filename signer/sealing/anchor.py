@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -204,18 +205,20 @@ def lines_of(source: Path | bytes, pages: Iterable[int] | None = None) -> tuple[
     """
     with _PDFIUM:
         try:
-            document = pypdfium2.PdfDocument(source)
+            with closing(pypdfium2.PdfDocument(source)) as document:
+                count = len(document)
+                chosen = range(max(0, count - 3), count) if pages is None else pages
+                return tuple(
+                    line
+                    for index in chosen
+                    if 0 <= index < count
+                    for line in _page(document, index)
+                )
         except (pypdfium2.PdfiumError, OSError) as error:
             raise UnsuitableDocument(
                 f"the text of the document cannot be read ({error}): give a whole PDF without "
                 "a password"
             ) from error
-        with closing(document):
-            count = len(document)
-            chosen = range(max(0, count - 3), count) if pages is None else pages
-            return tuple(
-                line for index in chosen if 0 <= index < count for line in _page(document, index)
-            )
 
 
 def _page(document: pypdfium2.PdfDocument, index: int) -> list[TextLine]:
@@ -247,12 +250,14 @@ class _Word:
 def _words(text: pypdfium2.PdfTextPage, count: int, view: View) -> list[_Word]:
     runs: list[list[_Word]] = [[]]
     for index in range(count):
-        char = chr(pdfium_c.FPDFText_GetUnicode(text, index))
+        char = chr(min(pdfium_c.FPDFText_GetUnicode(text, index), sys.maxunicode))
         if char.isspace() or unicodedata.category(char)[0] == "C":
             runs.append([])
-        else:
-            left, bottom, right, top = text.get_charbox(index, loose=True)
-            runs[-1].append(_Word(view.to_view((left, bottom, right, top)), char))
+            continue
+        left, bottom, right, top = text.get_charbox(index, loose=True)
+        rect = view.to_view((left, bottom, right, top))
+        if view.holds(rect):  # text off the page, or at no number at all, is seen by nobody
+            runs[-1].append(_Word(rect, char))
     return [_joined(run, "") for run in runs if run]
 
 

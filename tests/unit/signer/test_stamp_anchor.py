@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pypdfium2
 import pytest
 
 from signer.errors import UnsuitableDocument
@@ -60,6 +61,21 @@ def test_only_the_pages_asked_for_are_read(tmp_path):
 def test_a_page_with_too_much_text_is_passed_over(monkeypatch):
     monkeypatch.setattr(anchor_module, "_MAX_CHARACTERS", 10)
     assert lines_of(stamped_pdf([], [A4], DECISION)) == ()
+
+
+def test_text_off_the_page_is_not_read():
+    typed = [*DECISION, Typed(700, 700, "CHỦ TỊCH"), Typed(85, -60, "Trần Thị Mẫu")]
+    texts = {found.text for found in lines_of(stamped_pdf([], [A4], typed))}
+    assert texts == {typed.text for typed in DECISION}
+
+
+def test_a_page_that_fails_while_it_is_read_is_unsuitable(monkeypatch):
+    def fail(*_):
+        raise pypdfium2.PdfiumError("Failed to load page.")
+
+    monkeypatch.setattr(pypdfium2.PdfDocument, "__getitem__", fail)
+    with pytest.raises(UnsuitableDocument, match="Failed to load page"):
+        lines_of(stamped_pdf([], [A4], DECISION))
 
 
 @pytest.mark.parametrize("data", [b"", b"%PDF-1.7 and nothing more"])
