@@ -18,6 +18,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509.oid import NameOID
 
 from hsm import _cryptoki as ck
 from hsm._csr import SubjectName, build_request
@@ -69,6 +70,7 @@ class KeyKind(enum.Enum):
 class CertificateInfo:
     """A certificate stored under the id of a key."""
 
+    common_name: str  # of the subject; empty when it has none
     subject: str  # RFC 4514
     issuer: str
     serial_number: str  # hexadecimal
@@ -319,6 +321,11 @@ def _non_exportable(session: Session, handle: int) -> bool:
     return session.flag(handle, ck.CKA_SENSITIVE) and not session.flag(handle, ck.CKA_EXTRACTABLE)
 
 
+def _common_name(certificate: x509.Certificate) -> str:
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
+
+
 def _made_in_token(session: Session, handle: int) -> bool | None:
     value = session.read(handle, ck.CKA_LOCAL)
     return None if value is None else value != b"\0"
@@ -329,6 +336,7 @@ def _describe(
 ) -> KeyInfo:
     certificates = [
         CertificateInfo(
+            common_name=_common_name(entry.certificate),
             subject=entry.certificate.subject.rfc4514_string(),
             issuer=entry.certificate.issuer.rfc4514_string(),
             serial_number=f"{entry.certificate.serial_number:x}",

@@ -84,7 +84,7 @@ def list_keys(*, data: Data = None, as_json: Json = False) -> None:
             escape(info.label),
             info.kind,
             _STATES[_state(info)],
-            escape(newest.subject) if newest else "–",
+            escape(newest.common_name or newest.subject) if newest else "–",
             f"{newest.not_after:%d/%m/%Y}" if newest else "–",
         )
     output.human.print(table)
@@ -259,6 +259,7 @@ def _as_json(info: provision.KeyInfo) -> dict[str, object]:
         "retired": info.retired,
         "certificates": [
             {
+                "common_name": c.common_name,
                 "subject": c.subject,
                 "issuer": c.issuer,
                 "serial_number": c.serial_number,

@@ -116,7 +116,7 @@ def test_states(sohoa_keys, softhsm_token, test_ca, tmp_path):
 @pytest.mark.parametrize(("non_exportable", "state"), [(False, "exportable"), (True, "mismatch")])
 def test_states_that_a_sound_token_never_shows(non_exportable, state):
     past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    certificate = CertificateInfo("CN=a", "CN=b", "1", past, past, "00", matches_key=False)
+    certificate = CertificateInfo("a", "CN=a", "CN=b", "1", past, past, "00", matches_key=False)
     info = KeyInfo("a", KeyRef(), "p-256", non_exportable, True, False, (certificate,))
     assert keys._state(info) == state
 
