@@ -20,7 +20,7 @@ from signer.sealing.levels import Level
 from signer.sealing.release import opened, released
 from signer.sealing.securitystore import SecurityStore
 from signer.sealing.session import SealingRun, sealing_run
-from signer.sealing.signeddata import SignedData, order_chain, parse_signed_data
+from signer.sealing.signeddata import SignedData, load_certificate, order_chain, parse_signed_data
 from signer.sealing.syntax import Value, entry
 from signer.services import RevocationEvidence, RevocationSource, Timestamper
 
@@ -167,11 +167,11 @@ class Augmenter:
             pending = signed.timestamp_token
 
     def _chain(self, signed: SignedData, stored: Sequence[bytes]) -> list[x509.Certificate]:
-        known = [*map(x509.load_der_x509_certificate, stored), *self._known]
+        known = [*map(load_certificate, stored), *self._known]
         leaf = signed.signer_certificate(known)
         if leaf is None:
             raise ValueError("its signer's certificate is missing")
-        carried = map(x509.load_der_x509_certificate, signed.certificates)
+        carried = map(load_certificate, signed.certificates)
         return order_chain(leaf, (*carried, *known))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -33,14 +34,26 @@ class SignedData:
     timestamp_token: bytes | None  # the signature-time-stamp attribute
 
     def signer_certificate(self, known: Iterable[x509.Certificate] = ()) -> x509.Certificate | None:
-        """The signer's certificate, from the structure or from `known`. Raises ValueError."""
-        for certificate in (*map(x509.load_der_x509_certificate, self.certificates), *known):
+        """The signer's certificate, from the structure or from `known`. Raises `MalformedDER`."""
+        for certificate in (*map(load_certificate, self.certificates), *known):
             if self.signer.tag == _SUBJECT_KEY_ID:
                 if self.signer.content == _key_identifier(certificate):
                     return certificate
             elif certificate_parts(certificate).issuer_and_serial == self.signer.raw:
                 return certificate
         return None
+
+
+@lru_cache(maxsize=256)
+def load_certificate(encoded: bytes) -> x509.Certificate:
+    """A certificate from its DER; the same few occur again and again.
+
+    Raises `der.MalformedDER`.
+    """
+    try:
+        return x509.load_der_x509_certificate(encoded)
+    except (ValueError, x509.InvalidVersion) as error:
+        raise der.MalformedDER(f"a certificate is broken: {error}") from error
 
 
 def parse_signed_data(contents: bytes) -> SignedData:
