@@ -97,7 +97,7 @@ class _List:
 
 
 class Evidence:
-    """All OCSP responses and CRLs of one verification, parsed once; faults are kept by name."""
+    """All OCSP responses and CRLs of one verification, parsed once; faults of the file's own are kept."""
 
     def __init__(self, policy: RevocationPolicy) -> None:
         self._policy = policy
@@ -119,7 +119,7 @@ class Evidence:
         try:
             response = _read_response(octets, in_file)
         except (DERError, ValueError) as error:
-            self.faults.append(f"unreadable OCSP response: {error}")
+            self._note(f"unreadable OCSP response: {error}", in_file)
             return
         for certificate in response.certificates:
             pool.add(certificate)
@@ -133,9 +133,13 @@ class Evidence:
             issuer = parsed.issuer.public_bytes()
             _ = parsed.extensions
         except (ValueError, TypeError) as error:
-            self.faults.append(f"unreadable CRL: {error}")
+            self._note(f"unreadable CRL: {error}", in_file)
             return
         self._lists.append(_List(octets, parsed, issuer, in_file))
+
+    def _note(self, fault: str, in_file: bool) -> None:
+        if in_file:
+            self.faults.append(fault)
 
     def _is_new(self, octets: bytes) -> bool:
         if octets in self._seen or len(self._seen) >= MAX_VALUES:
@@ -149,9 +153,9 @@ class Evidence:
         return {_sha1(signed_parts(octets)[2]).hex().upper() for octets in values}
 
     def unverified(self, pool: CertificatePool) -> list[str]:
-        """Values whose signature leads to no certificate at hand: what nothing vouches for."""
+        """Values of the file whose signature leads to no certificate at hand."""
         out: list[str] = []
-        for response in self._responses:
+        for response in (r for r in self._responses if r.in_file):
             signers = [
                 c
                 for c in (*response.certificates, *pool.named(response.responder_name))
@@ -159,7 +163,7 @@ class Evidence:
             ]
             if not signers or not all(pool.has_issuer(c) for c in response.certificates):
                 out.append("an OCSP response that nobody vouches for")
-        for item in self._lists:
+        for item in (i for i in self._lists if i.in_file):
             if not any(signed_by(item.octets, c) for c in pool.named(item.issuer)):
                 out.append("a CRL that nobody vouches for")
         return out
@@ -192,7 +196,7 @@ class Evidence:
                 if not _speaks_of(single, certificate, issuer):
                     continue
                 if not self._responder_may_speak(response, issuer):
-                    self.faults.append("an OCSP response is not signed by whom it must be")
+                    self._note("an OCSP response has the wrong signer", response.in_file)
                     continue
                 yield self._answer(
                     "OCSP", certificate, moment, single.this_update, single.next_update,
@@ -232,7 +236,7 @@ class Evidence:
             if issuer.usages is not None and "crl_sign" not in issuer.usages:
                 continue
             if signed_by(item.octets, issuer) is None:
-                self.faults.append("a CRL is not signed by the issuer that it names")
+                self._note("a CRL is not signed by the issuer that it names", item.in_file)
                 continue
             entry = parsed.get_revoked_certificate_by_serial_number(certificate.serial)
             yield self._answer(

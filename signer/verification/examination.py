@@ -213,10 +213,7 @@ def _certificate_of(data: cms.SignedData, pool: CertificatePool) -> Certificate 
             certificate = load(octets)
         except CertificateUnreadable:
             continue
-        if data.key_identifier:
-            if _digest("sha1", certificate.key_octets) == data.key_identifier:
-                return certificate
-        elif (certificate.issuer, certificate.serial) == (data.issuer, data.serial):
+        if _is_signer(certificate, data):
             return certificate
     return None if data.key_identifier else pool.find(data.issuer, data.serial)
 
@@ -295,7 +292,8 @@ def examine_envelope(
         "an embedded certificate cannot be read" for c in data.certificates if c in unreadable
     ]
     readable = [load(c) for c in data.certificates if c not in unreadable]
-    bad = [c for c in readable if pool.has_issuer(c) is False and not _is_signer(c, data)]
+    bad = [c for c in readable if pool.has_issuer(c) is False and not _is_bound(c, data)]
+    # that nobody knows who issued the signer's own certificate is said where its path is sought
     stray = [c for c in readable if pool.has_issuer(c) is None and not _is_signer(c, data)]
     # an issuer of another one is explained even if nobody knows its own issuer, unless it is
     # the altered copy of one that somebody knows
@@ -329,7 +327,13 @@ def examine_envelope(
 
 
 def _is_signer(certificate: Certificate, data: cms.SignedData) -> bool:
-    """The signer's own certificate is bound by signing-certificate, where that is present."""
-    return (certificate.issuer, certificate.serial) == (data.issuer, data.serial) and any(
+    if data.key_identifier:
+        return certificate.subject_key == data.key_identifier
+    return (certificate.issuer, certificate.serial) == (data.issuer, data.serial)
+
+
+def _is_bound(certificate: Certificate, data: cms.SignedData) -> bool:
+    """True when signing-certificate binds the certificate, every bit of it, to the signature."""
+    return _is_signer(certificate, data) and any(
         kind in data.signed for kind in (cms.SIGNING_CERTIFICATE, cms.SIGNING_CERTIFICATE_V2)
     )

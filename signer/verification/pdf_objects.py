@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 MAX_DEPTH = 64
-_WHITE = rb"\x00\t\n\x0c\r "
+_WHITE = rb"\x00\t\n\x0c\r "  # ends a token
+_BLANK = rb"\t\n\x0c\r "  # separates tokens: NUL, on which readers disagree, is refused
 _END = rb"(?![^" + _WHITE + rb"()<>\[\]{}/%])"
-_SKIP = re.compile(rb"(?:[" + _WHITE + rb"]++|%[^\r\n]*+)*+")
+_SKIP = re.compile(rb"(?:[" + _BLANK + rb"]++|%[^\r\n]*+)*+")
 _REF = re.compile(
-    rb"(\d{1,10})[" + _WHITE + rb"]+(\d{1,5})[" + _WHITE + rb"]+R" + _END,
+    rb"(\d{1,10})[" + _BLANK + rb"]+(\d{1,5})[" + _BLANK + rb"]+R" + _END,
 )
 _INTEGER = re.compile(rb"[+-]?\d{1,20}" + _END)
 _REAL = re.compile(rb"[+-]?(?:\d{1,400}\.\d{0,400}|\.\d{1,400})" + _END)
@@ -29,7 +30,7 @@ _NAME_ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
 _HEX = re.compile(rb"<([0-9A-Fa-f" + _WHITE + rb"]*)>")
 _WORD = re.compile(rb"(true|false|null)" + _END)
 _LITERAL_SPECIAL = re.compile(rb"[()\\]")
-_OBJECT = re.compile(rb"(\d{1,10})[" + _WHITE + rb"]+(\d{1,5})[" + _WHITE + rb"]+obj" + _END)
+_OBJECT = re.compile(rb"(\d{1,10})[" + _BLANK + rb"]+(\d{1,5})[" + _BLANK + rb"]+obj" + _END)
 _STREAM = re.compile(rb"stream(\r\n|\n)")
 _ENDSTREAM = re.compile(rb"(?:\r\n|\n|\r)?endstream" + _END)
 _ENDOBJ = re.compile(rb"endobj" + _END)
