@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import pypdfium2
 import pytest
-from PIL import Image
 
 from ocr.pdfa import PDFA_1B, write_record
-from tests.fixtures_record import DECISION, META, PROVENANCE, PageSpec, make_page, text_page
+from tests.record_pages import DECISION, META, PROVENANCE, PageSpec, draw_page, make_page, text_page
 
 BASES = ["a", "ă", "â", "e", "ê", "i", "o", "ô", "ơ", "u", "ư", "y"]
 TONES = ["", "\u0300", "\u0301", "\u0303", "\u0309", "\u0323"]
@@ -149,7 +148,7 @@ def test_turned_characters_lie_over_the_ink(tmp_path):
 @pytest.mark.parametrize("encoding", ["jpeg", "g4", "g4-inverse", "flate"])
 def test_the_page_is_shown_upright(turns, encoding, tmp_path):
     spec = PageSpec(turns=turns, encoding=encoding, dpi=100)
-    upright = np.asarray(make_page_image(spec).convert("L"), np.int16)
+    upright = np.asarray(draw_page(spec)[0].convert("L"), np.int16)
     path = write_record([make_page(tmp_path, spec)], tmp_path / "r.pdf", META, PROVENANCE).path
     document = pypdfium2.PdfDocument(path)
     shown = document[0].render(scale=100 / 72).to_pil().convert("L").resize(upright.shape[::-1])
@@ -157,12 +156,6 @@ def test_the_page_is_shown_upright(turns, encoding, tmp_path):
     difference = np.abs(np.asarray(shown, np.int16) - upright)
     assert difference.mean() < 12
     assert np.asarray(shown).mean() > 200  # white paper, black ink
-
-
-def make_page_image(spec: PageSpec) -> Image.Image:
-    from tests.fixtures_record import draw_page
-
-    return draw_page(spec)[0]
 
 
 def test_pdfimages_gives_the_original_jpeg_back(tmp_path):

@@ -48,7 +48,7 @@ def subject(record, tmp_path_factory) -> Subject:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_no_name_may_change(subject, data):
     number, end = data.draw(st.sampled_from(subject.names))
@@ -57,7 +57,7 @@ def test_no_name_may_change(subject, data):
     assert subject.found(number, body[:end] + letter + body[end:])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_no_reference_may_lead_elsewhere(subject, data):
     number, start, end = data.draw(st.sampled_from(subject.references))
@@ -66,7 +66,7 @@ def test_no_reference_may_lead_elsewhere(subject, data):
     assert subject.found(number, body[:start] + b"%d" % other + body[end:])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_no_dictionary_may_hold_more(subject, data):
     number, _ = data.draw(st.sampled_from(subject.names))
@@ -76,7 +76,7 @@ def test_no_dictionary_may_hold_more(subject, data):
     assert subject.found(number, body[:opening] + b"/" + key + b" 1 " + body[opening:])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(junk=st.binary(max_size=3000))
 def test_any_bytes_give_a_report(subject, junk):
     path = subject.folder / "junk.pdf"
@@ -84,7 +84,7 @@ def test_any_bytes_give_a_report(subject, junk):
     assert check_conformance(path).findings
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_any_damage_gives_a_report(subject, data):
     at = data.draw(st.integers(0, len(subject.pdf) - 1))
