@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import http.client
 import http.server
+import logging
 import socket
 import socketserver
 import threading
@@ -20,9 +21,12 @@ from typing import Self
 
 from cryptography.hazmat.primitives import hashes, serialization
 
+from hsm.errors import HSMError
 from signer.errors import TrustError
 from signer.insecure_testpki import InsecureTestPKI, Role
 from signer.tsa import TimestampAuthority
+
+_log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 _IDENTITY_PATH = "/sohoa-test-services"
@@ -175,6 +179,10 @@ class _Server(socketserver.ThreadingTCPServer):
             self._open.discard(request)
         super().shutdown_request(request)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away; the base class would print a traceback to standard error."""
+        _log.debug("%s from %s was cut short", request, client_address, exc_info=True)
+
     def server_close(self) -> None:
         super().server_close()
         with self._lock:
@@ -199,7 +207,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if answer is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        self._answer(*answer())
+        try:
+            content = answer()
+        except HSMError as error:
+            _log.warning("%s cannot be signed at present: %s", self.path, error)
+            self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
+            return
+        self._answer(*content)
 
     def do_POST(self) -> None:
         answer = self.server.posts.get(self.path)

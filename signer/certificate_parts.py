@@ -44,7 +44,7 @@ class CertificateParts(NamedTuple):
 
 @lru_cache(maxsize=_CACHED)
 def certificate_parts(certificate: x509.Certificate) -> CertificateParts:
-    """The parts of `certificate`. Raises `der.MalformedDER` when it is not DER."""
+    """The parts of `certificate`, which `cryptography` has read as DER already."""
     fields = der.parse(certificate.tbs_certificate_bytes).fields(6)
     if fields[0].tag == _VERSION_TAG:
         del fields[0]

@@ -65,8 +65,7 @@ class _Status:
 
     window: Window
     revoked: Revoked | None
-    ocsp: OCSPAnswer | None
-    crl: bytes | None
+    proof: OCSPAnswer | CheckedCRL
 
 
 class RevocationClient:
@@ -102,6 +101,7 @@ class RevocationClient:
         self._statuses: dict[x509.Certificate, _Status] = {}
         self._crls: dict[tuple[str, x509.Certificate], CheckedCRL] = {}
         self._issuer_of: dict[x509.Certificate, x509.Certificate] = {}
+        self._collected: dict[tuple[x509.Certificate, ...], tuple[Window, RevocationEvidence]] = {}
         self._failures: dict[str, tuple[float, str]] = {}
 
     @property
@@ -115,32 +115,45 @@ class RevocationClient:
         Raises `RevocationError` where a certificate has none, `CertificateRefused` where one
         is revoked or on hold by `at`.
         """
-        certificates: dict[x509.Certificate, None] = dict.fromkeys(chain)
+        whole = tuple(chain)
+        known = self._collected.get(whole)
+        if known is not None and known[0].contains(at, self._limits.skew):
+            return known[1]
+        certificates: dict[x509.Certificate, None] = dict.fromkeys(whole)
         crls: dict[bytes, None] = {}
         ocsps: dict[bytes, None] = {}
+        statuses: list[_Status] = []
         # A responder's own status is taken from a CRL: its OCSP answer would be its own word.
-        waiting = [(certificate, True) for certificate in chain]
+        waiting = [(certificate, True) for certificate in whole]
         done: set[x509.Certificate] = set()
         while waiting:
             certificate, may_use_ocsp = waiting.pop(0)
             if certificate in self._anchors or certificate in done:
                 continue
             done.add(certificate)
-            issuer = self._find_issuer(certificate, chain)
+            issuer = self._find_issuer(certificate, whole)
             status = self._status(certificate, issuer, at, may_use_ocsp=may_use_ocsp)
             _refuse_revoked(certificate, status.revoked, at)
+            statuses.append(status)
             certificates[issuer] = None
             waiting.append((issuer, True))
-            if status.crl is not None:
-                crls[status.crl] = None
-            if status.ocsp is not None:
-                ocsps[status.ocsp.encoded] = None
-                if status.ocsp.responder is not None:
-                    certificates[status.ocsp.responder] = None
-                    if status.ocsp.responder_needs_evidence:
-                        waiting.append((status.ocsp.responder, False))
+            if isinstance(status.proof, CheckedCRL):
+                crls[status.proof.encoded] = None
+                continue
+            ocsps[status.proof.encoded] = None
+            if status.proof.responder is not None:
+                certificates[status.proof.responder] = None
+                if status.proof.responder_needs_evidence:
+                    waiting.append((status.proof.responder, False))
         encoded = tuple(certificate_parts(certificate).encoded for certificate in certificates)
-        return RevocationEvidence(encoded, tuple(crls), tuple(ocsps))
+        evidence = RevocationEvidence(encoded, tuple(crls), tuple(ocsps))
+        if statuses and not any(status.revoked for status in statuses):
+            window = Window(
+                max(status.window.this_update for status in statuses),
+                min(status.window.next_update for status in statuses),
+            )
+            self._remember(self._collected, whole, (window, evidence))
+        return evidence
 
     def _find_issuer(
         self, certificate: x509.Certificate, chain: Sequence[x509.Certificate]
@@ -199,11 +212,11 @@ class RevocationClient:
             except (FetchError, UnusableEvidence) as error:
                 reasons.append(f"OCSP {url}: {error}")
                 continue
-            return _Status(answer.window, answer.revoked, answer, None)
+            return _Status(answer.window, answer.revoked, answer)
         for url in crl_urls:
             try:
                 crl = self._load_crl(url, issuer, at)
-                return _Status(crl.window, crl.status(certificate), None, crl.encoded)
+                return _Status(crl.window, crl.status(certificate), crl)
             except (FetchError, UnusableEvidence) as error:
                 reasons.append(f"CRL {url}: {error}")
         detail = "; ".join(reasons) or "no OCSP or CRL address in the certificate"

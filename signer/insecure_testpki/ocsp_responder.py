@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import logging
 from collections.abc import Callable
 
 from cryptography import x509
 from cryptography.x509 import ocsp
 
+from hsm.errors import HSMError
 from hsm.keys import SigningKey
 from signer import der
 from signer.certificate_parts import certificate_parts
 from signer.insecure_testpki.certificates import RevokedEntry, extensions, sign_value
+
+_log = logging.getLogger(__name__)
 
 _OID_BASIC = der.oid("1.3.6.1.5.5.7.48.1.1")
 _SUCCESSFUL = 0
@@ -82,7 +86,11 @@ class OCSPResponder:
             der.sequence(single),
             *([der.explicit(1, extensions([(nonce, False)]))] if nonce else []),
         )
-        basic = sign_value(self._key, data, self._certificates)
+        try:
+            basic = sign_value(self._key, data, self._certificates)
+        except HSMError as error:
+            _log.warning("The OCSP responder's key could not sign: %s", error)
+            return _status(_INTERNAL_ERROR)
         return der.sequence(
             der.tlv(0x0A, bytes((_SUCCESSFUL,))),
             der.explicit(0, der.sequence(_OID_BASIC, der.octet_string(basic))),

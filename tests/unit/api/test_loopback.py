@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import http.client
 import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from api.loopback import HOST, LoopbackServices, choose_port
+from hsm.errors import TokenUnavailable
 from signer.errors import TrustError
 from signer.fetch import Fetcher, UnusableAnswer
 from signer.insecure_testpki import Role
@@ -137,6 +140,31 @@ def test_stopping_closes_connections_and_frees_the_port(test_pki):
     connection.close()
     with LoopbackServices(test_pki.pki, test_pki.authority, port) as again:
         assert again.is_serving
+
+
+def test_a_token_that_is_gone_is_said(services, test_pki, monkeypatch, caplog):
+    def gone(role):
+        raise TokenUnavailable("removed")
+
+    monkeypatch.setattr(test_pki.pki, "crl", gone)
+    with pytest.raises(UnusableAnswer, match="503"):
+        get(services, "/crl/root.crl")
+    assert "removed" in caplog.text
+
+
+def test_a_client_that_goes_away_is_no_news(services, caplog, capfd):
+    with caplog.at_level("DEBUG", "api.loopback"):
+        with socket.create_connection((HOST, services.port), timeout=5) as connection:
+            linger = struct.pack("ii", 1, 0)  # a reset instead of an orderly end
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            connection.sendall(b"POST /tsa HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf")
+        for _ in range(100):
+            if "cut short" in caplog.text:
+                break
+            time.sleep(0.02)
+    assert "cut short" in caplog.text
+    assert capfd.readouterr().err == ""
+    assert get(services, "/crl/root.crl")
 
 
 def test_it_listens_on_loopback_only(services):

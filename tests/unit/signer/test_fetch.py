@@ -8,7 +8,14 @@ import time
 
 import pytest
 
-from signer.fetch import Fetcher, FetchError, TransportFault, UnusableAnswer
+from signer.fetch import (
+    Fetcher,
+    FetchError,
+    TransportFault,
+    UnusableAnswer,
+    _DeadlineSocket,
+    _Incoming,
+)
 from tests.fixtures_http import http_ok
 
 
@@ -134,8 +141,6 @@ def test_nobody_listens(fetcher):
         "http://127.0.0.1:99999/",
         "http://user:secret@127.0.0.1/",
         "http://[::1/",
-        "http://127.0.0.1/a b",
-        "http://127.0.0.1/\r\nX: y",
         "",
     ],
 )
@@ -143,6 +148,24 @@ def test_addresses_that_are_no_addresses(fetcher, url):
     with pytest.raises(FetchError):
         get(fetcher, url, timeout_s=0.5)
     assert fetcher._idle == {}
+
+
+@pytest.mark.parametrize("path", ["a b", "a\x00b", "a\x7f"])
+def test_paths_that_would_break_the_request(fetcher, scripted_server, path):
+    server = scripted_server(http_ok(b""))
+    with pytest.raises(UnusableAnswer, match="not a usable address"):
+        get(fetcher, f"{server.url}/{path}")
+    assert server.requests == []
+
+
+def test_a_reader_is_closed_once():
+    raw = _Incoming(reader := _DeadlineSocket(socket.socket()))
+    reader._readers = 1
+    reader.close()
+    assert reader.fileno() >= 0  # open as long as the reader is
+    raw.close()
+    raw.close()
+    assert reader.fileno() == -1
 
 
 def test_only_public_addresses(scripted_server):

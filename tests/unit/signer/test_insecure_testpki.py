@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
+from hsm.errors import TokenUnavailable
 from signer.errors import TrustError
 from signer.insecure_testpki import InsecureTestPKI, Role, TokenKeys
 from signer.insecure_testpki.authority import CRL_VALIDITY
@@ -211,6 +212,15 @@ def test_ocsp_is_not_for_other_issuers(pki):
 @pytest.mark.parametrize("garbage", [b"", b"\x30\x00", b"GET /", bytes(5000)])
 def test_ocsp_answers_garbage_with_malformed_request(pki, garbage):
     assert answer(pki, garbage).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
+
+
+def test_ocsp_says_when_its_token_is_gone(pki, monkeypatch, caplog):
+    def gone(digests):
+        raise TokenUnavailable("removed")
+
+    monkeypatch.setattr(pki.key(Role.OCSP), "sign_digests", gone)
+    assert answer(pki, ask(pki)).response_status is ocsp.OCSPResponseStatus.INTERNAL_ERROR
+    assert "removed" in caplog.text
 
 
 def test_ocsp_returns_the_nonce(pki):

@@ -10,12 +10,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from hsm.keys import SignatureScheme
-from signer import certificate_path
+from signer import certificate_path, der
+from signer.certificate_parts import certificate_parts
 from signer.certificate_path import NoPath, find_path
 from signer.clock import ClockGate
 from signer.errors import CertificateRefused, RevocationError, TrustError
 from signer.insecure_testpki import Role
-from signer.insecure_testpki.certificates import build_certificate
+from signer.insecure_testpki.certificates import build_certificate, sign_value
 from signer.insecure_testpki.roles import PROFILES, KeyUses
 from signer.policy import (
     CertificateUsage,
@@ -340,6 +341,19 @@ def test_a_forged_link(test_pki):
     )
     both = [namesake.certificate, *test_pki.officer.chain]
     assert len(path(test_pki, test_pki.officer.certificate, both)) == 3
+
+
+def test_a_version_1_certificate(test_pki):
+    """Without version and extensions, as old roots are: its parts lie elsewhere."""
+    signer = SoftwareKey()
+    body = der.parse(test_pki.anchors[0].tbs_certificate_bytes).fields(8)
+    to_be_signed = der.sequence(*(field.raw for field in body[1:7]))
+    old = x509.load_der_x509_certificate(sign_value(signer, to_be_signed))
+    assert old.version is x509.Version.v1
+    parts, like = certificate_parts(old), certificate_parts(test_pki.anchors[0])
+    assert parts[1:] == like[1:]
+    leaf = issue_with(test_pki.pki, [(key_usage(), True)], issuer=Role.ROOT)
+    no_path(test_pki, leaf, [old], "is not a CA", anchors=[SoftwareKey().certificate])
 
 
 def test_a_second_way_is_tried(test_pki):

@@ -108,6 +108,15 @@ def test_a_revoked_certificate_is_refused_by_ocsp_and_by_crl(test_pki, client, h
         test_pki.pki.unrevoke(key.certificate)
 
 
+def test_before_its_revocation_a_certificate_was_good(test_pki, client, revocable):
+    """Evidence for an earlier time is given, and not taken for evidence of today's status."""
+    start = now() - dt.timedelta(minutes=1)
+    test_pki.pki.revoke(revocable.certificate, at=start)
+    assert client.collect(chain_of(revocable), start - dt.timedelta(minutes=1)).ocsps
+    with pytest.raises(CertificateRefused):
+        client.collect(chain_of(revocable), now())
+
+
 def test_a_lifted_hold_is_noticed_at_once(test_pki, client, revocable):
     test_pki.pki.revoke(revocable.certificate, reason=x509.ReasonFlags.certificate_hold)
     with pytest.raises(CertificateRefused):
