@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import time
@@ -43,7 +44,8 @@ def test_one_connection_serves_many_requests(fetcher, scripted_server):
 def test_a_connection_closed_by_the_server_is_not_used_again(fetcher, scripted_server):
     server = scripted_server(http_ok(b"one"))
     assert get(fetcher, server.url) == b"one"
-    time.sleep(0.05)  # the server's close arrives
+    ((idle,),) = fetcher._idle.values()
+    assert select.select([idle.sock], [], [], 5)[0]  # the server's close has arrived
     assert get(fetcher, server.url) == b"one"
     assert (server.connections, fetcher.requests) == (2, 2)
 

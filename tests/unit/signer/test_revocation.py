@@ -168,6 +168,16 @@ def test_a_responder_without_nocheck_is_checked_by_crl(test_pki):
         test_pki.pki.unrevoke(key.certificate)
 
 
+def test_an_issuer_that_answers_for_itself(test_pki):
+    issuing = test_pki.pki.key(Role.ISSUING)
+    responder = OCSPResponder(
+        issuing, issuing.certificate, lambda _: None, validity=OCSP_VALIDITY, clock=now
+    )
+    client = RevocationClient(test_pki.anchors, fetcher=Answers(responder.respond))
+    evidence = client.collect(chain_of(test_pki.officer), now())
+    assert (len(evidence.certificates), len(evidence.ocsps)) == (3, 1)
+
+
 class Answers(Fetcher):
     """A fetcher whose OCSP answers, or CRLs, a test decides; the rest is really fetched."""
 

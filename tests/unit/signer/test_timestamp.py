@@ -135,7 +135,7 @@ def test_a_replayed_token(scripted_server, authority):
         kept.append(http_ok(authority.respond(body), REPLY))
         return kept[0]
 
-    client = TSAClient(scripted_server(replay).url)
+    client = TSAClient(scripted_server(replay, keep_open=True).url)
     client.timestamp(IMPRINT)
     with pytest.raises(TimestampError, match="replay"):
         client.timestamp(IMPRINT)
