@@ -11,7 +11,10 @@ import numpy as np
 from ocr.raster import Grey, Raster
 
 _PAPER = 245  # grey level that the paper is brought to: below 255, so that noise stays visible
-_SPECK_PX = 6  # at the working resolution; a full stop at 200 dpi has 9 px and more
+_DUST_PX = 3  # sizes in pixels of a bilevel page at 200 dpi and more
+_SPECK_PX = 6  # a full stop has 9 and more
+_LETTER_PX = 30
+_MARK_REACH_PX = 4  # how far a mark may stand from its letter
 
 
 def paper_of(channel: Grey) -> Grey:
@@ -35,14 +38,25 @@ def even_paper(channel: Grey) -> Grey:
 
 
 def without_seal(raster: Raster) -> Grey:
-    """Grey text on even paper: each channel evened, then the brightest of the three.
+    """Grey text on even paper, without coloured ink.
 
-    Red seals and blue ink are bright in at least one channel and fade; black stays black.
+    Each channel is evened; the brightest of the three plus the distance to the darkest is
+    taken. Red seals and blue ink are bright in at least one channel and far from it in
+    another: they go to white. Black text, also under a seal, is dark in all three and stays.
     """
     if raster.ndim == 2:
         return even_paper(raster)
-    channels = [even_paper(np.ascontiguousarray(raster[:, :, k])) for k in range(3)]
-    return np.maximum(np.maximum(channels[0], channels[1]), channels[2])
+    red, green, blue = (even_paper(np.ascontiguousarray(raster[:, :, k])) for k in range(3))
+    brightest = cv2.max(cv2.max(red, green), blue)
+    chroma = cv2.subtract(brightest, cv2.min(cv2.min(red, green), blue))
+    import os
+
+    return np.asarray(
+        cv2.scaleAdd(chroma, 0, brightest)
+        if 0
+        else cv2.addWeighted(brightest, 1, chroma, float(os.environ.get("KL", "0.5")), 0),
+        np.uint8,
+    )
 
 
 def scaled(grey: Grey, factor_x: float, factor_y: float) -> Grey:
@@ -57,10 +71,21 @@ def scaled(grey: Grey, factor_x: float, factor_y: float) -> Grey:
 
 
 def despeckled(grey: Grey) -> Grey:
-    """A bilevel page without its specks: dark components under six pixels become paper."""
+    """A bilevel page without its specks.
+
+    Dark components under three pixels become paper, and those under six that stand away from
+    any letter: near a letter they may be a mark that the scanner's threshold wore down.
+    """
     ink = np.asarray(grey < 128, np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    specks = stats[:, cv2.CC_STAT_AREA] < _SPECK_PX
+    area = stats[:, cv2.CC_STAT_AREA]
+    letters = area >= _LETTER_PX
+    letters[0] = False
+    reach = np.ones((2 * _MARK_REACH_PX + 1, 2 * _MARK_REACH_PX + 1), np.uint8)
+    near = cv2.dilate(letters[labels].astype(np.uint8), reach) > 0
+    beside_letter = np.zeros(len(area), bool)
+    beside_letter[np.unique(labels[near])] = True
+    specks = (area < _DUST_PX) | ((area < _SPECK_PX) & ~beside_letter)
     specks[0] = False
     out = grey.copy()
     out[specks[labels]] = 255

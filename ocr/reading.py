@@ -25,8 +25,10 @@ WORKING_DPI = 200
 """Recognition errs least at this resolution, and more pixels only cost time."""
 
 _SKEW_FLOOR = 0.1  # degrees; turning the image for less blurs more than it helps
-_DOUBTFUL = 92.0  # a short segment read with less confidence is read again
-_SHORT = 16  # letters
+_DOUBTFUL = 94.0  # a segment read with less confidence is read again
+_SHORT = 16  # letters: a table cell, not a sentence
+_SURER, _MUCH_SURER = 0.5, 3.0  # confidence that another reading must win by
+_SMOOTHING_PX = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,26 +102,60 @@ class PageReader:
         segments = [(r, k, s) for r, row in enumerate(layout.rows) for k, s in enumerate(row)]
         cuts = [cut(grey, layout, s) for _, _, s in segments]
         readings = self._engine.read([c[0] for c in cuts], WORKING_DPI, LineMode.LINE)
-        again = [
-            i
-            for i, (_, _, s) in enumerate(segments)
-            if s.letters <= _SHORT and readings[i].confidence < _DOUBTFUL
-        ]
-        offset = [0] * len(segments)
-        if again:
-            fixed = {i: _fixed_height(cuts[i], segments[i][2], layout) for i in again}
-            second = self._engine.read([fixed[i][0] for i in again], WORKING_DPI, LineMode.RAW)
-            for i, reading in zip(again, second, strict=True):
-                if reading.confidence > readings[i].confidence + 3:
-                    readings[i], offset[i] = reading, fixed[i][1]
+        readings, moved = self._read_again(segments, cuts, readings, layout)
         out = []
         for (row, k, part), (_, left, top), reading, shift in zip(
-            segments, cuts, readings, offset, strict=True
+            segments, cuts, readings, moved, strict=True
         ):
             line = _line(reading, part, left, top + shift, row, k, layout, view)
             if line is not None:
                 out.append(line)
         return tuple(out)
+
+    def _read_again(
+        self,
+        segments: list[tuple[int, int, Segment]],
+        cuts: list[tuple[Grey, int, int]],
+        readings: list[Reading],
+        layout: Layout,
+    ) -> tuple[list[Reading], list[int]]:
+        """Doubtful readings tried in other ways; the surest wins.
+
+        With each reading comes how far the top of its image moved down against the cut.
+        """
+        best, moved = list(readings), [0] * len(readings)
+        doubtful = [i for i, r in enumerate(readings) if r.confidence < _DOUBTFUL]
+        # noise and broken edges weigh less on a smoothed line
+        smooth = [_smoothed(cuts[i][0]) for i in doubtful]
+        tried = list(zip(doubtful, smooth, [0] * len(doubtful), strict=True))
+        self._try(LineMode.LINE, tried, _SURER, best, moved)
+        # digits in a cell have no ascenders or marks: a fixed height scales them rightly
+        tried = [
+            (i, *_fixed_height(cuts[i], segments[i][2], layout))
+            for i in doubtful
+            if segments[i][2].letters <= _SHORT and best[i].confidence < _DOUBTFUL
+        ]
+        self._try(LineMode.RAW, tried, _MUCH_SURER, best, moved)
+        return best, moved
+
+    def _try(
+        self,
+        mode: LineMode,
+        tried: list[tuple[int, Grey, int]],
+        surer: float,
+        best: list[Reading],
+        moved: list[int],
+    ) -> None:
+        if not tried:
+            return
+        seen = self._engine.read([image for _, image, _ in tried], WORKING_DPI, mode)
+        for (i, _, shift), reading in zip(tried, seen, strict=True):
+            if reading.confidence > best[i].confidence + surer:
+                best[i], moved[i] = reading, shift
+
+
+def _smoothed(line: Grey) -> Grey:
+    return np.asarray(cv2.GaussianBlur(line, (0, 0), _SMOOTHING_PX), np.uint8)
 
 
 def unread(image: PageImage, fault: PageFault) -> RecognisedPage:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr.raster import Grey, Mask
+from ocr.rules import find_rules
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -92,26 +93,18 @@ def segment(grey: Grey, dpi: float) -> Layout:
     """Find the lines of a page; no rows where it holds no letters."""
     _, inverted = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
     ink = np.asarray(inverted, np.uint8)
-    upright_rules, text = _without_rules(ink, dpi)
-    found = _components(text)
+    rules = find_rules(ink, dpi)
+    everywhere = cv2.dilate(cv2.bitwise_or(rules.across, rules.down), np.ones((3, 3), np.uint8))
+    found = _components(np.asarray(cv2.subtract(ink, everywhere), np.uint8))
     letter_px = _letter_height(found, dpi)
     if letter_px is None:
         empty = np.zeros(len(found.x), np.int32)
         return Layout((), found.labels, empty, dpi * 0.09)
     core = _core(found, letter_px, dpi)
-    chains = _chain(found, core, letter_px, upright_rules, ink.shape)
-    chains = _join(chains, letter_px, upright_rules)
+    chains = _chain(found, core, letter_px, rules.down, ink.shape)
+    chains = _join(chains, letter_px, rules.down)
     _give_marks(found, core, chains, letter_px)
     return _layout(found, chains, letter_px)
-
-
-def _without_rules(ink: Grey, dpi: float) -> tuple[Grey, Grey]:
-    """Vertical rules, and the ink without rules of either direction."""
-    across = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, int(dpi * 0.30)), np.uint8))
-    down = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((int(dpi * 0.28), 1), np.uint8))
-    rules = cv2.dilate(cv2.bitwise_or(across, down), np.ones((3, 3), np.uint8))
-    text = cv2.bitwise_and(ink, cv2.bitwise_not(rules))
-    return np.asarray(down, np.uint8), np.asarray(text, np.uint8)
 
 
 def _components(text: Grey) -> _Components:
@@ -217,10 +210,15 @@ def _give_marks(found: _Components, core: Mask, chains: list[_Chain], letter_px:
     left = np.array([c.left for c in chains])
     right = np.array([c.right for c in chains])
     level = np.array([c.middle for c in chains])
+    # capitals and digits raise the middle: below, the baseline is the surer measure
+    foot = np.array([float(np.median((found.y + found.h)[c.parts])) for c in chains])
+    foot = np.maximum(level, foot - 0.5 * letter_px)
     for i in marks:
         cx, cy = found.x[i] + found.w[i] / 2, found.y[i] + found.h[i] / 2
         aside = np.maximum(0, np.maximum(left - cx, cx - right)) / letter_px
-        away = np.where(cy < level, (level - cy) / 1.85, (cy - level) / 1.08) / letter_px
+        away = (
+            np.where(cy < level, (level - cy) / 1.85, np.maximum(0, cy - foot) / 1.08) / letter_px
+        )
         cost = np.where((aside < 1.6) & (away < 1.0), away + 0.3 * aside, np.inf)
         best = int(np.argmin(cost))
         if np.isfinite(cost[best]):
