@@ -45,7 +45,7 @@ class Stage:
         return self.folder / name
 
 
-def build_stage(folder: Path) -> dict[str, object]:
+def build_stage(folder: Path) -> Actions:
     """Make the token, the PKI and the documents; runs in a process of its own."""
     stage = Stage(folder)
     _softhsm.create_token(folder / "token", LABEL, PIN, SO_PIN)

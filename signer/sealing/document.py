@@ -67,7 +67,7 @@ class SourceDocument:
         try:
             self._check_readable()
             self.cross_reference = self._cross_reference(start, os.pread(fd, 64, start))
-            self.catalog = self._catalog()
+            self.catalog = self.pdf.trailer["/Root"]  # with /Pages, or qpdf had refused it
         except BaseException:
             self.pdf.close()
             raise
@@ -126,12 +126,6 @@ class SourceDocument:
             info=_indirect(trailer, "/Info"),
             identifier=[bytes(half) for half in identifier if isinstance(half, pikepdf.String)],
         )
-
-    def _catalog(self) -> pikepdf.Object:
-        catalog = self.pdf.trailer["/Root"]
-        if not isinstance(entry(catalog, "/Pages"), pikepdf.Dictionary):
-            raise _damaged("không có trang nào", "has no pages")
-        return catalog
 
 
 def _indirect(dictionary: pikepdf.Object, key: str) -> Ref | None:

@@ -223,6 +223,10 @@ def without_root() -> bytes:
     return re.sub(rb"/Root \d+ 0 R", lambda m: b" " * len(m[0]), blank())
 
 
+def direct_root() -> bytes:
+    return re.sub(rb"/Root \d+ 0 R", b"/Root << /Pages 2 0 R >>", blank())
+
+
 def unpaged() -> bytes:
     return blank().replace(b"/Pages", b"/Pegas", 1)
 
@@ -251,7 +255,8 @@ BROKEN = {
     "startxref": (lambda: re.sub(rb"startxref\n\d+", b"startxref\n7", blank()), "damaged"),
     "password": (lambda: encrypted("secret"), "encrypted"),
     "owner-password": (lambda: encrypted(""), "encrypted"),
-    "no-root": (without_root, "."),
+    "no-root": (without_root, "unable to find /Root"),
+    "root-direct": (direct_root, "no document catalog"),
     "no-pages": (unpaged, "page tree"),
     "kids-no-pages": (lambda: with_pages(b"<< /Count 1 /Kids [17] >>"), "page tree"),
     "kids-circle": (lambda: with_pages(b"<< /Count 2 /Kids [%s 0 R] >>"), "page tree"),

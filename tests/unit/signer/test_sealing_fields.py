@@ -201,7 +201,7 @@ def certified(level: int, **lock) -> bytes:
         references = [
             pikepdf.Dictionary(
                 TransformMethod=pikepdf.Name.DocMDP,
-                TransformParams=pikepdf.Dictionary(P=level),
+                TransformParams=pikepdf.Dictionary({} if level is None else {"/P": level}),
             )
         ]
         if lock:
@@ -331,7 +331,8 @@ def nested_form(depth: int):
         field = pikepdf.Dictionary(FT=pikepdf.Name.Sig, T=pikepdf.String("z"))
         for _ in range(depth):
             field = pikepdf.Dictionary(T=pikepdf.String("y"), Kids=[pdf.make_indirect(field)])
-        pdf.Root.AcroForm = pikepdf.Dictionary(Fields=[pdf.make_indirect(field), 17])
+        unnamed = pdf.make_indirect(pikepdf.Dictionary(FT=pikepdf.Name.Tx))
+        pdf.Root.AcroForm = pikepdf.Dictionary(Fields=[pdf.make_indirect(field), 17, unnamed])
 
     return edit
 
@@ -366,6 +367,46 @@ def test_a_page_whose_number_is_not_in_the_tree_has_no_place():
         pdf.Root.AcroForm.Fields[0].P = copy
 
     assert geometry(edited(blank(), stray), lambda f: dict(f.signature_rects)) == {}
+
+
+def test_a_certification_that_names_no_level_means_form_filling():
+    assert len(signatures(seal(certified(None), field_name="B"))) == 1
+
+
+def test_invisible_signatures_have_no_place():
+    assert geometry(seal(blank()), lambda f: dict(f.signature_rects)) == {}
+
+
+def test_a_seal_finds_the_signature_that_is_planned_before_it(tmp_path):
+    class Beside:
+        """Next to the leader's signature, wherever that is."""
+
+        def resolve(self, document):
+            page, (x0, y0, x1, y1) = document.signature_rects["Leader"]
+            return Box((x0 - 50, y0, x1 - 50, y1), page)
+
+    source, target = tmp_path / "in.pdf", tmp_path / "out.pdf"
+    source.write_bytes(blank(3))
+    requests = [
+        SealRequest(KEY, field_name="Leader", stamp=Box(BOX.rect, 2)),
+        SealRequest(KEY, field_name="Seal", stamp=Beside()),
+    ]
+    leader, agency = sealer().seal_many(source, target, requests)
+    assert (leader.page_index, agency.page_index) == (2, 2)
+    assert agency.rect[0] == leader.rect[0] - 50
+    assert geometry(target.read_bytes(), lambda f: dict(f.signature_rects)) == {
+        "Leader": (2, leader.rect),
+        "Seal": (2, agency.rect),
+    }
+
+
+def test_a_field_whose_only_widget_is_direct_stands_for_itself():
+    def direct(pdf: pikepdf.Pdf) -> None:
+        kid = pikepdf.Dictionary(Subtype=pikepdf.Name.Widget, Rect=[0, 0, 9, 9])
+        field = pikepdf.Dictionary(FT=pikepdf.Name.Sig, T=pikepdf.String("A"), Kids=[kid])
+        pdf.Root.AcroForm = pikepdf.Dictionary(Fields=[pdf.make_indirect(field)])
+
+    assert signatures(seal(edited(blank(), direct), field_name="A"))
 
 
 def test_fields_satisfy_the_stamp_seam():
