@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import pikepdf
@@ -100,6 +101,7 @@ def stream(entries: dict[str, Value], data: bytes) -> bytes:
     return header + b"\nstream\n" + data + b"\nendstream"
 
 
+@lru_cache(maxsize=1024)  # a document has few names, and each of them often
 def name(text: str) -> bytes:
     """Serialise a name, given with its slash; irregular bytes become #xx (7.3.5)."""
     raw = text[1:].encode("utf-8")

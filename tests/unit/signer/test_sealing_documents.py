@@ -12,7 +12,9 @@ import pikepdf
 import pytest
 
 from signer.errors import UnsuitableDocument
+from signer.sealing.release import memory_file
 from signer.sealing.seal import SealRequest
+from signer.sealing.session import sealing_run
 from tests.fakes import SoftwareKey
 from tests.sealed import (
     NO_OBJECT_STREAMS,
@@ -170,6 +172,13 @@ def test_the_hybrid_input_is_one_and_keeps_its_hidden_object(tmp_path):
     with pikepdf.open(io.BytesIO(after), attempt_recovery=False) as reread:
         assert reread.Root.Hidden.A is True
         assert reread.Root.AcroForm.Fields[0].objgen[0] >= 7
+
+
+def test_pages_of_an_uneven_tree_are_found_with_what_they_inherit():
+    with memory_file() as fd, sealing_run(edited(blank(4), deep_tree), fd, []) as run:
+        assert [page.box for page in run.fields.pages] == [(0.0, 0.0, 300.0, 400.0)] * 4
+        wide = run.fields.pages[2]
+    assert wide.rotate == 0
 
 
 def test_metadata_and_information_dictionary_stay_as_they_are():
