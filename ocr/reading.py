@@ -18,14 +18,17 @@ from ocr.page import Box, Line, PageFault, PageImage, QuarterTurns, RecognisedPa
 from ocr.quality import is_blank
 from ocr.raster import Grey, turned
 from ocr.recognise import LineMode, Reading, ReadWord, Recogniser
+from ocr.scribble import is_scribble
 from ocr.segmentation import Layout, Segment, cut, segment
 from ocr.skew import skew_degrees
+from ocr.syllables import mended, vocabulary
 
 WORKING_DPI = 200
 """Recognition errs least at this resolution, and more pixels only cost time."""
 
 _SKEW_FLOOR = 0.1  # degrees; turning the image for less blurs more than it helps
 _DOUBTFUL = 94.0  # a segment read with less confidence is read again
+_KNOWN = 93.0  # words read so surely vouch for others of the page
 _SHORT = 16  # letters: a table cell, not a sentence
 _SURER, _MUCH_SURER = 0.5, 3.0  # confidence that another reading must win by
 _SMOOTHING_PX = 0.9
@@ -103,11 +106,14 @@ class PageReader:
         cuts = [cut(grey, layout, s) for _, _, s in segments]
         readings = self._engine.read([c[0] for c in cuts], WORKING_DPI, LineMode.LINE)
         readings, moved = self._read_again(segments, cuts, readings, layout)
+        known = vocabulary(w.text for r in readings for w in r.words if w.confidence >= _KNOWN)
         out = []
         for (row, k, part), (_, left, top), reading, shift in zip(
             segments, cuts, readings, moved, strict=True
         ):
-            line = _line(reading, part, left, top + shift, row, k, layout, view)
+            if is_scribble(reading):
+                continue
+            line = _line(reading, part, left, top + shift, row, k, layout, view, known)
             if line is not None:
                 out.append(line)
         return tuple(out)
@@ -209,8 +215,11 @@ def _line(
     k: int,
     layout: Layout,
     view: _View,
+    known: frozenset[str],
 ) -> Line | None:
-    words = tuple(w for w in (_word(r, left, top, view) for r in reading.words) if w is not None)
+    words = tuple(
+        w for w in (_word(r, left, top, view, known) for r in reading.words) if w is not None
+    )
     if not words:
         return None
     corners = [view.upright(x, y) for x in (part.left, part.right) for y in (part.top, part.bottom)]
@@ -228,7 +237,7 @@ def _line(
     return Line(words, box, y0 - slope * x0, slope, size, row, k)
 
 
-def _word(read: ReadWord, left: int, top: int, view: _View) -> Word | None:
+def _word(read: ReadWord, left: int, top: int, view: _View, known: frozenset[str]) -> Word | None:
     text = "".join(
         c for c in unicodedata.normalize("NFC", read.text) if not c.isspace() and c.isprintable()
     )
@@ -241,7 +250,7 @@ def _word(read: ReadWord, left: int, top: int, view: _View) -> Word | None:
         for y in (box.top, box.bottom)
     ]
     return Word(
-        text,
+        mended(text, known),
         Box(
             min(x for x, _ in corners),
             min(y for _, y in corners),
