@@ -8,13 +8,14 @@ same test PKI on the port already, that one is used.
 from __future__ import annotations
 
 import collections
+import contextlib
 import http.client
 import http.server
 import logging
 import socket
 import socketserver
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -33,6 +34,8 @@ _IDENTITY_PATH = "/sohoa-test-services"
 _MAX_BODY = 16 * 1024
 _IDLE_S = 60.0
 _PROBE_S = 2.0
+_TAKE_OVER_S = 0.02
+_DRAIN_S = 2.0
 
 _Answer = tuple[str, bytes]  # content type, body
 _CRL = "application/pkix-crl"
@@ -56,6 +59,7 @@ class LoopbackServices:
         self._port = port
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
         self._gets: dict[str, Callable[[], _Answer]] = {
             _IDENTITY_PATH: _constant("text/plain", self._identity)
         }
@@ -87,31 +91,46 @@ class LoopbackServices:
     def start(self) -> Self:
         """Serve in a thread, or use the process that serves this PKI on the port already.
 
-        Raises `signer.errors.TrustError` when something else has the port.
+        In the second case this process takes over as soon as the other one ends. Raises
+        `signer.errors.TrustError` when something else has the port.
         """
+        self._stopping.clear()
         try:
-            self._server = _Server(self._port, self._gets, self._posts, self.requests)
+            self._server = self._bind()
         except OSError as error:
-            if self._is_served_elsewhere():
-                return self
-            raise TrustError(
-                f"Cổng {self._port} đang bị chương trình khác dùng; hãy dừng chương trình đó "
-                f"hoặc chạy `sohoa init` với cổng khác. / Port {self._port} is taken by another "
-                "program: stop it, or run `sohoa init` with another port."
-            ) from error
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
+            if not self._is_served_elsewhere():
+                raise TrustError(
+                    f"Cổng {self._port} đang bị chương trình khác dùng; hãy dừng chương trình đó "
+                    f"hoặc chạy `sohoa init` với cổng khác. / Port {self._port} is taken by "
+                    "another program: stop it, or run `sohoa init` with another port."
+                ) from error
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Stop serving; open connections are closed."""
-        if self._server is not None and self._thread is not None:
-            self._server.shutdown()
-            self._server.server_close()
+        """Stop serving; requests under way are answered, then connections are closed."""
+        self._stopping.set()
+        if self._thread is not None:
             self._thread.join()
-            self._server = self._thread = None
+            self._thread = None
+
+    def _run(self) -> None:
+        while self._server is None:
+            if self._stopping.wait(_TAKE_OVER_S):
+                return
+            with contextlib.suppress(OSError):
+                self._server = self._bind()
+        serving = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        serving.start()
+        self._stopping.wait()
+        self._server.shutdown()
+        self._server.server_close()
+        serving.join()
+        self._server = None
+
+    def _bind(self) -> _Server:
+        return _Server(self._port, self._gets, self._posts, self.requests)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -162,6 +181,8 @@ class _Server(socketserver.ThreadingTCPServer):
         self.posts = posts
         self._requests = requests
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._busy = 0
         self._open: set[socket.socket] = set()
         super().__init__((HOST, port), _Handler)
 
@@ -185,10 +206,23 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def server_close(self) -> None:
         super().server_close()
-        with self._lock:
-            still_open = list(self._open)
-        for request in still_open:
-            request.shutdown(socket.SHUT_RDWR)
+        with self._idle:
+            self._idle.wait_for(lambda: self._busy == 0, _DRAIN_S)
+            for request in self._open:
+                with contextlib.suppress(OSError):  # its client has closed it
+                    request.shutdown(socket.SHUT_RDWR)
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """A request under way, which `server_close` waits for."""
+        with self._idle:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -203,6 +237,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
+        with self.server.answering():
+            self._get()
+
+    def do_POST(self) -> None:
+        with self.server.answering():
+            self._post()
+
+    def _get(self) -> None:
         answer = self.server.gets.get(self.path)
         if answer is None:
             self.send_error(HTTPStatus.NOT_FOUND)
@@ -215,7 +257,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         self._answer(*content)
 
-    def do_POST(self) -> None:
+    def _post(self) -> None:
         answer = self.server.posts.get(self.path)
         if answer is None:
             self.send_error(HTTPStatus.NOT_FOUND)
@@ -235,6 +277,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.wfile.flush()
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: a command's standard error is for people."""

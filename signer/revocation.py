@@ -98,7 +98,7 @@ class RevocationClient:
         self._monotonic_s = monotonic_s
         self._lock = threading.Lock()
         self._flights: dict[Hashable, tuple[threading.Lock, int]] = {}
-        self._statuses: dict[x509.Certificate, _Status] = {}
+        self._statuses: dict[tuple[x509.Certificate, bool], _Status] = {}
         self._crls: dict[tuple[str, x509.Certificate], CheckedCRL] = {}
         self._issuer_of: dict[x509.Certificate, x509.Certificate] = {}
         self._collected: dict[tuple[x509.Certificate, ...], tuple[Window, RevocationEvidence]] = {}
@@ -180,17 +180,14 @@ class RevocationClient:
         *,
         may_use_ocsp: bool,
     ) -> _Status:
-        skew = self._limits.skew
-        known = self._statuses.get(certificate)
-        if known is not None and known.window.contains(at, skew):
-            return known
-        with self._only_one(certificate):
-            known = self._statuses.get(certificate)
-            if known is not None and known.window.contains(at, skew):
+        key = (certificate, may_use_ocsp)
+        with self._only_one(key):
+            known = self._statuses.get(key)
+            if known is not None and known.window.contains(at, self._limits.skew):
                 return known
             status = self._find_status(certificate, issuer, at, may_use_ocsp=may_use_ocsp)
             if status.revoked is None:  # a hold may be lifted: ask again
-                self._remember(self._statuses, certificate, status)
+                self._remember(self._statuses, key, status)
             return status
 
     def _find_status(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
+import fcntl
 import json
 import os
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -41,7 +44,7 @@ def _utc_now() -> dt.datetime:
 class InsecureTestPKI:
     """Root, issuing CA and their subjects; state in one folder, keys wherever they were made.
 
-    Thread-safe within one process. `clock` gives aware datetimes.
+    Safe for threads, and for processes that share the folder. `clock` gives aware datetimes.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class InsecureTestPKI:
         self._lock = threading.RLock()
         self._keys: dict[Role, SigningKey] = {}
         self._crls: dict[Role, tuple[dt.datetime, bytes]] = {}
+        self._revoked_in_crls: dict[str, Any] = {}
         try:
             self._state = _read_state(folder)
             self._certificates = {
@@ -167,8 +171,8 @@ class InsecureTestPKI:
                 base_url=self.base_url,
                 now=self._clock(),
             )
-            self._state["issued"][f"{certificate.serial_number:x}"] = issuer.value
-            _write_state(self._folder, self._state)
+            with self._changing() as state:
+                state["issued"][f"{certificate.serial_number:x}"] = issuer.value
         return key.install(certificate, (issuer_certificate, *self.chain(issuer)))
 
     def revoke(
@@ -184,24 +188,23 @@ class InsecureTestPKI:
             "reason": reason.value if reason else None,
             "issuer": certificate.issuer.public_bytes().hex(),
         }
-        with self._lock:
-            self._state["revoked"][f"{certificate.serial_number:x}"] = entry
-            self._changed()
+        with self._changing() as state:
+            state["revoked"][f"{certificate.serial_number:x}"] = entry
 
     def unrevoke(self, certificate: x509.Certificate) -> None:
         """Take a revocation back; a test's convenience that no real CA has."""
-        with self._lock:
-            self._state["revoked"].pop(f"{certificate.serial_number:x}", None)
-            self._changed()
+        with self._changing() as state:
+            state["revoked"].pop(f"{certificate.serial_number:x}", None)
 
     def crl(self, issuer: Role) -> bytes:
         """The DER CRL of `issuer`, made anew after a change or half of its validity."""
         with self._lock:
+            self._refresh()
             now = self._clock()
             made = self._crls.get(issuer)
             if made is None or not made[0] <= now <= made[0] + CRL_VALIDITY / 2:
-                self._state["crl_number"] += 1
-                _write_state(self._folder, self._state)
+                with self._changing() as state:
+                    state["crl_number"] += 1
                 made = self._crls[issuer] = (now, self._build_crl(issuer, now))
             return made[1]
 
@@ -217,6 +220,7 @@ class InsecureTestPKI:
 
     def _status_of(self, serial: int) -> RevokedEntry | None:
         with self._lock:
+            self._refresh()
             if f"{serial:x}" not in self._state["issued"]:
                 raise KeyError(serial)
             return self._revoked().get(serial)
@@ -246,9 +250,26 @@ class InsecureTestPKI:
             ],
         )
 
-    def _changed(self) -> None:
-        self._crls.clear()
-        _write_state(self._folder, self._state)
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Any]]:
+        """The newest state, for a change that no other process can come between; then saved."""
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            with self._lock:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+                self._refresh()
+                yield self._state
+                _write_state(self._folder, self._state)
+        finally:
+            os.close(folder)
+
+    def _refresh(self) -> None:
+        """Take over what another process, or this one, has changed."""
+        state = _read_state(self._folder)
+        if state["revoked"] != self._revoked_in_crls:
+            self._revoked_in_crls = copy.deepcopy(state["revoked"])
+            self._crls.clear()
+        self._state = state
 
 
 def _chain(role: Role, certificates: dict[Role, x509.Certificate]) -> tuple[x509.Certificate, ...]:

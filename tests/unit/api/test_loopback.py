@@ -115,6 +115,41 @@ def test_a_second_process_uses_the_services_that_run(services, test_pki):
     assert get(services, "/crl/root.crl")  # leaving the second stops nothing
 
 
+def test_the_second_process_takes_over_when_the_first_ends(test_pki):
+    port = choose_port()
+    first = LoopbackServices(test_pki.pki, test_pki.authority, port).start()
+    with LoopbackServices(test_pki.pki, test_pki.authority, port) as second:
+        assert (first.is_serving, second.is_serving) == (True, False)
+        first.stop()
+        for _ in range(250):
+            if second.is_serving:
+                break
+            time.sleep(0.02)
+        assert get(second, "/crl/root.crl")
+        assert second.requests["/crl/root.crl"] == 1
+    assert not second.is_serving
+
+
+def test_a_request_under_way_is_answered_before_the_end(test_pki, monkeypatch):
+    services = LoopbackServices(test_pki.pki, test_pki.authority, choose_port())
+    started, answers = threading.Event(), []
+    genuine = test_pki.pki.crl
+
+    def slow(role):
+        started.set()
+        time.sleep(0.2)
+        return genuine(role)
+
+    monkeypatch.setattr(test_pki.pki, "crl", slow)
+    services.start()
+    client = threading.Thread(target=lambda: answers.append(get(services, "/crl/root.crl")))
+    client.start()
+    assert started.wait(5)
+    services.stop()
+    client.join()
+    assert answers == [genuine(Role.ROOT)]
+
+
 def test_another_program_on_the_port_is_refused(scripted_server, test_pki):
     for answer in (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", b"220 mail\r\n", b""):
         server = scripted_server(answer)

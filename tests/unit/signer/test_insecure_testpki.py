@@ -102,6 +102,28 @@ def test_it_opens_again(pki, tmp_path):
     assert again.chain(Role.ROOT) == ()
 
 
+def test_two_processes_share_the_state(pki, tmp_path):
+    """Neither loses what the other did, and both publish it."""
+    other = InsecureTestPKI(
+        tmp_path / "pki", lambda label, *_: pki.key(Role(label.removeprefix("test-")))
+    )
+
+    def revoked(source):
+        crl = x509.load_der_x509_crl(source.crl(Role.ISSUING))
+        return {entry.serial_number for entry in crl}
+
+    assert revoked(pki) == revoked(other) == set()
+    leader, seal = (pki.certificate(role) for role in (Role.LEADER, Role.SEAL))
+    pki.revoke(leader)
+    other.revoke(seal)
+    both = {leader.serial_number, seal.serial_number}
+    assert revoked(pki) == revoked(other) == both
+    assert answer(other, ask(pki, Role.LEADER)).revocation_time_utc is not None
+    made = pki.crl(Role.ISSUING)
+    other.crl(Role.ISSUING)
+    assert pki.crl(Role.ISSUING) == made  # the other's CRL does not make ours stale
+
+
 def test_crl_numbers_grow_over_restarts(pki, tmp_path, clock):
     def number(source):
         crl = x509.load_der_x509_crl(source.crl(Role.ISSUING))
