@@ -49,14 +49,7 @@ def without_seal(raster: Raster) -> Grey:
     red, green, blue = (even_paper(np.ascontiguousarray(raster[:, :, k])) for k in range(3))
     brightest = cv2.max(cv2.max(red, green), blue)
     chroma = cv2.subtract(brightest, cv2.min(cv2.min(red, green), blue))
-    import os
-
-    return np.asarray(
-        cv2.scaleAdd(chroma, 0, brightest)
-        if 0
-        else cv2.addWeighted(brightest, 1, chroma, float(os.environ.get("KL", "0.5")), 0),
-        np.uint8,
-    )
+    return np.asarray(cv2.add(brightest, chroma), np.uint8)
 
 
 def scaled(grey: Grey, factor_x: float, factor_y: float) -> Grey:
