@@ -41,5 +41,9 @@ lock: setup  ## renew the lock files (hashes, no index address)
 	$(LOCK) pyproject.toml -c requirements-dev.lock -o requirements.lock
 	echo 'setuptools>=80' | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
 
+image:  ## build the container image and try it (buildah, podman, mmdebstrap; root)
+	bash tools/image.sh build
+	bash tools/image.sh check
+
 clean:  ## remove what runs left behind (keeps .venv)
 	rm -rf var build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -16,7 +16,7 @@ from pathlib import Path
 from api.errors import NotInitialised, PublishError
 from api.loopback import LoopbackServices, choose_port
 from api.settings import SETTINGS_FILE, EmbeddedSettings, Settings, load_settings
-from hsm import _softhsm as softhsm
+from hsm import softhsm
 from hsm.token import Token
 from signer.insecure_testpki import InsecureTestPKI, Role, TokenKeys
 from signer.tsa import TimestampAuthority

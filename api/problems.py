@@ -75,6 +75,14 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     hsm_errors.KeyMismatch: Problem(
         "Chứng thư không khớp với khóa", "Certificate and key do not match", 5, 409
     ),
+    hsm_errors.KeyRefInvalid: Problem("Tham chiếu khóa sai", "Wrong key reference", 5, 422),
+    hsm_errors.CeremonyRefused: Problem(
+        "Bước tạo khóa bị từ chối", "Key ceremony step refused", 6, 409
+    ),
+    hsm_errors.SignatureFault: Problem(
+        "Thiết bị trả chữ ký sai", "The token returned a wrong signature", 5, 503
+    ),
+    hsm_errors.DeviceError: Problem("Thiết bị báo lỗi", "The token reports a fault", 5, 503),
     hsm_errors.SchemeNotSupported: Problem(
         "Thuật toán ký không được hỗ trợ", "Signature scheme not supported", 6, 422
     ),

@@ -11,7 +11,7 @@ import pikepdf
 
 from api.loopback import LoopbackServices, choose_port
 from bench.harness import Actions
-from hsm import _softhsm
+from hsm import softhsm
 from hsm.token import Token
 from signer.insecure_testpki import InsecureTestPKI, Role, TokenKeys
 from signer.tsa import TimestampAuthority
@@ -30,7 +30,7 @@ class Stage:
     @property
     def module(self) -> Path:
         """The PKCS#11 module, pointed at this stage's token."""
-        return _softhsm.use_folder(self.folder / "token")
+        return softhsm.use_folder(self.folder / "token")
 
     def open_token(self) -> Token:
         """The token, with one login for the process."""
@@ -48,7 +48,7 @@ class Stage:
 def build_stage(folder: Path) -> Actions:
     """Make the token, the PKI and the documents; runs in a process of its own."""
     stage = Stage(folder)
-    _softhsm.create_token(folder / "token", LABEL, PIN, SO_PIN)
+    softhsm.create_token(folder / "token", LABEL, PIN, SO_PIN)
     keys = TokenKeys(stage.open_token())
     base_url = f"http://127.0.0.1:{choose_port()}"
     InsecureTestPKI.create(folder / "pki", keys.make, keys.load, base_url=base_url)

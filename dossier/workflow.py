@@ -35,7 +35,12 @@ from signer.sealing.pictures import StampImages
 from signer.sealing.plan import CopyForm, StampFacts, plan_stamp
 from signer.sealing.profiles import ProfileSet
 from signer.sealing.seal import Sealer, SealRequest, SealResult
-from signer.verification.report import VerificationReport
+from signer.verification.report import (
+    Indication,
+    Integrity,
+    SubIndication,
+    VerificationReport,
+)
 from signer.verification.verify import Verifier
 
 Progress = Callable[[RecognisedPage, int], None]
@@ -140,7 +145,7 @@ def digitise_dossier(
             finished = sealed
             # 5 the whole verification of the very bytes that will be published
             report = services.verifier.verify(sealed)
-            report.require_passed()
+            _require_sound(report, order)
         # 6 publish: the record last, so that whoever sees it sees the rest too
         digest, size = _digest(finished)
         if outputs.sidecar is not None:
@@ -161,8 +166,8 @@ def seal_document(
     Earlier signatures that are not valid do not stop a new one here; the report names them.
     Raises `signer.errors.SignerError` and `hsm.errors.HSMError`; then `target` is as it was.
     """
-    requests = _requests(order, source, services)
     with _work_folder(target) as work:
+        requests = _requests(order, source, services)
         sealed = work / "sealed.pdf"
         seals = services.sealer.seal_many(source, sealed, requests)
         report = services.verifier.verify(sealed)
@@ -183,6 +188,23 @@ def renew_record(
         report = services.verifier.verify(renewed)
         _publish(renewed, target)
     return result, report
+
+
+def _require_sound(report: VerificationReport, order: SealOrder | None) -> None:
+    """Raise `SignatureNotValid` unless the verdict is the best that the level allows.
+
+    Below B-LT a file holds no revocation evidence, so an intact one is INDETERMINATE with
+    TRY_LATER for whoever has nothing but the file (EN 319 102-1 5.2.5).
+    """
+    short_lived = order is not None and not order.level.long_term
+    if (
+        short_lived
+        and report.integrity is Integrity.INTACT
+        and report.indication is Indication.INDETERMINATE
+        and report.sub_indication is SubIndication.TRY_LATER
+    ):
+        return
+    report.require_passed()
 
 
 def _requests(order: SealOrder, document: Path, services: Services) -> list[SealRequest]:

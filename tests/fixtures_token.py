@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from hsm import _softhsm, provision
+from hsm import provision, softhsm
 from hsm._pkcs11 import load_module
 from hsm.keys import SignatureScheme, SigningKey
 from hsm.token import Token
@@ -131,14 +131,14 @@ def softhsm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     its own.
     """
     folder = tmp_path_factory.mktemp("softhsm")
-    _softhsm.create_token(folder, TOKEN_LABEL, PIN, SO_PIN)
+    softhsm.create_token(folder, TOKEN_LABEL, PIN, SO_PIN)
     return folder
 
 
 @pytest.fixture(scope="session")
 def softhsm_module(softhsm_folder: Path) -> Path:
     """The path of the module, already pointed at `softhsm_folder`."""
-    return _softhsm.use_folder(softhsm_folder)
+    return softhsm.use_folder(softhsm_folder)
 
 
 @pytest.fixture(scope="session")
@@ -197,10 +197,10 @@ class OwnSoftHSM:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.module = folder / "libsofthsm2.so"
-        shutil.copy(_softhsm.module_path(), self.module)
+        shutil.copy(softhsm.module_path(), self.module)
 
     def start(self) -> None:
-        _softhsm.create_token(self.folder, TOKEN_LABEL, PIN, SO_PIN)
+        softhsm.create_token(self.folder, TOKEN_LABEL, PIN, SO_PIN)
         self.spy = Spy(load_module(self.module).functions)
 
     def open(self, pin: str | Callable[[], str] = PIN, **options: int) -> Token:
@@ -221,8 +221,8 @@ class OwnSoftHSM:
 def own_softhsm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OwnSoftHSM:
     """A SoftHSM for this test alone, with an empty token."""
     own = OwnSoftHSM(tmp_path)
-    monkeypatch.setattr(_softhsm, "module_path", lambda: own.module)
+    monkeypatch.setattr(softhsm, "module_path", lambda: own.module)
     # set here so that it is set back afterwards; create_token points it at the folder
-    monkeypatch.setenv(_softhsm.VARIABLE, str(own.folder / "softhsm2.conf"))
+    monkeypatch.setenv(softhsm.VARIABLE, str(own.folder / "softhsm2.conf"))
     own.start()
     return own

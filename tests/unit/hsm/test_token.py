@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519, utils
 
 from hsm import _cryptoki as ck
-from hsm import _softhsm, provision, token
+from hsm import provision, softhsm, token
 from hsm._login import PinSource
 from hsm._schemes import check_key
 from hsm.errors import (
@@ -121,13 +121,13 @@ def test_each_return_code_of_c_sign_is_bounded(own_softhsm_key, code):
 @pytest.fixture(scope="module")
 def own_softhsm_key(tmp_path_factory):
     """One SoftHSM of its own for all return codes."""
-    from hsm import _softhsm
+    from hsm import softhsm
     from tests.fixtures_token import OwnSoftHSM
 
     with pytest.MonkeyPatch.context() as patch:
         own = OwnSoftHSM(tmp_path_factory.mktemp("own"))
-        patch.setattr(_softhsm, "module_path", lambda: own.module)
-        patch.setenv(_softhsm.VARIABLE, str(own.folder / "softhsm2.conf"))
+        patch.setattr(softhsm, "module_path", lambda: own.module)
+        patch.setenv(softhsm.VARIABLE, str(own.folder / "softhsm2.conf"))
         own.start()
         opened = own.open()
         yield own, opened, make_key(opened, "officer")
@@ -304,7 +304,7 @@ def test_the_pin_is_in_no_traceback_repr_or_log(own_softhsm, caplog, pin):
 def test_the_pins_of_a_new_token_are_in_no_traceback(own_softhsm):
     own_softhsm.spy.faults["C_InitPIN"] = lambda *_: ck.CKR_PIN_INCORRECT
     with pytest.raises(PinError) as failure:
-        _softhsm.create_token(own_softhsm.folder, "second", SECRET, SECRET + "0")
+        softhsm.create_token(own_softhsm.folder, "second", SECRET, SECRET + "0")
     error = failure.value
     shown = traceback.TracebackException.from_exception(error, capture_locals=True)
     frames = [f for f in shown.stack if Path(f.filename).parent == Path(token.__file__).parent]
@@ -319,11 +319,11 @@ def test_making_and_opening_a_token_runs_no_program(tmp_path):
         "def refuse(event, _):\n"
         "    if event in ('subprocess.Popen', 'os.exec', 'os.system', 'os.posix_spawn'):\n"
         "        raise SystemExit(event)\n"
-        "from hsm import _softhsm\n"
+        "from hsm import softhsm\n"
         "from hsm.token import Token\n"
         "from pathlib import Path\n"
         "sys.addaudithook(refuse)\n"
-        f"module = _softhsm.create_token(Path({str(tmp_path)!r}), 'a', {PIN!r}, '64827193')\n"
+        f"module = softhsm.create_token(Path({str(tmp_path)!r}), 'a', {PIN!r}, '64827193')\n"
         f"print(Token.open(module, 'a', lambda: {PIN!r}).label)\n"
     )
     root = Path(token.__file__).parents[1]

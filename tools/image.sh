@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Builds the image and tries it, with buildah and podman and no daemon and no image registry.
+#
+#   tools/image.sh build     Dockerfile → sohoa:ci
+#   tools/image.sh check     start it hardened on loopback, ask it, sign with it, stop it
+#
+# Needs: buildah podman runc mmdebstrap (Debian packages) and root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+store=${SOHOA_IMAGE_STORE:-/var/tmp/sohoa-images}
+tag=sohoa:ci
+driver=vfs
+grep -qw overlay /proc/filesystems && driver=overlay
+where=(--root "$store/root" --runroot "$store/run" --storage-driver "$driver")
+mkdir -p "$store"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+base() { # debian:bookworm-slim from the host's own package sources
+    podman "${where[@]}" image exists localhost/debian:bookworm-slim && return
+    mmdebstrap --quiet --variant=minbase --include=ca-certificates \
+        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --customize-hook='rm -rf "$1"/var/lib/apt/lists/*' bookworm "$scratch/base.tar"
+    podman "${where[@]}" import "$scratch/base.tar" localhost/debian:bookworm-slim >/dev/null
+}
+
+build() {
+    base
+    # certificates of the build machine reach the build as mounts, never as a layer
+    bundle=${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}
+    printf '[global]\ncert = /run/build-ca.crt\n' >"$scratch/pip.conf"
+    printf 'Acquire::https::CaInfo "/run/build-ca.crt";\n' >"$scratch/apt.conf"
+    arguments=()
+    for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+        [ -n "${!name:-}" ] && arguments+=(--build-arg "$name")
+    done
+    buildah "${where[@]}" bud --isolation chroot --format docker --pull=never --layers \
+        --timestamp 0 "${arguments[@]}" \
+        -v "$bundle:/run/build-ca.crt:ro" -v "$scratch/pip.conf:/etc/pip.conf:ro" \
+        -v "$scratch/apt.conf:/etc/apt/apt.conf.d/99build:ro" -t "$tag" . >"$store/build.log" 2>&1 || {
+        tail -40 "$store/build.log" >&2
+        return 1
+    }
+    buildah "${where[@]}" images --format '{{.Name}}:{{.Tag}} {{.Size}}' | grep sohoa
+}
+
+check() {
+    name=sohoa-check-$$
+    run=(podman "${where[@]}" --cgroup-manager cgroupfs --runtime runc)
+    install -d -m 0777 "$scratch/data"
+    "${run[@]}" run -d --rm --name "$name" --network host --no-healthcheck --read-only \
+        --tmpfs /tmp:rw,size=512m --cap-drop=ALL --security-opt no-new-privileges \
+        --ulimit nofile=1024:4096 --ulimit nproc=4096:4096 \
+        -v "$scratch/data:/data:rw" "$tag" serve --port 18080 >/dev/null
+    trap '"${run[@]}" stop -t 5 "$name" >/dev/null 2>&1 || true; rm -rf "$scratch"' EXIT
+    for _ in $(seq 60); do
+        curl -fsS -m 3 http://127.0.0.1:18080/readyz 2>/dev/null && break
+        sleep 1
+    done
+    curl -fsS -m 5 http://127.0.0.1:18080/readyz >/dev/null
+    cp samples/dossier/thanh-phan/02-can-cuoc.jpg "$scratch/data/scan.jpg"
+    chmod 0644 "$scratch/data/scan.jpg"
+    "${run[@]}" exec "$name" sohoa digitize /data/scan.jpg -o /data/record.pdf --seal P7
+    curl -fsS -m 20 --data-binary "@$scratch/data/record.pdf" \
+        http://127.0.0.1:18080/v1/verifications | grep -q '"indication":"TOTAL-PASSED"'
+    echo "image: read-only, no capabilities; digitized, sealed and verified" >&2
+}
+
+case ${1:-} in
+build) build ;;
+check) check ;;
+*)
+    echo "usage: tools/image.sh build|check" >&2
+    exit 2
+    ;;
+esac
