@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ocr.doctypes import Catalogue, TypeMatch, plain
 from ocr.header_cells import Head
-from ocr.pieces import Piece, Span, join
+from ocr.pieces import Piece, Span, bare, join
 
 _FORM = re.compile(
     r"^(don|to khai|giay|phieu|danh sach|bang|trich luc|hop dong|van ban|ban cam ket|ban tuong"
@@ -16,9 +16,9 @@ _FORM = re.compile(
 )
 _BODY = re.compile(
     r"^(can cu|kinh gui|theo |thuc hien |xet |hom nay|ma ho so|bo phan|de |[ivx]{1,4}[.,)] |"
-    r"\d+[.,)] |- |stt\b|\(|dieu \d|nam \d{4} )"
+    r"\d+[.,)] |[-–—+] |stt\b|\(|dieu \d|nam \d{4} )"
 )
-_LETTER = re.compile(r"^[^\w]{0,2}V\s?[/⁄\\1lI]\s?v\b[\s:.]*", re.IGNORECASE)
+_LETTER = re.compile(r"^[^\w]{0,2}V\s?(?:[/⁄\\1lI]\s?v|[/⁄])(?!\w)[\s:.]*", re.IGNORECASE)
 _CENTRED_MM = 3.6  # a first-line indent of 10 mm moves a full line by 5
 _PITCH_MM = 8.5  # size 14 at one and a half lines; the body stands further below
 _MOST_LINES = 5
@@ -41,7 +41,7 @@ def find_letter_abstract(head: Head) -> Span | None:
             continue
         lines = [piece]
         for following in column[n + 1 :]:
-            if following.top - lines[-1].bottom > 5 or _BODY.match(plain(following.text)):
+            if following.top - lines[-1].bottom > 5 or _BODY.match(plain(bare(following.text))):
                 break
             if following.middle - lines[-1].middle < 1.5:
                 continue
@@ -90,9 +90,9 @@ def _abstract_lines(rows: Sequence[Piece], heading: Piece) -> list[Piece]:
     for piece in rows:
         if piece.page != heading.page or len(lines) == _MOST_LINES:
             break
-        if piece.middle - last.middle < 2:
+        if piece.middle - last.middle < 2 or _is_dust(piece, heading):
             continue
-        if piece.middle - last.middle > _PITCH_MM or _BODY.match(plain(piece.text)):
+        if piece.middle - last.middle > _PITCH_MM or _BODY.match(plain(bare(piece.text))):
             break
         if abs(piece.centre - heading.centre) > _CENTRED_MM or _upper(piece.text):
             break
@@ -101,6 +101,11 @@ def _abstract_lines(rows: Sequence[Piece], heading: Piece) -> list[Piece]:
         lines.append(piece)
         last = piece
     return lines
+
+
+def _is_dust(piece: Piece, heading: Piece) -> bool:
+    """Specks or torn-off marks read as a line of their own."""
+    return piece.height < 0.55 * heading.height or not any(len(w.text) > 2 for w in piece.words)
 
 
 def _continues(lines: Sequence[Piece], piece: Piece) -> bool:

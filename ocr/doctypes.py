@@ -69,10 +69,10 @@ class Catalogue:
 
     def copy_by_title(self, title: str) -> TypeMatch | None:
         """The form of copy that a heading names: `SAO Y`, `BẢN SAO Y`, `TRÍCH SAO`, `SAO LỤC`."""
-        heading = title.casefold().removeprefix("bản ").strip()
+        heading = title.casefold().removeprefix("bản ").replace(" ", "")
         for code, name in self.copies.items():
-            if likeness(name, heading) >= 0.9:
-                return TypeMatch(code, name.casefold() == heading)
+            if likeness(name.replace(" ", ""), heading) >= 0.9:
+                return TypeMatch(code, name.casefold().replace(" ", "") == heading)
         return None
 
 

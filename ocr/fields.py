@@ -13,21 +13,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ocr.abstract_cells import Title, find_letter_abstract, find_title
-from ocr.doctypes import Catalogue, bundled_catalogue
+from ocr.doctypes import Catalogue, bundled_catalogue, plain
 from ocr.handwriting import blue_words, looks_handwritten
 from ocr.header_cells import Head, IssueDate, find_head, read_date, split_agency
+from ocr.mending import digits, mend_name, mend_terms
 from ocr.page import Box, RecognisedPage
-from ocr.pieces import Piece, Span, join, pieces_of, span_of
+from ocr.pieces import Piece, Span, bare, join, pieces_of, span_of
 from ocr.signature_cells import clean_title, find_recipients, find_signature
 
 _CITIZEN = re.compile(r"(?<![\d.,/])0\d{11}(?![\d/])")
 _DOSSIER = re.compile(r"(?<![\w.])(?:\d{3}\.\d{2}\.\d{2}\.)?[A-Z]\d{2}(?:\.\d{2})?-\d{6}-\d{4}\b")
 _MENDED = 0.8  # factor on the confidence of a value that had to be mended
 _DASHES = str.maketrans({"–": "-", "—": "-", "Ð": "Đ", " ": None})
+_CASE_LABEL = re.compile(r"ma (?:so )?ho so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,7 @@ class _Reader:
         head = self._head
         if head is None or head.symbol is None:
             return
-        symbol = head.symbol.text.translate(_DASHES)
+        symbol = _symbol(head.symbol.text)
         mended = symbol != head.symbol.text.replace(" ", "")
         year, code, rest = _parts(symbol)
         match = self._catalogue.by_code(code)
@@ -198,7 +200,7 @@ class _Reader:
             if looks_handwritten(head.number, head.symbol, self._pen):
                 self._mark("doc_number", "handwritten", head.number)
             else:
-                yield _field("doc_number", replace(head.number, text=_digits(head.number.text)))
+                yield _field("doc_number", replace(head.number, text=digits(head.number.text)))
         elif head.number_gap is not None:
             self._mark("doc_number", "blank", head.number_gap)
         yield _field("doc_symbol", replace(head.symbol, text=symbol), mended=mended)
@@ -210,9 +212,9 @@ class _Reader:
             return
         parent, agency = split_agency(self._head.agency_lines)
         if agency:
-            yield _field("agency", _tidy(join(agency)))
+            yield _formula("agency", _stacked(agency))
         if parent:
-            yield _field("parent_agency", _tidy(join(parent)))
+            yield _formula("parent_agency", _stacked(parent))
 
     def _issue_date(self) -> Iterator[Field]:
         head = self._head
@@ -225,7 +227,8 @@ class _Reader:
         if any(w.box in self._pen for w in date.span.words):
             self._mark("issued_date", "handwritten", date.span)
         else:
-            yield _field("issued_date", replace(date.span, text=date.value.isoformat()))
+            value = replace(date.span, text=date.value.isoformat())
+            yield _field("issued_date", value, mended=date.mended)
         if date.place is not None:
             yield _field("place", _tidy(date.place))
 
@@ -257,14 +260,14 @@ class _Reader:
         if letter is not None:
             yield _field("abstract", letter)
         elif title is not None:
-            yield _field("abstract", _tidy(title.abstract or title.span))
+            yield _formula("abstract", title.abstract or title.span)
 
     def _kind(self, title: Title | None) -> Iterator[Field]:
         """The type code, from the symbol first; the heading confirms it or stands in."""
         named = title.kind if title is not None else None
         head = self._head
         if head is not None and head.symbol is not None:
-            _, code, rest = _parts(head.symbol.text.translate(_DASHES))
+            _, code, rest = _parts(_symbol(head.symbol.text))
             match = self._catalogue.by_code(code) if rest else None
             if match is not None and match.code in self._catalogue.types:
                 agrees = named is not None and named.code == match.code
@@ -285,16 +288,20 @@ class _Reader:
             return
         if block.authority:
             whole = join(block.authority)
-            yield _field("signer_authority", replace(whole, text=clean_title(whole.text)))
+            yield _formula("signer_authority", replace(whole, text=clean_title(whole.text)))
         title = join([block.title])
-        yield _field("signer_title", replace(title, text=clean_title(title.text)))
+        yield _formula("signer_title", replace(title, text=clean_title(title.text)))
         if block.name is not None:
-            yield _field("signer_name", block.name)
+            name = mend_name(block.name.text)
+            mended = name != block.name.text
+            yield _field("signer_name", replace(block.name, text=name), mended=mended)
 
     def _numbers(self) -> Iterator[Field]:
         for piece in self._main:
             for match in _CITIZEN.finditer(piece.text):
                 yield _field("citizen_number", span_of(piece, match))
+            if not _CASE_LABEL.search(plain(piece.text)):
+                continue
             for match in _DOSSIER.finditer(piece.text):
                 yield _field("dossier_code", span_of(piece, match))
 
@@ -332,13 +339,29 @@ def _parts(symbol: str) -> tuple[str, str, str]:
     return symbol[:start], code, hyphen + rest
 
 
-def _digits(text: str) -> str:
-    return re.sub(r"\s", "", text)
+def _symbol(read: str) -> str:
+    """A symbol without blanks; one Đ where the engine gave the letter twice (ĐÐ)."""
+    return re.sub("ĐĐ+", "Đ", read.translate(_DASHES))
 
 
 def _tidy(span: Span) -> Span:
-    """Without stray marks at the ends."""
-    return replace(span, text=re.sub(r"\s+", " ", span.text).strip(" .,:;|_-–'\"*"))
+    """Without stray marks at the ends and between words."""
+    words = [bare(w) for w in span.text.split()]
+    kept = [w for w in words if any(c.isalnum() for c in w) or w in ("-", "–")]
+    return replace(span, text=" ".join(kept).strip(" .,:;|_-–'\"*"))
+
+
+def _stacked(lines: Sequence[Piece]) -> Span:
+    """Lines of one name, each without the marks at its ends (the rule under it reads as a dash)."""
+    whole = join(lines)
+    return replace(whole, text=" ".join(_tidy(join([line])).text for line in lines))
+
+
+def _formula(name: str, span: Span) -> Field:
+    """A field that holds fixed upper-case phrases: their marks are mended."""
+    tidy = _tidy(span)
+    text = mend_terms(tidy.text)
+    return _field(name, replace(tidy, text=text), mended=text != tidy.text)
 
 
 def _field(name: str, span: Span, *, mended: bool = False) -> Field:

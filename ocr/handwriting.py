@@ -16,6 +16,7 @@ from ocr.pieces import Span
 from ocr.raster import Raster, decode, turned
 
 _UNSURE = 60.0  # printed numbers are read with 85 and more, digits by pen mostly below this
+_UNSURE_JOINED = 35.0  # number and symbol in one word: a rare symbol alone costs confidence
 _TALLER = 1.45  # times the height of the print beside it
 _BLUE_SHARE = 0.35  # of the ink's pixels
 _BLUE_LEAD = 28  # grey levels by which blue exceeds red in pen ink
@@ -61,10 +62,10 @@ def looks_handwritten(number: Span, beside: Span, blue: frozenset[Box]) -> bool:
     """
     if not number.words:
         return False
-    if number.confidence < _UNSURE:
-        return True
     own = {id(w) for w in number.words}
     others = [w for w in beside.words if id(w) not in own]
+    if number.confidence < (_UNSURE if others else _UNSURE_JOINED):
+        return True
     if others:
         tall = max(w.box.height for w in number.words)
         print_height = max(w.box.height for w in others)

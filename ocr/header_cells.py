@@ -13,18 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocr.doctypes import likeness, plain
-from ocr.pieces import Piece, Span, part, span_of
+from ocr.mending import DIGIT, digits
+from ocr.pieces import Piece, Span, bare, part, span_of
 
 COUNTRY = "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM"
 MOTTO = "Độc lập - Tự do - Hạnh phúc"
 
 _NUMBER = re.compile(
-    r"(?:^|\s)S[ốôóồổỗòõoỐÔ6]\s*[:;.,]*\s*(?P<number>\d[\d\s]{0,6})?"
-    r"[^\w/]{0,4}[/⁄\\]\s*(?P<symbol>(?:\d{4}\s*/\s*)?[A-ZĐÐ][\w&]*(?:\s?[-–—]\s?[A-ZĐÐ&][\w&]*)*)"
+    r"(?<!\w)S[ốôóồổỗòõoỐÔ6]\s*[:;.,]*\s*(?P<number>\d[\d\s]{0,6})?"
+    r"[^\w/]{0,4}[/⁄\\]\s*(?P<symbol>(?:\d{4}\s*/\s*)?[A-ZĐÐ][^\W_]*(?:\s?[-–—]\s?[A-ZĐÐ&][^\W_&]*)*)"
 )
 _DATE = re.compile(
     r"(?:(?P<place>[^\W\d_][^,;:.]{1,40}?)\s*[,.;]\s*)?"
-    r"[nN][gqạ]\w{0,2}y\s*(?P<day>\d{1,2})\s*th[\w]{1,3}g\s*(?P<month>\d{1,2})"
+    rf"[nN][gqạ]\w{{0,2}}y\s*(?P<day>{DIGIT}{{1,2}})\s*th\w{{1,3}}g\s*(?P<month>{DIGIT}{{1,2}})"
     r"\s*n[\w]{1,2}m\s*(?P<year>\d{4})"
 )
 _DATE_GAPS = re.compile(r"\bng[àaảá]y\b.{0,8}\bth[áaả]ng\b.{0,8}\bn[ăaâ]m\b", re.IGNORECASE)
@@ -34,16 +35,18 @@ _UNITS = re.compile(
     r"^(so|phong|ban|trung tam|van phong|cuc|chi cuc|tong cuc|thanh tra|truong|vien|benh vien|"
     r"hat|doi|tram|cong an|quy|hoi dong|toa an|bao hiem|kho bac|chi nhanh|vu|ubnd|uy ban)\b"
 )
+_COLUMN_GAP_MM = 2.4  # justified text has narrower spaces
 _BODIES = ("uy ban nhan dan", "hoi dong nhan dan")
 
 
 @dataclass(frozen=True, slots=True)
 class IssueDate:
-    """A printed date with its place: `place` may be absent (None)."""
+    """A printed date; `place` may be absent. `mended`: a letter was read for a digit (II: 11)."""
 
     value: datetime.date
     span: Span
     place: Span | None
+    mended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,10 @@ def find_head(pieces: Sequence[Piece], after: int = 0) -> tuple[Head, int] | Non
     left = sorted((p for p in window if p.right <= boundary + 8 and p.left < boundary - 4),
                   key=lambda p: p.middle)  # fmt: skip
     right = sorted((p for p in window if p.left >= boundary - 6), key=lambda p: p.middle)
-    date, date_gap, date_bottom = _date(right, country)
     number, symbol, gap, number_at = _number(left)
+    # without agency and number the header is a form's own, centred: the date stands elsewhere
+    own_form = number_at is None and not _agency_lines(left, country, country.bottom + 14)
+    date, date_gap, date_bottom = (None, None, None) if own_form else _date(right, country)
     stop = number_at.top if number_at else date_bottom if date_bottom else country.bottom + 14
     agency = _agency_lines(left, country, stop)
     bottom = max(
@@ -123,7 +128,7 @@ def _split_at(piece: Piece, x: float) -> list[Piece]:
         gap = tail.left - head.right
         if tail.left > x - 22 and head.right < x + 14 and gap > best:
             best, where = gap, k
-    return [part(piece, 0, where), part(piece, where)] if where else [piece]
+    return [part(piece, 0, where), part(piece, where)] if best > _COLUMN_GAP_MM else [piece]
 
 
 def _number(
@@ -157,11 +162,13 @@ def read_date(piece: Piece) -> IssueDate | None:
     if match is None:
         return None
     try:
-        value = datetime.date(int(match["year"]), int(match["month"]), int(match["day"]))
+        day, month = int(digits(match["day"])), int(digits(match["month"]))
+        value = datetime.date(int(match["year"]), month, day)
     except ValueError:
         return None
     place = span_of(piece, match, "place") if match["place"] else None
-    return IssueDate(value, _date_span(piece, match), place)
+    mended = not (match["day"] + match["month"]).isdigit()
+    return IssueDate(value, _date_span(piece, match), place, mended)
 
 
 def _date_span(piece: Piece, match: re.Match[str]) -> Span:
@@ -216,10 +223,10 @@ def split_agency(lines: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     start = 0
     for n in range(1, len(lines)):
         if plain(lines[n - 1].text).strip(" .,:") in _BODIES and _LEVELS.match(
-            plain(lines[n].text)
+            plain(bare(lines[n].text))
         ):
             continue
-        if _UNITS.match(plain(lines[n].text)):
+        if _UNITS.match(plain(bare(lines[n].text))):
             start = n
     if start == 0 and not _whole_body(lines):
         start = 1
@@ -228,5 +235,5 @@ def split_agency(lines: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
 
 def _whole_body(lines: Sequence[Piece]) -> bool:
     """Whether the lines are one people's committee or council with its place."""
-    first = plain(lines[0].text)
+    first = plain(bare(lines[0].text))
     return any(body in first for body in _BODIES) or bool(_UNITS.match(first))

@@ -70,6 +70,11 @@ class Span:
         return enclosing(w.box for w in self.words)
 
 
+def bare(text: str) -> str:
+    """Text without the specks that dust leaves at its ends: `_ Kính gửi: ˆ`."""
+    return text.lstrip(" _:;.,'\"`|~^ˆ°·•=*").rstrip(" _'\"`|~^ˆ°·•=*")
+
+
 def enclosing(boxes: Iterable[Box]) -> Box:
     """The smallest box around boxes; an empty box at the origin when there are none."""
     every = list(boxes)

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocr.doctypes import plain
+from ocr.mending import is_family_name
 from ocr.pieces import Piece, Span, join
 
 _AUTHORITY = re.compile(r"^(TM|KT|TL|TUQ|TUO|IM|7TM|TI)\s?[.,]\s?\S")
 _TITLE_WORDS = re.compile(
-    r"\b(chu tich|giam doc|truong|pho|chanh|nguoi|ben [ab]|chu tri|thu truong|bo truong|cuc|"
+    r"\b(chu tich|giam doc|truong|pho|chanh|nguoi|ben ?[ab]|chu tri|thu truong|bo truong|cuc|"
     r"vien truong|hieu truong|chi huy|to truong|thu ky|ke toan|dai dien|chu ho|cong chung vien)\b"
 )
 _RECIPIENTS = re.compile(r"^[^\w]*noi nhan\b")  # on plain text
@@ -23,71 +24,6 @@ _ABBREVIATED = re.compile(r"\b(TM|KT|TL|TUQ|Q)\b\.?\s*(?=\S)")
 _NOTE = re.compile(r"^\(?\s*(k[yý]|đ[aã] k[yý])\b", re.IGNORECASE)
 _SYLLABLE = re.compile(r"^[^\W\d_]{1,7}$")
 _STRIP = " .,:;|_-–—'\"“”‘’()[]{}*~=+<>«»\\/"
-
-# Family names of Việt Nam's peoples, plain: a hint, never a condition.
-_FAMILIES = frozenset(
-    {
-        "nguyen",
-        "tran",
-        "le",
-        "pham",
-        "hoang",
-        "huynh",
-        "phan",
-        "vu",
-        "vo",
-        "dang",
-        "bui",
-        "do",
-        "ho",
-        "ngo",
-        "duong",
-        "ly",
-        "dinh",
-        "trinh",
-        "doan",
-        "luong",
-        "mai",
-        "to",
-        "cao",
-        "ta",
-        "ha",
-        "thai",
-        "vuong",
-        "quach",
-        "tong",
-        "giang",
-        "lo",
-        "vi",
-        "trieu",
-        "nong",
-        "ma",
-        "be",
-        "lau",
-        "vang",
-        "mua",
-        "thao",
-        "sung",
-        "chau",
-        "lam",
-        "kieu",
-        "tang",
-        "quan",
-        "khong",
-        "luu",
-        "nghiem",
-        "phung",
-        "dao",
-        "chu",
-        "truong",
-        "tieu",
-        "dam",
-        "than",
-        "bach",
-        "la",
-        "au",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +45,9 @@ def find_signature(pieces: Sequence[Piece]) -> SignatureBlock | None:
         name = _name_below(pieces, piece)
         blocks.append((piece, name))
     with_name = [b for b in blocks if b[1] is not None]
-    chosen = with_name or blocks
+    # a title without a name counts only well to the right: the authority line of a decision
+    # (CHỦ TỊCH ỦY BAN NHÂN DÂN ...) stands in the middle
+    chosen = with_name or [b for b in blocks if b[0].centre > limit + 16]
     if not chosen:
         return None
     lowest = max(b[0].bottom for b in chosen if b[0].page == max(c[0].page for c in chosen))
@@ -210,7 +148,7 @@ def _name_below(pieces: Sequence[Piece], title: Piece) -> Span | None:
         if name is None:
             continue
         # a name with a known family name beats a nearer one without
-        known = plain(name.text.split()[0]) in _FAMILIES
+        known = is_family_name(name.text.split()[0])
         rank = abs(piece.centre - title.centre) * 0.5 + (0 if known else 60) + abs(drop - 28) * 0.2
         if best is None or rank < best[0]:
             best = (rank, name)
