@@ -202,7 +202,8 @@ class _Reader:
             else:
                 yield _field("doc_number", replace(head.number, text=digits(head.number.text)))
         elif head.number_gap is not None:
-            self._mark("doc_number", "blank", head.number_gap)
+            written = any(c.isalnum() for c in _between(head.number_gap.text))
+            self._mark("doc_number", "handwritten" if written else "blank", head.number_gap)
         yield _field("doc_symbol", replace(head.symbol, text=symbol), mended=mended)
 
     # -- cells 2 and 4 ----------------------------------------------------------------------
@@ -220,6 +221,10 @@ class _Reader:
         head = self._head
         if head is not None and head.date is None and head.date_gap is not None:
             self._mark("issued_date", "handwritten", head.date_gap)
+            place, comma, _ = head.date_gap.text.partition(",")
+            if comma:
+                words = head.date_gap.words[: len(place.split())]
+                yield _field("place", _tidy(Span(place, words, head.date_gap.page)))
             return
         date = head.date if head is not None and head.date is not None else self._date_elsewhere()
         if date is None:
@@ -337,6 +342,11 @@ def _parts(symbol: str) -> tuple[str, str, str]:
     start = year.end() if year else 0
     code, hyphen, rest = symbol[start:].partition("-")
     return symbol[:start], code, hyphen + rest
+
+
+def _between(gap: str) -> str:
+    """What was read between `Số:` and the stroke."""
+    return gap.partition("/")[0].strip()[2:]
 
 
 def _symbol(read: str) -> str:

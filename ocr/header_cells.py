@@ -21,7 +21,7 @@ MOTTO = "Độc lập - Tự do - Hạnh phúc"
 
 _NUMBER = re.compile(
     r"(?<!\w)S[ốôóồổỗòõoỐÔ6]\s*[:;.,]*\s*(?P<number>\d[\d\s]{0,6})?"
-    r"[^\w/]{0,4}[/⁄\\]\s*(?P<symbol>(?:\d{4}\s*/\s*)?[A-ZĐÐ][^\W_]*(?:\s?[-–—]\s?[A-ZĐÐ&][^\W_&]*)*)"
+    r"(?P<unread>[^/⁄\\]{0,14}?)[/⁄\\]\s*(?P<symbol>(?:\d{4}\s*/\s*)?[A-ZĐÐ][^\W_]*(?:\s?[-–—]\s?[A-ZĐÐ&][^\W_&]*)*)"
 )
 _DATE = re.compile(
     r"(?:(?P<place>[^\W\d_][^,;:.]{1,40}?)\s*[,.;]\s*)?"
@@ -136,24 +136,26 @@ def _number(
 ) -> tuple[Span | None, Span | None, Span | None, Piece | None]:
     """Number, symbol, the gap where a number is missing, and the piece they stand in."""
     for n, piece in enumerate(left):
-        for candidate in (piece, _joined(piece, left[n + 1 : n + 2])):
+        for candidate in (piece, _row_from(piece, left[n + 1 :])):
             match = _NUMBER.search(candidate.text)
             if match is None:
                 continue
             symbol = span_of(candidate, match, "symbol")
-            if match.group("number") is None:
+            # anything but digits and specks before the stroke: not read, so not proposed
+            if match.group("number") is None or any(
+                c.isalnum() or c in "?$#" for c in match["unread"]
+            ):
                 return None, symbol, span_of(candidate, match), candidate
             return span_of(candidate, match, "number"), symbol, None, candidate
     return None, None, None, None
 
 
-def _joined(piece: Piece, following: Sequence[Piece]) -> Piece:
-    """The piece with its right-hand neighbour on the same row, if there is one."""
-    for other in following:
-        if abs(other.middle - piece.middle) < 2.5:
-            a, b = (piece, other) if piece.left <= other.left else (other, piece)
-            return Piece(a.words + b.words, a.page, a.left, a.top, b.right, a.bottom)
-    return piece
+def _row_from(piece: Piece, others: Sequence[Piece]) -> Piece:
+    """The piece with the others of its visual row, from the left, as one piece."""
+    row = [piece, *(p for p in others if abs(p.middle - piece.middle) < 2.5)]
+    row.sort(key=lambda p: p.left)
+    words = tuple(w for p in row for w in p.words)
+    return Piece(words, piece.page, row[0].left, piece.top, row[-1].right, piece.bottom)
 
 
 def read_date(piece: Piece) -> IssueDate | None:
@@ -187,12 +189,12 @@ def _date(
 ) -> tuple[IssueDate | None, Span | None, float | None]:
     below = [p for p in right if country.bottom - 1 < p.middle < country.bottom + 30]
     for n, piece in enumerate(below):
-        for candidate in (piece, _joined(piece, below[n + 1 : n + 2])):
+        for candidate in (piece, _row_from(piece, below[n + 1 :])):
             found = read_date(candidate)
             if found is not None:
                 return found, None, candidate.bottom
     for n, piece in enumerate(below):
-        candidate = _joined(piece, below[n + 1 : n + 2])
+        candidate = _row_from(piece, below[n + 1 :])
         if _DATE_GAPS.search(candidate.text):
             return None, Span(candidate.text, candidate.words, candidate.page), candidate.bottom
     return None, None, None
