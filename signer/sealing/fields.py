@@ -17,7 +17,7 @@ from signer.errors import PolicyRefused, UnsuitableDocument
 from signer.sealing.document import PageTree, SourceDocument
 from signer.sealing.incremental import Revisions
 from signer.sealing.stamp import PageGeometry, Rect
-from signer.sealing.syntax import Ref, Value, entry, items, keys, numbers, text_string
+from signer.sealing.syntax import Ref, Value, entry, items, numbers, pairs, text_of, text_string
 
 _MAX_FIELDS = 20_000
 _MAX_FIELD_DEPTH = 32
@@ -292,10 +292,11 @@ def _walk(fields: object) -> Iterator[tuple[str, str, pikepdf.Object]]:
                 "Các trường biểu mẫu lồng quá sâu hoặc thành vòng; hãy tạo lại tài liệu. / The "
                 "form's fields are nested too deep, or in a circle; re-create the document."
             )
-        kind = str(node.get("/FT", kind))
+        kind = text_of(node.get("/FT", kind))
         name = prefix
         if "/T" in node:
-            name = f"{prefix}.{node['/T']}" if prefix else str(node["/T"])
+            own = text_of(node["/T"])
+            name = f"{prefix}.{own}" if prefix else own
             yield name, kind, node
         named = [k for k in items(entry(node, "/Kids")) if entry(k, "/T") is not None]
         stack += [(kid, name, kind, depth + 1) for kid in reversed(named)]
@@ -320,9 +321,7 @@ def _signature_field(name: str, node: pikepdf.Object) -> SignatureField:
         rect=rectangle(entry(widget, "/Rect")) or INVISIBLE,
         page=None,
         signature=signed,
-        lock={key: lock[key] for key in keys(lock)}
-        if isinstance(lock, pikepdf.Dictionary)
-        else None,
+        lock=dict(pairs(lock)) if isinstance(lock, pikepdf.Dictionary) else None,
         mandatory_seed=entry(entry(node, "/SV"), "/Ff") not in {None, 0},
         has_appearance=entry(widget, "/AP") is not None,
     )

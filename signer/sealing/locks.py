@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from signer.errors import PolicyRefused
 from signer.sealing.document import SourceDocument
 from signer.sealing.fields import SignatureField, signature_value
-from signer.sealing.syntax import Ref, Value, entry, items, load, text_string
+from signer.sealing.syntax import Ref, Value, entry, items, load, text_of, text_string
 
 _NO_CHANGES = 1
 _FORM_FILLING = 2
@@ -118,10 +118,10 @@ class Restrictions:
             self._restrict(_permission(lock["/P"], _NO_CHANGES))
 
     def _add_lock(self, action: object, names: object) -> None:
-        kind = str(action)
+        kind = text_of(action)
         # An action that nobody knows locks all: the strict reading cannot break a signature.
         known = kind if kind in {"/Include", "/Exclude"} else "/All"
-        self.locks = (*self.locks, FieldLock(known, frozenset(map(str, items(names)))))
+        self.locks = (*self.locks, FieldLock(known, frozenset(map(text_of, items(names)))))
 
 
 def _permission(value: object, default: int) -> int:
@@ -148,7 +148,7 @@ def field_lock(field: SignatureField, root: Ref) -> Value | None:
     params: dict[str, Value] = {"/Type": b"/TransformParams", "/V": b"/1.2"}
     params["/Action"] = load(field.lock.get("/Action"))
     if "/Fields" in field.lock:
-        params["/Fields"] = [text_string(str(name)) for name in items(field.lock["/Fields"])]
+        params["/Fields"] = [text_string(text_of(name)) for name in items(field.lock["/Fields"])]
     if "/P" in field.lock:
         params["/P"] = load(field.lock["/P"])
     return _reference(b"/FieldMDP", params, root)

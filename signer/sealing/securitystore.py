@@ -8,7 +8,7 @@ import pikepdf
 
 from signer.sealing.document import SourceDocument
 from signer.sealing.incremental import Revisions
-from signer.sealing.syntax import Ref, Value, entry, items, keys
+from signer.sealing.syntax import Ref, Value, entry, items, pairs
 from signer.services import RevocationEvidence
 
 _CERTS, _OCSPS, _CRLS = "/Certs", "/OCSPs", "/CRLs"
@@ -30,14 +30,11 @@ class SecurityStore:
     def __init__(self, source: SourceDocument, revisions: Revisions) -> None:
         self._revisions = revisions
         self._known: dict[bytes, Ref] = {}
-        self._vri: set[str] = set()
         self._certificates: list[bytes] = []
         stored = entry(source.catalog, "/DSS")
         for key in _IN_VRI:
             self._read_list(key, entry(stored, key))
-        entries = entry(stored, "/VRI")
-        if isinstance(entries, pikepdf.Dictionary):
-            self._vri = {key.upper() for key in keys(entries)}
+        self._vri = {key.upper() for key, _ in pairs(entry(stored, "/VRI"))}
 
     @property
     def certificates(self) -> list[bytes]:
@@ -78,7 +75,10 @@ class SecurityStore:
     def _read_list(self, key: str, listed: object) -> None:
         for item in items(listed):
             if isinstance(item, pikepdf.Stream) and item.is_indirect:
-                der = item.read_bytes()
+                try:
+                    der = item.read_bytes()
+                except pikepdf.PdfError:  # unreadable, so of no use: stored again if need be
+                    continue
                 self._known[der] = Ref(*item.objgen)
                 if key == _CERTS:
                     self._certificates.append(der)

@@ -43,7 +43,7 @@ def load(value: object, depth: int = 0) -> Value:
     if isinstance(value, pikepdf.Dictionary):
         if depth and value.is_indirect:
             return Ref(*value.objgen)
-        return {key: load(value[key], depth + 1) for key in keys(value)}
+        return {key: load(item, depth + 1) for key, item in pairs(value)}
     if isinstance(value, pikepdf.Array):
         if depth and value.is_indirect:
             return Ref(*value.objgen)
@@ -53,9 +53,9 @@ def load(value: object, depth: int = 0) -> Value:
     return _scalar(value)
 
 
-def keys(dictionary: pikepdf.Object) -> list[str]:
-    """The keys of a dictionary, with their slash."""
-    return [str(key) for key in dictionary.keys()]  # noqa: SIM118 - iterating a pikepdf object is for arrays
+def pairs(dictionary: object) -> list[tuple[str, object]]:
+    """Keys, with their slash, and values of a dictionary; nothing for anything else."""
+    return list(dictionary.items()) if isinstance(dictionary, pikepdf.Dictionary) else []
 
 
 def items(array: object) -> list[object]:
@@ -66,6 +66,14 @@ def items(array: object) -> list[object]:
 def entry(dictionary: object, key: str) -> object:
     """What a dictionary holds under `key`; None when absent or when it is no dictionary."""
     return dictionary.get(key) if isinstance(dictionary, pikepdf.Dictionary) else None
+
+
+def text_of(value: object) -> str:
+    """A name or string as text; what pikepdf cannot decode stays as it is written."""
+    try:
+        return str(value)
+    except UnicodeDecodeError:
+        return value.unparse().decode("latin-1") if isinstance(value, pikepdf.Object) else ""
 
 
 def _scalar(value: object) -> bytes:
@@ -104,7 +112,7 @@ def stream(entries: dict[str, Value], data: bytes) -> bytes:
 @lru_cache(maxsize=1024)  # a document has few names, and each of them often
 def name(text: str) -> bytes:
     """Serialise a name, given with its slash; irregular bytes become #xx (7.3.5)."""
-    raw = text[1:].encode("utf-8")
+    raw = text[1:].encode("utf-8", "surrogateescape")  # as pikepdf decodes what is not UTF-8
     if raw.isalnum():
         return b"/" + raw
     return b"/" + b"".join(
