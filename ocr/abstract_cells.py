@@ -20,7 +20,8 @@ _BODY = re.compile(
 )
 _LETTER = re.compile(r"^[^\w]{0,2}V\s?(?:[/⁄\\1lI]\s?v|[/⁄])(?!\w)[\s:.]*", re.IGNORECASE)
 _CENTRED_MM = 3.6  # a first-line indent of 10 mm moves a full line by 5
-_PITCH_MM = 8.5  # size 14 at one and a half lines; the body stands further below
+_FIRST_MM = 8.5  # from the heading to the abstract
+_PITCH_MM = 7.4  # size 14 at one and a half lines; the body stands further below
 _MOST_LINES = 5
 
 
@@ -92,7 +93,9 @@ def _abstract_lines(rows: Sequence[Piece], heading: Piece) -> list[Piece]:
             break
         if piece.middle - last.middle < 2 or _is_dust(piece, heading):
             continue
-        if piece.middle - last.middle > _PITCH_MM or _BODY.match(plain(bare(piece.text))):
+        if piece.middle - last.middle > (_PITCH_MM if lines else _FIRST_MM) or _BODY.match(
+            plain(bare(piece.text))
+        ):
             break
         if abs(piece.centre - heading.centre) > _CENTRED_MM or _upper(piece.text):
             break
@@ -105,7 +108,8 @@ def _abstract_lines(rows: Sequence[Piece], heading: Piece) -> list[Piece]:
 
 def _is_dust(piece: Piece, heading: Piece) -> bool:
     """Specks or torn-off marks read as a line of their own."""
-    return piece.height < 0.55 * heading.height or not any(len(w.text) > 2 for w in piece.words)
+    letters = sum(c.isalnum() for c in piece.text)
+    return piece.height < 0.4 * heading.height or letters < 3 or join([piece]).confidence < 40
 
 
 def _continues(lines: Sequence[Piece], piece: Piece) -> bool:

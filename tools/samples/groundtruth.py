@@ -90,7 +90,7 @@ class TruthPage:
             {
                 "text": line.text,
                 "kind": line.kind,
-                "size": line.size_pt,
+                "size": round(float(line.size_pt), 3),
                 "baseline": round(line.baseline_mm, 2),
                 "words": [
                     [w.text, *(round(v, 2) for v in (w.left, w.top, w.right, w.bottom))]
