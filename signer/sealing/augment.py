@@ -25,7 +25,7 @@ from signer.sealing.syntax import Value, entry
 from signer.services import RevocationEvidence, RevocationSource, Timestamper
 
 TIMESTAMP_DIGEST = "sha256"
-_TOKEN_HEADROOM = 512  # a serial number, an accuracy or a fresh OCSP-free chain may grow a little
+_TOKEN_HEADROOM = 512  # a serial number or an accuracy may be longer next time
 
 
 def now() -> datetime:

@@ -240,20 +240,11 @@ class SignatureFields:
 
     def _append_field(self, field: Ref) -> None:
         owner, form = self._form()
-        self._append(owner, form, "/Fields", field)
+        self._revisions.append(owner, form, "/Fields", field)
         self._set_flags()
 
     def _append_annotation(self, page: Ref, widget: Ref) -> None:
-        self._append(page, self._revisions.dictionary(page), "/Annots", widget)
-
-    def _append(self, owner: Ref, container: dict[str, Value], key: str, item: Ref) -> None:
-        holder, items = self._revisions.child(owner, container, key)
-        if isinstance(items, list):
-            items.append(item)
-            self._revisions.touch(holder)
-        else:
-            container[key] = [item]
-            self._revisions.touch(owner)
+        self._revisions.append(page, self._revisions.dictionary(page), "/Annots", widget)
 
     def _set_flags(self) -> None:
         owner, form = self._form()

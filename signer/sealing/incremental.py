@@ -166,6 +166,16 @@ class Revisions:
             return value, self.value(value)
         return owner, value
 
+    def append(self, owner: Ref, container: dict[str, Value], key: str, item: Ref) -> None:
+        """Append to the array `container[key]`, wherever it lies; made when there is none."""
+        holder, listed = self.child(owner, container, key)
+        if isinstance(listed, list):
+            listed.append(item)
+            self.touch(holder)
+        else:
+            container[key] = [item]
+            self.touch(owner)
+
     def commit(self) -> None:
         """Append a revision that carries no signature. Raises `OSError`."""
         body, offsets = self._begin()

@@ -88,11 +88,5 @@ class SecurityStore:
             return self._known[der]
         ref = self._revisions.add_stream(der)
         self._known[der] = ref
-        holder, items = self._revisions.child(owner, store, key)
-        if isinstance(items, list):
-            items.append(ref)
-            self._revisions.touch(holder)
-        else:
-            store[key] = [ref]
-            self._revisions.touch(owner)
+        self._revisions.append(owner, store, key, ref)
         return ref
