@@ -32,6 +32,8 @@ _KNOWN = 93.0  # words read so surely vouch for others of the page
 _SHORT = 16  # letters: a table cell, not a sentence
 _SURER, _MUCH_SURER = 0.5, 3.0  # confidence that another reading must win by
 _SMOOTHING_PX = 0.9
+_LEADER = "._…·"
+_LEADER_PX = WORKING_DPI // 6  # wider than "..." in any print
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,8 @@ def _word(read: ReadWord, left: int, top: int, view: _View, known: frozenset[str
     if not text:
         return None
     box = read.box
+    if not text.strip(_LEADER) and box.width > _LEADER_PX:
+        text = "." * 6  # a dot leader, of which the engine sees any number of dots
     corners = [
         view.upright(left + x, top + y)
         for x in (box.left, box.right)

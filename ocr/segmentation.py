@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr.raster import Grey, Mask
-from ocr.rules import find_rules
+from ocr.reading_order import Place, rows_of
+from ocr.rules import Rules, find_rules
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -42,7 +43,9 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Segments by visual row, left to right; `labels` gives each pixel its component.
+    """Segments by row in reading order (`ocr.reading_order`).
+
+    `labels` gives each pixel its component.
 
     `owner` maps a component label to the number of its segment, 0 for none. `letter_px` is
     the page's x-height in pixels.
@@ -103,8 +106,10 @@ def segment(grey: Grey, dpi: float) -> Layout:
     core = _core(found, letter_px, dpi)
     chains = _chain(found, core, letter_px, rules.down, ink.shape)
     chains = _join(chains, letter_px, rules.down)
+    core |= _take_small_letters(found, core, chains, letter_px)
+    chains = _join(chains, letter_px, rules.down)
     _give_marks(found, core, chains, letter_px)
-    return _layout(found, chains, letter_px)
+    return _layout(found, chains, letter_px, rules, dpi)
 
 
 def _components(text: Grey) -> _Components:
@@ -189,6 +194,33 @@ def _join(chains: list[_Chain], letter_px: float, upright_rules: Grey) -> list[_
     return out
 
 
+def _take_small_letters(
+    found: _Components, core: Mask, chains: list[_Chain], letter_px: float
+) -> Mask:
+    """Give chains in smaller print the letters that are too small by the page's measure.
+
+    Returns the components taken, as a mask.
+    """
+    taken = np.zeros_like(core)
+    for chain in chains:
+        own_px = float(np.median(found.h[chain.parts]))
+        if own_px >= 0.85 * letter_px or chain.letters < 3:
+            continue
+        reach = 2.2 * own_px
+        near = (found.x < chain.right + reach) & (found.x + found.w > chain.left - reach)
+        level = np.abs(found.middle - chain.middle) < 0.45 * own_px
+        fits = (found.h > 0.62 * own_px) & (found.h < 3.2 * own_px) & (found.w < 12 * own_px)
+        more = np.nonzero(near & level & fits & ~core & ~taken)[0]
+        more = more[more != 0]
+        if len(more):
+            taken[more] = True
+            chain.parts += more.tolist()
+            chain.letters += len(more)
+            chain.left = min(chain.left, int(found.x[more].min()))
+            chain.right = max(chain.right, int((found.x + found.w)[more].max()))
+    return taken
+
+
 def _wall(chain: _Chain, other: _Chain, upright_rules: Grey) -> bool:
     """True when a vertical rule stands between two neighbours."""
     top, bottom = sorted((int(chain.middle), int(other.middle)))
@@ -206,14 +238,18 @@ def _give_marks(found: _Components, core: Mask, chains: list[_Chain], letter_px:
         return
     small = ~core & (found.area >= 3) & (found.h < 0.9 * letter_px) & (found.w < 3 * letter_px)
     small[0] = False
-    marks = np.nonzero(small)[0]
+    marks = np.nonzero(small)[0].tolist()
     left = np.array([c.left for c in chains])
     right = np.array([c.right for c in chains])
     level = np.array([c.middle for c in chains])
     # capitals and digits raise the middle: below, the baseline is the surer measure
     foot = np.array([float(np.median((found.y + found.h)[c.parts])) for c in chains])
     foot = np.maximum(level, foot - 0.5 * letter_px)
+    above = _letter_above(found, core, chains, marks, letter_px)
     for i in marks:
+        if i in above:
+            chains[above[i]].parts.append(i)
+            continue
         cx, cy = found.x[i] + found.w[i] / 2, found.y[i] + found.h[i] / 2
         aside = np.maximum(0, np.maximum(left - cx, cx - right)) / letter_px
         away = (
@@ -222,26 +258,56 @@ def _give_marks(found: _Components, core: Mask, chains: list[_Chain], letter_px:
         cost = np.where((aside < 1.6) & (away < 1.0), away + 0.3 * aside, np.inf)
         best = int(np.argmin(cost))
         if np.isfinite(cost[best]):
-            chains[best].parts.append(int(i))
+            chains[best].parts.append(i)
 
 
-def _layout(found: _Components, chains: list[_Chain], letter_px: float) -> Layout:
-    """Segments in rows from top to bottom, with owners."""
-    x, y, w, h = found.x, found.y, found.w, found.h
-    kept = [c for c in chains if c.letters > 1 or h[c.parts[0]] >= 0.75 * letter_px]
-    kept.sort(key=lambda c: c.middle)
-    rows: list[list[_Chain]] = []
-    for chain in kept:
-        if rows and abs(rows[-1][0].middle - chain.middle) < 0.8 * letter_px:
-            rows[-1].append(chain)
-        else:
-            rows.append([chain])
+def _letter_above(
+    found: _Components, core: Mask, chains: list[_Chain], marks: list[int], letter_px: float
+) -> dict[int, int]:
+    """Dots that stand closely under a letter, and the index of that letter's chain.
+
+    In tight capitals the dot of Ợ is as near to the next line's middle as to its own, but
+    nothing is nearer to it than its letter.
+    """
+    chain_of = np.full(len(found.x), -1, np.int32)
+    for k, chain in enumerate(chains):
+        chain_of[chain.parts] = k
+    letters = np.nonzero(core & (chain_of >= 0))[0]
+    solid = np.concatenate([letters, np.array(marks, np.intp)])
+    bottom, right = found.y + found.h, found.x + found.w
+    out: dict[int, int] = {}
+    for i in marks:
+        if found.h[i] > 0.4 * letter_px or found.w[i] > 0.45 * letter_px:
+            continue
+        middle = found.x[i] + found.w[i] / 2
+        over = letters[(found.x[letters] <= middle) & (middle <= right[letters])]
+        up = found.y[i] - bottom[over]
+        close = (up >= -1) & (up < 0.45 * letter_px)
+        if not close.any():
+            continue
+        nearest = over[close][np.argmin(up[close])]
+        under = solid[(found.x[solid] <= middle + 1) & (middle - 1 <= right[solid]) & (solid != i)]
+        down = found.y[under] - bottom[i]
+        down = down[down >= -1]
+        if not len(down) or up[close].min() < down.min():
+            out[i] = int(chain_of[nearest])
+    return out
+
+
+def _layout(
+    found: _Components, chains: list[_Chain], letter_px: float, rules: Rules, dpi: float
+) -> Layout:
+    """Segments in reading order, with owners."""
+    x, y = found.x, found.y
+    right, bottom = found.x + found.w, found.y + found.h
+    kept = [c for c in chains if c.letters > 1 or found.h[c.parts[0]] >= 0.75 * letter_px]
+    places = [Place(int(x[c.parts].min()), int(right[c.parts].max()), c.middle) for c in kept]
     owner = np.zeros(len(x), np.int32)
     number = 0
     out = []
-    for row in rows:
+    for row in rows_of(places, letter_px, rules, dpi):
         segments = []
-        for chain in sorted(row, key=lambda c: int(x[c.parts].min())):
+        for chain in (kept[i] for i in row):
             number += 1
             parts = np.array(chain.parts, np.int32)
             owner[parts] = number
@@ -250,8 +316,8 @@ def _layout(found: _Components, chains: list[_Chain], letter_px: float) -> Layou
                     parts,
                     int(x[parts].min()),
                     int(y[parts].min()),
-                    int((x + w)[parts].max()),
-                    int((y + h)[parts].max()),
+                    int(right[parts].max()),
+                    int(bottom[parts].max()),
                     chain.middle,
                     chain.letters,
                     number,
