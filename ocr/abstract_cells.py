@@ -15,8 +15,8 @@ _FORM = re.compile(
     r" trinh|so|quyet dinh|ly lich|so yeu)\b"
 )
 _BODY = re.compile(
-    r"^(can cu|kinh gui|theo |thuc hien |xet |hom nay|ma ho so|bo phan|de |[ivx]{1,4}[.,)] |"
-    r"\d+[.,)] |[-–—+] |stt\b|\(|dieu \d|nam \d{4} )"
+    r"^(can cu|kinh gui|theo |thuc hien |xet |hom nay|ma ho so|bo phan tiep nhan|de |"
+    r"[ivx]{1,4}[.,)] |\d+[.,)] |[-–—+] |stt\b|\(|dieu \d|nam \d{4} )"
 )
 _LETTER = re.compile(r"^[^\w]{0,2}V\s?(?:[/⁄\\1lI]\s?v|[/⁄])(?!\w)[\s:.]*", re.IGNORECASE)
 _CENTRED_MM = 3.6  # a first-line indent of 10 mm moves a full line by 5

@@ -294,8 +294,9 @@ def signature(
     def right() -> None:
         if dated:
             sheet.text(
-                dated, size=13, style="italic", align="center", left=middle, right=right_edge
-            )
+                dated, size=13, style="italic", align="center", left=middle, right=right_edge,
+                fit=True,
+            )  # fmt: skip
         for line in signer.authority:
             sheet.text(line, style="bold", align="center", left=middle, right=right_edge)
         sheet.text(signer.title, style="bold", align="center", left=middle, right=right_edge)
