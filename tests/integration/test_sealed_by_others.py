@@ -21,12 +21,16 @@ from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationChec
 from pyhanko_certvalidator.registry import SimpleTrustManager
 
 from hsm.keys import SignatureScheme
+from ocr.conformance import check_conformance
 from signer.policy import PreSigningCheck
 from signer.sealing.augment import Augmenter
 from signer.sealing.levels import Level
 from signer.sealing.seal import Sealer, SealRequest
 from signer.sealing.signeddata import parse_signed_data
-from tests.fakes import SoftwareKey
+from signer.trust import TrustStore
+from signer.verification.report import Indication
+from signer.verification.verify import Verifier
+from tests.fakes import SoftwareKey, pem
 from tests.fixtures_token import make_key
 from tests.sealed import (
     OBJECT_STREAMS,
@@ -141,6 +145,19 @@ def test_a_renewed_record_still_holds(test_pki, strict_sealer, tmp_path):
         found = openssl_ts(tmp_path, der_value(stamp.contents), stamp.covered, test_pki.anchors)
         assert found == ""
     assert [verdict for verdict, _ in validate(path, test_pki.anchors)] == ["AdESPassed.OK"]
+
+
+def test_a_renewed_record_is_still_pdf_a_and_passes_our_own_verification(
+    sealed_record, test_pki, tmp_path
+):
+    path = tmp_path / "record.pdf"
+    Augmenter(test_pki.timestamper, test_pki.revocation).renew(sealed_record, path)
+    assert path.read_bytes().startswith(sealed_record.read_bytes())
+    assert check_conformance(path).findings == ()
+    trust = TrustStore.from_pem(b"".join(pem(anchor) for anchor in test_pki.anchors))
+    report = Verifier(trust).verify(path)
+    assert report.indication is Indication.TOTAL_PASSED
+    assert len(report.document_timestamps) == 2
 
 
 def test_an_archival_seal_asks_twice_and_then_no_ocsp_within_the_window(
