@@ -254,16 +254,6 @@ def stream_of(check: Check) -> Check:
     return check_stream
 
 
-def both(*checks: Check) -> Check:
-    """All of these checks."""
-
-    def check_all(exam: Examination, value: Value, where: str) -> None:
-        for check in checks:
-            check(exam, value, where)
-
-    return check_all
-
-
 def entry(exam: Examination, value: Value | None, *path: str) -> Value | None:
     """Follow keys through dictionaries and references; None where the way ends. Reports nothing."""
     for key in path:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocr.conformance import check_conformance, require_conformant
+from signer.sealing.seal import Sealer, SealRequest
 from tests.pdf_surgery import bodies, edited, sewn
 
 Mutation = Callable[[bytes], bytes]
@@ -227,3 +228,30 @@ def test_permissions_name_a_signature_of_a_field(record, tmp_path):
         lambda head: head[:-2] + b"/Perms << /DocMDP << >> >> >>",
     )
     assert "permissions" in rules(tmp_path, direct)
+
+
+def test_a_certified_record_has_no_findings(record, test_pki, tmp_path):
+    target = tmp_path / "certified.pdf"
+    sealer = Sealer(precheck=lambda key, at: None)
+    sealer.seal_file(record, target, SealRequest(test_pki.officer, certify=True, location="Hà Nội"))
+    assert require_conformant(target).signatures == 1
+    pdf = target.read_bytes()
+    spoiled = same_length(b"/TransformMethod /DocMDP", b"/TransformMethod /UR3   ")(pdf)
+    assert "value.name" in rules(tmp_path, spoiled)
+    digest = same_length(b"/V /1.2", b"/D /1.2")(pdf)
+    assert "signature.reference" in rules(tmp_path, digest)
+
+
+def test_a_lock_refers_to_the_catalog(record, test_pki, tmp_path):
+    lock = b"/F 132 /Lock << /Type /SigFieldLock /Action /Include /Fields [(a)] >>"
+    source, target = tmp_path / "locked.pdf", tmp_path / "signed.pdf"
+    widget = WIDGET.replace(b"/F 132", lock).replace(b"[10 10 100 40]", b"[0 0 0 0]")
+    source.write_bytes(with_field(record.read_bytes(), b"q Q", widget=widget))
+    sealer = Sealer(precheck=lambda key, at: None)
+    sealer.seal_file(source, target, SealRequest(test_pki.officer, field_name="officer"))
+    require_conformant(target)
+    pdf = target.read_bytes()
+    spoiled = re.sub(
+        rb"/Data (\d+) 0 R", lambda m: b"/Data " + b"2".ljust(len(m[1]), b"0") + b" 0 R", pdf
+    )
+    assert "signature.reference" in rules(tmp_path, spoiled)

@@ -1,178 +1,56 @@
-"""The closed-world checker is proved by what it refuses: each mutation of a good record is found.
-
-Mutations go through `tests.pdf_surgery`, so that the file around them stays whole and the rule
-that is meant is the one that speaks.
-"""
+"""The closed-world checker is proved by what it refuses: every mutation is found."""
 
 from __future__ import annotations
 
 import re
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ocr.conformance import check_conformance, require_conformant
-from tests.pdf_surgery import (
-    bodies,
-    edited,
-    find,
-    reference,
-    replaced,
-    restreamed,
-    sewn,
-    trailer,
+from tests.pdf_surgery import bodies, edited, restreamed, sewn, trailer
+from tests.record_mutations import (
+    CATALOG,
+    CIDFONT,
+    DESCRIPTOR,
+    EMBEDDED,
+    FAX,
+    FILESPEC,
+    FLATE_IMAGE,
+    INFO,
+    INTENT,
+    JPEG,
+    METADATA,
+    PAGE,
+    PAGES,
+    PROFILE,
+    PROGRAM,
+    TYPE0,
+    Mutation,
+    add,
+    appended,
+    broken_program,
+    cmap,
+    contents,
+    extra_object,
+    first_offsets_swapped,
+    first_width,
+    flate_garbage,
+    flate_tail,
+    kid_twice,
+    manifest_edit,
+    mapped,
+    new_trailer,
+    other_jpeg,
+    other_profile,
+    raw,
+    recounted,
+    restricted_program,
+    shifted,
+    short_flate,
+    stream,
+    swap,
 )
-
-CATALOG = b"/Type /Catalog"
-PAGE = b"/Type /Page /Parent"
-PAGES = b"/Type /Pages"
-INFO = b"/Producer"
-INTENT = b"/Type /OutputIntent"
-FILESPEC = b"/Type /Filespec"
-EMBEDDED = b"/Type /EmbeddedFile"
-METADATA = b"/Type /Metadata"
-TYPE0 = b"/Subtype /Type0"
-CIDFONT = b"/Subtype /CIDFontType2"
-DESCRIPTOR = b"/Type /FontDescriptor"
-JPEG = b"/DCTDecode"
-FAX = b"/CCITTFaxDecode"
-FLATE_IMAGE = b"/BitsPerComponent 8 /Filter /FlateDecode"
-PROFILE = b"/N 3"
-PROGRAM = b"/Length1"
-
-Mutation = Callable[[bytes], bytes]
-
-
-def swap(mark: bytes, old: bytes, new: bytes) -> Mutation:
-    return lambda pdf: replaced(pdf, mark, old, new)
-
-
-def add(mark: bytes, entry: bytes) -> Mutation:
-    """Add an entry at the end of the outermost dictionary."""
-    return lambda pdf: edited(pdf, mark, lambda head: head[: head.rindex(b">>")] + entry + b" >>")
-
-
-def stream(mark: bytes, old: bytes, new: bytes) -> Mutation:
-    return lambda pdf: restreamed(pdf, mark, lambda data: data.replace(old, new, 1))
-
-
-def contents(old: bytes, new: bytes) -> Mutation:
-    """Change the content stream of the first page."""
-
-    def mutate(pdf: bytes) -> bytes:
-        number = reference(bodies(pdf), PAGE, b"/Contents")
-        return restreamed(pdf, PAGE, lambda data: data.replace(old, new, 1), number)
-
-    return mutate
-
-
-def cmap(old: bytes, new: bytes) -> Mutation:
-    def mutate(pdf: bytes) -> bytes:
-        number = reference(bodies(pdf), TYPE0, b"/ToUnicode")
-        return restreamed(pdf, TYPE0, lambda data: data.replace(old, new, 1), number)
-
-    return mutate
-
-
-def raw(old: bytes, new: bytes) -> Mutation:
-    """Change bytes in place, without sewing."""
-
-    def mutate(pdf: bytes) -> bytes:
-        changed = pdf.replace(old, new, 1)
-        assert changed != pdf
-        return changed
-
-    return mutate
-
-
-def new_trailer(old: bytes, new: bytes) -> Mutation:
-    return lambda pdf: sewn(pdf, bodies(pdf), trailer(pdf).replace(old, new))
-
-
-def extra_object(body: bytes) -> Mutation:
-    def mutate(pdf: bytes) -> bytes:
-        objects = bodies(pdf)
-        return sewn(pdf, {**objects, max(objects) + 1: body})
-
-    return mutate
-
-
-def kid_twice(pdf: bytes) -> bytes:
-    return edited(pdf, PAGES, lambda head: re.sub(rb"\[(\d+ 0 R) \d+ 0 R", rb"[\1 \1", head))
-
-
-def first_width(pdf: bytes) -> bytes:
-    return edited(
-        pdf,
-        CIDFONT,
-        lambda head: re.sub(rb"/W \[1 \[(\d+) (\d+)", rb"/W [1 [\1 999", head),
-    )
-
-
-def other_profile(pdf: bytes) -> bytes:
-    return restreamed(pdf, PROFILE, lambda data: data[:40] + b"X" + data[41:])
-
-
-def broken_program(pdf: bytes) -> bytes:
-    return restreamed(pdf, PROGRAM, lambda data: b"\0" * len(data))
-
-
-def restricted_program(pdf: bytes) -> bytes:
-    def forbid(data: bytes) -> bytes:
-        at = int.from_bytes(data[data.index(b"OS/2") + 8 :][:4])
-        return data[: at + 8] + b"\x00\x02" + data[at + 10 :]
-
-    return restreamed(pdf, PROGRAM, forbid)
-
-
-def short_flate(pdf: bytes) -> bytes:
-    return restreamed(pdf, FLATE_IMAGE, lambda data: data[:-3])
-
-
-def flate_garbage(pdf: bytes) -> bytes:
-    objects = bodies(pdf)
-    number = find(objects, FLATE_IMAGE)
-    head, _, _ = objects[number].partition(b"\nstream\n")
-    head = re.sub(rb"/Length \d+", b"/Length 8", head)
-    objects[number] = head + b"\nstream\nnot zlib\nendstream"
-    return sewn(pdf, objects)
-
-
-def flate_tail(pdf: bytes) -> bytes:
-    """Data behind the end of a content stream's zlib data."""
-    objects = bodies(pdf)
-    number = reference(objects, PAGE, b"/Contents")
-    head, _, rest = objects[number].partition(b"\nstream\n")
-    data = rest.removesuffix(b"\nendstream") + b"hidden"
-    head = re.sub(rb"/Length \d+", b"/Length %d" % len(data), head)
-    objects[number] = head + b"\nstream\n" + data + b"\nendstream"
-    return sewn(pdf, objects)
-
-
-def other_jpeg(pdf: bytes) -> bytes:
-    """Another valid JPEG of the same size: only the manifest can tell."""
-    return restreamed(pdf, JPEG, lambda data: data[:-2] + b"\xff\xfe\x00\x04ab\xff\xd9")
-
-
-def manifest_edit(old: bytes, new: bytes) -> Mutation:
-    """Change the manifest and its own figures, but not the packet's digest."""
-
-    def mutate(pdf: bytes) -> bytes:
-        changed = restreamed(pdf, EMBEDDED, lambda data: data.replace(old, new, 1))
-        size = len(zlib.decompress(_stream_data(changed, EMBEDDED)))
-        return edited(
-            changed, EMBEDDED, lambda head: re.sub(rb"/Size \d+ ", b"/Size %d  " % size, head)
-        )
-
-    return mutate
-
-
-def _stream_data(pdf: bytes, mark: bytes) -> bytes:
-    objects = bodies(pdf)
-    return objects[find(objects, mark)].partition(b"\nstream\n")[2].removesuffix(b"\nendstream")
-
 
 MUTATIONS: dict[str, tuple[str, Mutation]] = {
     # the file
@@ -191,11 +69,11 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     ),
     "comment between objects": (
         "file.object",
-        lambda pdf: _shifted(pdf, b"\n3 0 obj\n", b"\n% hidden"),
+        lambda pdf: shifted(pdf, b"\n3 0 obj\n", b"\n% hidden"),
     ),
     "bytes before the first object": (
         "file.gap",
-        lambda pdf: _shifted(pdf, b"2 0 obj\n", b"% hidden\n"),
+        lambda pdf: shifted(pdf, b"2 0 obj\n", b"% hidden\n"),
     ),
     "carriage returns in the table": ("file.xref", raw(b" 00000 n \n", b" 00000 n\r\n")),
     "free object": ("file.xref", raw(b" 00000 n \n", b" 00000 f \n")),
@@ -209,7 +87,7 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     ),
     "table points elsewhere": (
         "file.object",
-        lambda pdf: _first_offsets_swapped(pdf),
+        first_offsets_swapped,
     ),
     "no identifier": ("file.trailer", new_trailer(b"/ID", b"/Other")),
     "short identifier": (
@@ -304,7 +182,7 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     "deep nesting": ("content.nesting", contents(b"BT", b"q " * 29 + b"Q " * 29 + b"BT")),
     "text outside BT": ("content.nesting", contents(b"ET", b"ET 9 Tz")),
     "ET alone": ("content.nesting", contents(b"ET", b"ET ET")),
-    "operands left": ("content.syntax", lambda pdf: _appended(pdf, b" 1 2")),
+    "operands left": ("content.syntax", appended(b" 1 2")),
     "binary in content": ("content.syntax", contents(b"BT", b"\x00 BT")),
     "missing image": ("content.resource", contents(b"/Im0", b"/Im7")),
     "missing font": ("content.resource", contents(b"/F0", b"/F7")),
@@ -333,11 +211,11 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     "program restricted": ("font.licence", restricted_program),
     "map of another kind": ("font.tounicode", cmap(b"/CMapType 2", b"/CMapType 1")),
     "map range": ("font.tounicode", cmap(b"beginbfchar", b"beginbfrange")),
-    "map block count": ("font.tounicode", lambda pdf: _recounted(pdf)),
+    "map block count": ("font.tounicode", recounted),
     "map entry malformed": ("font.tounicode", cmap(b"<0002> <", b"<0002> <FEFF> <")),
-    "map to U+FEFF": ("font.unicode", lambda pdf: _mapped(pdf, b"FEFF")),
-    "map to NUL": ("font.unicode", lambda pdf: _mapped(pdf, b"0000")),
-    "map to half a pair": ("font.unicode", lambda pdf: _mapped(pdf, b"D800")),
+    "map to U+FEFF": ("font.unicode", mapped(b"FEFF")),
+    "map to NUL": ("font.unicode", mapped(b"0000")),
+    "map to half a pair": ("font.unicode", mapped(b"D800")),
     # images
     "four colours": ("value.name", swap(JPEG, b"/DeviceRGB", b"/DeviceCMYK")),
     "JPEG colours differ": ("image.jpeg", swap(JPEG, b"/DeviceRGB", b"/DeviceGray")),
@@ -432,46 +310,6 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         ),
     ),
 }  # fmt: skip
-
-
-def _shifted(pdf: bytes, before: bytes, hidden: bytes) -> bytes:
-    """Bytes slipped in before an object, with every offset put right."""
-    at = pdf.index(before)
-    moved = pdf[:at] + hidden + pdf[at:]
-
-    def later(match: re.Match[bytes]) -> bytes:
-        offset = int(match[1])
-        return b"%010d 00000 n" % (offset + len(hidden) * (offset >= at))
-
-    moved = re.sub(rb"(\d{10}) 00000 n", later, moved)
-    return re.sub(
-        rb"startxref\n(\d+)", lambda m: b"startxref\n%d" % (int(m[1]) + len(hidden)), moved
-    )
-
-
-def _first_offsets_swapped(pdf: bytes) -> bytes:
-    return re.sub(
-        rb"(\d{10}) 00000 n \n(\d{10}) 00000 n", rb"\2 00000 n \n\1 00000 n", pdf, count=1
-    )
-
-
-def _appended(pdf: bytes, data: bytes) -> bytes:
-    number = reference(bodies(pdf), PAGE, b"/Contents")
-    return restreamed(pdf, PAGE, lambda content: content + data, number)
-
-
-def _mapped(pdf: bytes, utf16: bytes) -> bytes:
-    number = reference(bodies(pdf), TYPE0, b"/ToUnicode")
-    return restreamed(
-        pdf, TYPE0, lambda data: re.sub(rb"<0002> <....>", b"<0002> <" + utf16 + b">", data), number
-    )
-
-
-def _recounted(pdf: bytes) -> bytes:
-    number = reference(bodies(pdf), TYPE0, b"/ToUnicode")
-    return restreamed(
-        pdf, TYPE0, lambda data: re.sub(rb"\d+ beginbfchar", b"1 beginbfchar", data), number
-    )
 
 
 def rules(folder: Path, pdf: bytes) -> set[str]:
