@@ -6,13 +6,16 @@ import hashlib
 import re
 import subprocess
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pypdfium2
 import pytest
 
+from ocr.compact import encode_compact
 from ocr.pdfa import PDFA_1B, write_record
+from ocr.raster import decode
 from tests.record_pages import DECISION, META, PROVENANCE, PageSpec, draw_page, make_page, text_page
 
 BASES = ["a", "ă", "â", "e", "ê", "i", "o", "ô", "ơ", "u", "ư", "y"]
@@ -215,6 +218,9 @@ def test_preflight_passes_the_twin_and_knows_why_not_the_record(
         make_page(tmp_path, PageSpec(number=3, encoding="flate", skew_degrees=-6.0)),
         make_page(tmp_path, PageSpec(number=4, encoding="jpeg-grey", lines=())),
     ]
+    raster = decode(pages[0].image.kept)
+    compact = encode_compact(raster, raster.max(axis=2), pages[0].dpi, tmp_path, "compact")
+    pages.append(replace(pages[0], compact=compact))
     twin = write_record(pages, tmp_path / "twin.pdf", META, PROVENANCE, flavour=PDFA_1B).path
     broken = tmp_path / "broken.pdf"
     broken.write_bytes(twin.read_bytes().replace(b"/GTS_PDFA1", b"/GTS_PDFX1"))
