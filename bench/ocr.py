@@ -214,6 +214,8 @@ def costs(batches: Sequence[Batch]) -> Iterator[Measurement]:
     yield _ratio("ocr.compact.bytes_over_ocrmypdf", compact, "output_bytes")
     smallest = [(b.compact, b.theirs_o3) for b in batches if b.theirs_o3 is not None]
     yield _ratio("ocr.compact.bytes_over_ocrmypdf_o3", smallest, "output_bytes")
+    lost = [float(sum(p.fault is not None for p in b.pages)) for b in batches]
+    yield Measurement("ocr.pages_lost", sum(lost), "pages", sum(lost), None, len(lost), 0.0)
     pace = [60 * len(b.scans) / b.ours.wall_seconds for b in batches]
     other = [60 * len(b.scans) / b.theirs.wall_seconds for b in batches]
     middle = sorted(pace)[len(pace) // 2]

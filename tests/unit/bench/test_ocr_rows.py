@@ -45,6 +45,7 @@ def test_rows_bear_the_names_of_the_issue_and_the_right_ratios():
     assert rows["ocr.peak_memory_over_ocrmypdf"].value == 0.5
     assert rows["ocr.fields.headline"].value == 100.0
     assert rows["ocr.pages_a_minute"].value == 30.0
+    assert rows["ocr.pages_lost"].value == 0.0
 
 
 def test_a_limited_choice_takes_the_conditions_in_turn():
