@@ -11,6 +11,8 @@ from rich.markup import escape
 from api.problems import Report
 
 human = Console(stderr=True, highlight=False)
+if not human.is_terminal:
+    human.width = 120  # in a log there is no edge to wrap at; tables stay readable
 
 
 def machine(value: object) -> None:

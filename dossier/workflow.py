@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from dossier.reading import PageLog
 from hsm.keys import SigningKey
+from ocr.conformance import require_conformant
 from ocr.fields import DocumentFields
 from ocr.manifest import RecordMetadata
 from ocr.page import RecognisedPage
@@ -136,6 +137,7 @@ def digitise_dossier(
             digitised = digitise(
                 sources, unsigned, meta, station, settings, on_page=_both(log.page, progress)
             )
+        require_conformant(unsigned)
         # 3 fields: proposals until a person confirms them (D10)
         fields = log.fields()
         finished, seals, report = unsigned, [], None
@@ -143,7 +145,8 @@ def digitise_dossier(
             # 4 signatures, each checked before it is released
             seals = services.sealer.seal_many(unsigned, sealed, requests)
             finished = sealed
-            # 5 the whole verification of the very bytes that will be published
+            # 5 the whole check of the very bytes that will be published
+            require_conformant(sealed)
             report = services.verifier.verify(sealed)
             _require_sound(report, order)
         # 6 publish: the record last, so that whoever sees it sees the rest too

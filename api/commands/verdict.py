@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from rich.markup import escape
 from rich.table import Table
 
 from api import output
+from signer.sealing.plan import VIETNAM
 from signer.verification.report import (
     Check,
     Indication,
@@ -32,9 +35,7 @@ def print_verdict(report: VerificationReport) -> None:
         f"  {report.indication.value}{sub}, {report.integrity.value}", style="dim", markup=False
     )
     if report.signatures or report.document_timestamps:
-        table = Table(
-            "Chữ ký / signature", "Người ký / signer", "Thời gian / time", "Mức", "Kết quả"
-        )
+        table = Table("Chữ ký / field", "Người ký / signer", "Thời gian / time", "Mức", "Kết quả")
         for signature in report.signatures:
             table.add_row(*_signature_row(signature))
         for token in report.document_timestamps:
@@ -47,10 +48,9 @@ def print_verdict(report: VerificationReport) -> None:
 
 def _signature_row(signature: SignatureReport) -> tuple[str, ...]:
     proved = signature.proved_time
-    time = proved or signature.claimed_time
-    shown = time.astimezone().isoformat(timespec="seconds") if time else "–"
-    if time and not proved:
-        shown += " (tự khai / claimed)"
+    shown = _moment(proved or signature.claimed_time)
+    if not proved:
+        shown += "\n[dim]tự khai / claimed[/dim]"
     who = escape(signature.signer or "–")
     if signature.organisation:
         who += f"\n[dim]{escape(signature.organisation)}[/dim]"
@@ -64,19 +64,23 @@ def _signature_row(signature: SignatureReport) -> tuple[str, ...]:
 
 
 def _timestamp_row(token: TimestampReport) -> tuple[str, ...]:
-    shown = token.time.astimezone().isoformat(timespec="seconds") if token.time else "–"
     return (
-        f"{escape(token.field_name or '')}\n[dim]dấu thời gian / timestamp[/dim]",
-        escape(token.authority),
-        shown,
+        escape(token.field_name or ""),
+        f"{escape(token.authority)}\n[dim]dấu thời gian / timestamp[/dim]",
+        _moment(token.time),
         "–",
         _verdict(token.indication, token.trust_domain),
     )
 
 
+def _moment(time: dt.datetime | None) -> str:
+    """Local to Vietnam, as its offices write it."""
+    return f"{time.astimezone(VIETNAM):%d/%m/%Y %H:%M:%S}" if time else "–"
+
+
 def _verdict(indication: Indication, domain: str | None) -> str:
     text = f"[{_STYLE[indication]}]{indication.value}[/]"
-    return f"{text}\n[dim]{escape(domain)}[/dim]" if domain else text
+    return f"{text} [dim]{escape(domain)}[/dim]" if domain else text
 
 
 def _print_check(check: Check) -> None:
