@@ -199,7 +199,8 @@ def test_signing_a_document_of_somebody_else(sohoa: Sohoa, tmp_path: Path) -> No
     assert len(again.json["verification"]["signatures"]) == 3
     assert pdfsig_verdicts(signed) == ["Signature is Valid."] * 3
     certified = sohoa(
-        "sign", letter, "-o", tmp_path / "c.pdf", "--seal", "P7", "--certify", "--level", "B-T", "--json",
+        "sign", letter, "-o", tmp_path / "c.pdf", "--seal", "P7", "--certify",
+        "--level", "B-T", "--json",
     )  # fmt: skip
     assert certified.code == 0, certified.told
     assert certified.json["verification"]["signatures"][0]["certification"] == 2
