@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -137,12 +138,13 @@ def reading_of(name: str, page: int | None = None) -> Iterator[None]:
     except Exception as error:
         what = "page" if page is not None else "file"
         raise DamagedFile(
-            f"the {what} is broken or cut short ({_cause(error)}): scan it again",
+            f"the {what} is broken or cut short ({_cause(error, name)}): scan it again",
             source=name,
             page=page,
         ) from error
 
 
-def _cause(error: Exception) -> str:
-    text = " ".join(str(error).split())
+def _cause(error: Exception, name: str) -> str:
+    """The decoder's own words, without the path that it may have put before them."""
+    text = re.sub(rf"'?/.*?{re.escape(name)}'?:?\s*", "", " ".join(str(error).split()))
     return text[:120] or type(error).__name__

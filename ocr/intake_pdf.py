@@ -53,12 +53,12 @@ def take_pdf(place: PagePlace) -> TakenPage:
             taken = _own_stream(sole, place, turns)
             if taken is not None:
                 return taken
-    with place.reading(), closing(pypdfium2.PdfDocument(place.path)) as document:
-        if sole is not None:
-            taken = _own_pixels(document, sole, place, turns)
-            if taken is not None:
-                return taken
-        return _rendered(document, place)
+        with closing(pypdfium2.PdfDocument(place.path)) as document:
+            if sole is not None:
+                taken = _own_pixels(document, sole, place, turns)
+                if taken is not None:
+                    return taken
+            return _rendered(document, place)
 
 
 @contextmanager
@@ -123,12 +123,12 @@ def _own_pixels(
         images = list(page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]))
         if len(images) != 1:
             return None
-        with closing(images[0].get_bitmap(render=False)) as bitmap:
-            if (bitmap.width, bitmap.height) != (sole.width_px, sole.height_px):
-                return None
-            pixels, _ = flattened(bitmap.to_pil())
+        bitmap = images[0].get_bitmap(render=False)
+        if (bitmap.width, bitmap.height) != (sole.width_px, sole.height_px):
+            return None
+        pixels, _ = flattened(bitmap.to_pil())
     kept = place.keep_raster(pixels, bilevel=sole.bits == 1 and pixels.ndim == 2)
-    original = sole.raw_digest_bytes
+    original = bytes(sole.stream.read_raw_bytes())
     return place.taken(kept, pixels, own_bytes=False, original=original, dpi=sole.dpi, turns=turns)
 
 
@@ -138,8 +138,7 @@ def _rendered(document: pypdfium2.PdfDocument, place: PagePlace) -> TakenPage:
         width_pt, height_pt = page.get_size()
         scale = RENDER_DPI / 72
         place.check_size(math.ceil(width_pt * scale), math.ceil(height_pt * scale))
-        with closing(page.render(scale=scale)) as bitmap:
-            image: Image.Image = bitmap.to_pil()
-            pixels, _ = flattened(image)
+        image: Image.Image = page.render(scale=scale).to_pil()
+        pixels, _ = flattened(image)
     kept = place.keep_raster(pixels, bilevel=False)
     return place.taken(kept, pixels, own_bytes=False, original=None, dpi=(RENDER_DPI, RENDER_DPI))

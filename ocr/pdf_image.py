@@ -40,11 +40,6 @@ class SoleImage:
     masked: bool
 
     @property
-    def raw_digest_bytes(self) -> bytes:
-        """The encoded stream, for its digest."""
-        return bytes(self.stream.read_raw_bytes())
-
-    @property
     def fits_dct(self) -> bool:
         """A grey or RGB JPEG without anything that changes its colours."""
         return (

@@ -56,7 +56,7 @@ _EDGES = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
 def is_syllable(word: str) -> bool:
     """Whether the word (letters only, any case) is spelled like a Vietnamese syllable."""
     toneless, tone = _apart(word)
-    return any(
+    return len(tone) <= 1 and any(
         rhyme in _RHYMES and (rhyme not in _STOP_RHYMES or tone in (_SAC, _NANG))
         for rhyme in _rhymes(toneless)
     )
@@ -65,7 +65,8 @@ def is_syllable(word: str) -> bool:
 def lost_stop_tone(word: str) -> tuple[str, str] | None:
     """The word with sắc and with nặng, when only a missing tone on a stop final is wrong."""
     toneless, tone = _apart(word)
-    if tone in (_SAC, _NANG) or not any(r in _STOP_RHYMES for r in _rhymes(toneless)):
+    ends_in_stop = any(r in _STOP_RHYMES for r in _rhymes(toneless))
+    if not ends_in_stop or len(tone) > 1 or tone in (_SAC, _NANG):
         return None
     bare = _without_tones(word)
     last = max((k for k, c in enumerate(bare) if c.lower() in _VOWELS), default=-1)
@@ -98,9 +99,9 @@ def vocabulary(words: Iterable[str]) -> frozenset[str]:
 
 
 def _apart(word: str) -> tuple[str, str]:
-    """The word in small letters without tone, and its tone ('' for none or for several)."""
-    marks = [c for c in unicodedata.normalize("NFD", word) if c in _TONES]
-    return _without_tones(word).lower(), marks[0] if len(marks) == 1 else ""
+    """The word in small letters without tone, and its tones (a syllable has one at most)."""
+    tones = "".join(c for c in unicodedata.normalize("NFD", word) if c in _TONES)
+    return _without_tones(word).lower(), tones
 
 
 def _without_tones(word: str) -> str:
