@@ -83,9 +83,10 @@ def seal(
     *,
     certify: bool = False,
     claimed_at: dt.datetime | None = None,
+    room: int | None = None,
 ) -> bytes:
     """`pdf` with one more signature."""
-    request = SealRequest(key, level, claimed_at=claimed_at, certify=certify)
+    request = SealRequest(key, level, claimed_at=claimed_at, certify=certify, bytes_reserved=room)
     return sealer_of(pki).seal_bytes(pdf, request)[0]
 
 
@@ -107,12 +108,13 @@ def seal_three(pki: RunningPKI, pdf: bytes, folder: Path, last: Level = Level.B_
 
 @pytest.fixture(scope="session")
 def signed(test_pki: RunningPKI, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Files by what they are: B-B (P-256), rsa, pss, B-T, B-LT, B-LTA (three signatures)."""
+    """Files by what they are; "roomy" has space in /Contents, "B-LTA" three signatures."""
     folder = tmp_path_factory.mktemp("signed")
     pdf = plain_pdf()
     pss = test_pki.issue(scheme=SignatureScheme.RSA_PSS_SHA256)
     return {
         "B-B": seal(test_pki, pdf, test_pki.seal),
+        "roomy": seal(test_pki, pdf, test_pki.seal, room=9000),
         "rsa": seal(test_pki, pdf, test_pki.leader),
         "pss": seal(test_pki, pdf, pss, Level.B_T),
         "B-T": seal(test_pki, pdf, test_pki.seal, Level.B_T),

@@ -1,4 +1,4 @@
-"""Signed files as other producers make them: pyHanko alone, OpenSSL's CMS in our own placeholder."""
+"""Signed files as other producers make them: pyHanko alone, OpenSSL in our placeholder."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def pyhanko_sign(
 ) -> bytes:
     """`pdf` signed by stock pyHanko."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
-    spec = fields.SigFieldSpec(name, box=box) if box else None
+    spec = metadata.pop("new_field", None) or (fields.SigFieldSpec(name, box=box) if box else None)
     sub_filter = metadata.pop("subfilter", fields.SigSeedSubFilter.PADES)
     meta = signers.PdfSignatureMetadata(
         field_name=name,
@@ -94,6 +94,15 @@ def pyhanko_sign(
     return out.getvalue()
 
 
+def pyhanko_timestamp(pdf: bytes, timestamper: timestamps.TimeStamper) -> bytes:
+    """`pdf` with a document timestamp by stock pyHanko."""
+    stamper = signers.PdfTimeStamper(timestamper)
+    out = io.BytesIO()
+    writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
+    asyncio.run(stamper.async_timestamp_pdf(writer, "sha256", output=out))
+    return out.getvalue()
+
+
 def place_cms(
     pdf: bytes,
     make: Callable[[bytes], bytes],
@@ -111,10 +120,10 @@ def place_cms(
     form = re.sub(rb"/Fields \[([^\]]*)\]", rb"/Fields [\1 %d 0 R]" % field, form)
     form = form if b"/SigFlags" in form else form.replace(b"<<", b"<< /SigFlags 3", 1)
     objects = {
-        field: b"<< /FT /Sig /Type /Annot /Subtype /Widget /F 132 /Rect [0 0 0 0] /T (%s) /P %d 0 R "
-        b"/V %d 0 R >>" % (name.encode(), numbers["page"], signature),
-        signature: b"<< /Type /%s /Filter /Adobe.PPKLite /SubFilter /%s /M (D:20260302120000+07'00') "
-        b"/ByteRange [0 %s] /Contents <%s> >>"
+        field: b"<< /FT /Sig /Type /Annot /Subtype /Widget /F 132 /Rect [0 0 0 0] "
+        b"/T (%s) /P %d 0 R /V %d 0 R >>" % (name.encode(), numbers["page"], signature),
+        signature: b"<< /Type /%s /Filter /Adobe.PPKLite /SubFilter /%s "
+        b"/M (D:20260302120000+07'00') /ByteRange [0 %s] /Contents <%s> >>"
         % (kind.encode(), sub_filter.encode(), b"*" * 35, b"0" * 2 * room),
         numbers["form"]: form,
     }

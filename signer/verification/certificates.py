@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,6 +17,7 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from signer.verification.algorithms import (
@@ -85,12 +87,16 @@ def load(der: bytes) -> Certificate:
     Raises `CertificateUnreadable`.
     """
     try:
-        parsed = x509.load_der_x509_certificate(der)
-        extensions = parsed.extensions
-        key = parsed.public_key()
         outer = read_exactly(der).children()
         if len(outer) != 3 or outer[1].octets != _inner_algorithm(outer[0]).octets:
             raise CertificateUnreadable("the two signature algorithms of a certificate differ")
+        serial = _tbs_fields(outer[0])[0].integer()
+        with warnings.catch_warnings():
+            # old roots have the serial number 0, which the parser warns about
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            parsed = x509.load_der_x509_certificate(der)
+        extensions = parsed.extensions
+        key = parsed.public_key()
         key_octets = _key_octets(outer[0])
         subject_key = hashlib.sha1(key_octets, usedforsecurity=False).digest()
         usages, extended, constraints, authority_key = None, None, None, None
@@ -112,7 +118,7 @@ def load(der: bytes) -> Certificate:
             der=der,
             subject=parsed.subject.public_bytes(),
             issuer=parsed.issuer.public_bytes(),
-            serial=parsed.serial_number,
+            serial=serial,
             key=key,
             key_octets=key_octets,
             not_before=parsed.not_valid_before_utc,

@@ -97,7 +97,10 @@ class _List:
 
 
 class Evidence:
-    """All OCSP responses and CRLs of one verification, parsed once; faults of the file's own are kept."""
+    """All OCSP responses and CRLs of one verification, parsed once.
+
+    `faults` are those of the file itself, not of evidence from outside.
+    """
 
     def __init__(self, policy: RevocationPolicy) -> None:
         self._policy = policy
@@ -186,7 +189,8 @@ class Evidence:
         if revoked:
             return min(revoked, key=lambda a: a.revoked_at or moment)
         good = [a for a in answers if a.standing is Standing.GOOD]
-        return max(good or answers, key=lambda a: a.produced or moment)
+        # what the file itself carries comes first: levels are read from it
+        return max(good or answers, key=lambda a: (a.in_file, a.produced or moment))
 
     def _from_ocsp(
         self, certificate: Certificate, issuer: Certificate, moment: dt.datetime
@@ -262,6 +266,15 @@ class Evidence:
         speaks = this_update <= certificate.not_after
         standing = Standing.GOOD if speaks and (is_later or in_window) else Standing.STALE
         return Answer(standing, source, this_update, None, f"of {this_update.isoformat()}", in_file)
+
+
+def is_vouched_list(octets: bytes, pool: CertificatePool) -> bool:
+    """True when the octets are a CRL that a certificate at hand signed."""
+    try:
+        issuer = x509.load_der_x509_crl(octets).issuer.public_bytes()
+    except (ValueError, TypeError):
+        return False
+    return any(signed_by(octets, candidate) for candidate in pool.named(issuer))
 
 
 def _sha1(octets: bytes) -> bytes:

@@ -19,6 +19,7 @@ from signer.verification.certificates import (
     load,
 )
 from signer.verification.der import DERError
+from signer.verification.evidence import is_vouched_list
 from signer.verification.report import Checklist, Integrity, SubIndication
 from signer.verification.structure import Document, SignatureField
 from signer.verification.timestamps import TSTInfo, check_token, read_tst_info
@@ -303,6 +304,11 @@ def examine_envelope(
         if pool.has_twin(c) or not any(pool.issued(r, c) for r in readable if r != c)
     ]
     wrong += [f"nobody signed the embedded certificate of {c.common_name}" for c in bad]
+    wrong += [
+        "an embedded revocation list is damaged or nobody vouches for it"
+        for octets in data.revocation_values
+        if not is_vouched_list(octets, pool)
+    ]
     unknown_attributes = sorted(set(data.unsigned) - {cms.SIGNATURE_TIMESTAMP})
     if is_covered:
         for note in (*wrong, *(f"unsigned attribute {a}" for a in unknown_attributes)):
