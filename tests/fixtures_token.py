@@ -218,7 +218,9 @@ class OwnSoftHSM:
 
 
 @pytest.fixture
-def own_softhsm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OwnSoftHSM:
+def own_softhsm(
+    softhsm_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> OwnSoftHSM:
     """A SoftHSM for this test alone, with an empty token."""
     own = OwnSoftHSM(tmp_path)
     monkeypatch.setattr(softhsm, "module_path", lambda: own.module)

@@ -119,8 +119,8 @@ def test_each_return_code_of_c_sign_is_bounded(own_softhsm_key, code):
 
 
 @pytest.fixture(scope="module")
-def own_softhsm_key(tmp_path_factory):
-    """One SoftHSM of its own for all return codes."""
+def own_softhsm_key(softhsm_folder, tmp_path_factory):
+    """One SoftHSM of its own for all return codes (after the session's has been set up)."""
     from hsm import softhsm
     from tests.fixtures_token import OwnSoftHSM
 
