@@ -88,7 +88,7 @@ def division(story: Fiction) -> Agency:
 
 def signer_for(story: Fiction, agency: Agency) -> Signer:
     """A head or somebody in the head's place, as NĐ 30 abbreviates it."""
-    name = story.person()
+    name = story.signer_name()
     rng = story.rng
     if agency.short in ("UBND", "HĐND"):
         body = f"TM. {agency.lines[0]}"

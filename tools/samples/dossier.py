@@ -24,6 +24,7 @@ from tools.samples.marks import Patch
 from tools.samples.typefaces import FAMILIES
 
 SEED = 2026
+LEADER = "Trần Thị Mẫu"
 _YELLOW = (238, 228, 200)
 _PLACE = Place("xã", "Mẫu Sơn Thử", "Minh Họa")
 _MATTER = 10  # building permits, in the order of texts.toml
@@ -110,9 +111,15 @@ def _submission(out: Path) -> list[PageTruth]:
 
 
 def _decision(out: Path) -> list[PageTruth]:
-    """Two yellowed pages, shadow at one side, seal over text; 200 dpi JPEG in TIFF."""
+    """Two yellowed pages, shadow at one side, seal over text; 200 dpi JPEG in TIFF.
+
+    The place between title and name is empty: the leader signs it electronically, under the
+    name that the test PKI certifies.
+    """
     dpi, rng = 200, random.Random(SEED + 4)
-    sheets = decision(_story("quyet-dinh-2", 23), FAMILIES["Tinos"])
+    story = _story("quyet-dinh-2", 23)
+    story.signer = LEADER
+    sheets = decision(story, FAMILIES["Tinos"])
     pages = []
     truth = []
     name = "quyet-dinh/quyet-dinh.tif"
@@ -123,8 +130,7 @@ def _decision(out: Path) -> list[PageTruth]:
             patches.append(marks.margin_note(rng, (15.0, 120.0), dpi))
         else:
             agency = str(sheets[0].fields["agency"])
-            patches += official_marks(sheet, rng, dpi, agency)
-            patches.append(marks.seal(rng, agency, "BẢN MẪU", (96.0, 98.0), dpi))
+            patches.append(marks.seal(rng, agency, "BẢN MẪU", (96.0, 78.0), dpi))
         recipe = Recipe(
             paper=_YELLOW, texture=2.5, ink_density=0.85, sensor_noise=2.5, shadow=0.22,
             skew_degrees=(0.9, -0.6)[n], show_through=0.04, quality=70,

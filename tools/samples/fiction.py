@@ -145,12 +145,18 @@ class Fiction:
         self.month = rng.randint(1, 12)
         self.day = rng.randint(1, 28)
         matters, self._legal, self._closing = library()
+        self.signer: str | None = None
         self.matter = rng.choice(matters) if matter is None else matters[matter]
 
     def person(self) -> str:
         """A full name of two to four or five syllables."""
         rng = self.rng
         return f"{rng.choice(_FAMILY)} {rng.choice(_MIDDLE)} {rng.choice(_GIVEN)}"
+
+    def signer_name(self) -> str:
+        """Who signs for the agency: `self.signer` where it is set, else anybody."""
+        name = self.person()  # drawn either way, so that the rest of the story stays the same
+        return self.signer or name
 
     def citizen_number(self) -> str:
         """Twelve digits beginning with 000."""
