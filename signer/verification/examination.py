@@ -22,7 +22,12 @@ from signer.verification.der import DERError
 from signer.verification.evidence import is_vouched_list
 from signer.verification.report import Checklist, Integrity, SubIndication
 from signer.verification.structure import Document, SignatureField
-from signer.verification.timestamps import TSTInfo, check_token, read_tst_info
+from signer.verification.timestamps import (
+    TSTInfo,
+    check_token,
+    note_unreadable,
+    read_tst_info,
+)
 
 SIGNATURE_FORMATS = frozenset({"ETSI.CAdES.detached", "adbe.pkcs7.detached"})
 _OLD_FORMATS = frozenset({"adbe.pkcs7.sha1", "adbe.x509.rsa_sha1", "ETSI.CAdES.attached"})
@@ -86,15 +91,8 @@ def examine_structure(document: Document, found: SignatureField) -> Examined:
 def _parse(contents: bytes, checks: Checklist) -> cms.SignedData | None:
     try:
         data = cms.parse_contents(contents)
-    except UnknownAlgorithm as error:
-        checks.unknown(
-            "cms.algorithm", SubIndication.CRYPTO_CONSTRAINTS_FAILURE, str(error), Integrity.UNKNOWN
-        )
-        return None
-    except DERError as error:
-        checks.failed(
-            "cms.structure", SubIndication.FORMAT_FAILURE, str(error), Integrity.MALFORMED
-        )
+    except (DERError, UnknownAlgorithm) as error:
+        note_unreadable(error, "cms.structure", checks)
         return None
     if data.is_ber:
         checks.warn("cms.structure", "written in BER, not in DER")
@@ -109,16 +107,8 @@ def _signature_tokens(data: cms.SignedData) -> Iterable[Token]:
         token = Token(checks)
         try:
             token.data = cms.parse_signed_data(node)
-        except UnknownAlgorithm as error:
-            checks.unknown(
-                "cms.algorithm", SubIndication.CRYPTO_CONSTRAINTS_FAILURE, str(error),
-                Integrity.UNKNOWN,
-            )  # fmt: skip
-        except DERError as error:
-            checks.failed(
-                "timestamp.structure", SubIndication.FORMAT_FAILURE, str(error),
-                Integrity.MALFORMED,
-            )  # fmt: skip
+        except (DERError, UnknownAlgorithm) as error:
+            note_unreadable(error, "timestamp.structure", checks)
         yield token
 
 
@@ -233,9 +223,7 @@ def _check_signature(item: Examined, covered: bytes) -> bool:
         item.claimed_time = cms.signing_time(data)
         named = cms.names_certificate(data, item.certificate) if item.certificate else None
     except (DERError, UnknownAlgorithm) as error:
-        checks.failed(
-            "cms.structure", SubIndication.FORMAT_FAILURE, str(error), Integrity.MALFORMED
-        )
+        note_unreadable(error, "cms.structure", checks)
         return False
     if not is_own:
         checks.failed(

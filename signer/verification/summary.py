@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
 import re
@@ -145,6 +146,7 @@ def _summary(certificate: Certificate | None) -> CertificateSummary | None:
 
 
 def _token_report(token: Token) -> TimestampReport:
+    """The report of a timestamp inside a signature."""
     checks = token.checks.frozen()
     indication, sub = conclude(checks)
     return TimestampReport(
@@ -161,18 +163,8 @@ def _token_report(token: Token) -> TimestampReport:
 
 def timestamp_report(item: Examined, revisions: int | None, size: int) -> TimestampReport:
     """The report of one document timestamp."""
-    token = item.document_token or Token(item.checks)
-    checks = item.checks.frozen()
-    indication, sub = conclude(checks)
-    return TimestampReport(
-        indication=indication,
-        sub_indication=sub,
-        integrity=integrity_of(checks),
-        time=token.info.time if token.info else None,
-        authority=token.authority.common_name if token.authority else "",
-        trust_domain=token.trust_domain,
-        algorithm=token.data.algorithm.name if token.data else "",
-        checks=checks,
+    return dataclasses.replace(
+        _token_report(item.document_token or Token(item.checks)),
         field_name=item.field.name,
         revision=item.coverage.revision + 1 if item.coverage else None,
         revisions=revisions,

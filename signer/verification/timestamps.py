@@ -79,6 +79,16 @@ def _check_optional(fields: list[Node]) -> None:
         order = order[order.index(field.tag) + 1 :]
 
 
+def note_unreadable(error: DERError | UnknownAlgorithm, check: str, into: Checklist) -> None:
+    """What cannot be computed leaves doubt; what is not the structure it must be convicts."""
+    if isinstance(error, UnknownAlgorithm):
+        into.unknown(
+            "cms.algorithm", SubIndication.CRYPTO_CONSTRAINTS_FAILURE, str(error), Integrity.UNKNOWN
+        )
+    else:
+        into.failed(check, SubIndication.FORMAT_FAILURE, str(error), Integrity.MALFORMED)
+
+
 def check_token(
     data: SignedData, authority: Certificate | None, imprint_of: dict[str, bytes], into: Checklist
 ) -> TSTInfo | None:
@@ -94,15 +104,8 @@ def check_token(
         is_own = message_digest(data) == content_digest
         check_algorithm_protection(data)
         named = names_certificate(data, authority) if authority else None
-    except UnknownAlgorithm as error:
-        into.unknown(
-            "cms.algorithm", SubIndication.CRYPTO_CONSTRAINTS_FAILURE, str(error), Integrity.UNKNOWN
-        )
-        return None
-    except DERError as error:
-        into.failed(
-            "timestamp.structure", SubIndication.FORMAT_FAILURE, str(error), Integrity.MALFORMED
-        )
+    except (DERError, UnknownAlgorithm) as error:
+        note_unreadable(error, "timestamp.structure", into)
         return None
     into.passed("timestamp.structure")
     if not is_own:
