@@ -129,17 +129,8 @@ def take_tiff(place: PagePlace) -> TakenPage:
 @contextmanager
 def opened(place: PagePlace, kind: str) -> Iterator[Image.Image]:
     """The file opened by Pillow as exactly one format, closed at the end."""
-    with _quiet():
-        try:
-            image = Image.open(place.path, formats=(kind,))
-        except Image.DecompressionBombError as error:
-            raise LimitExceeded(
-                "far too many pixels: scan at a lower resolution",
-                source=place.name,
-                page=place.page,
-            ) from error
-        with image:
-            yield image
+    with _quiet(), Image.open(place.path, formats=(kind,)) as image:
+        yield image
 
 
 @contextmanager

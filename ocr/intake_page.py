@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ocr.errors import DamagedFile, LimitExceeded, OCRError, UnreadableFile
 from ocr.limits import Limits
@@ -128,6 +129,10 @@ def reading_of(name: str, page: int | None = None) -> Iterator[None]:
             f"cannot be read ({error.strerror}): check that it exists and its permissions",
             source=name,
             page=page,
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise LimitExceeded(
+            "far too many pixels: scan at a lower resolution", source=name, page=page
         ) from error
     except MemoryError as error:
         raise LimitExceeded(

@@ -5,23 +5,22 @@ Read `PageReader.read` from top to bottom: the steps stand there in their order.
 
 from __future__ import annotations
 
-import math
-import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from ocr.cleanup import despeckled, rotated, scaled
 from ocr.orientation import SURE, ink_balance, lines_run_down
-from ocr.page import Box, Line, PageFault, PageImage, QuarterTurns, RecognisedPage, Word
+from ocr.page import Line, PageFault, PageImage, QuarterTurns, RecognisedPage
+from ocr.placing import Cell, View, line_of
 from ocr.quality import is_blank
 from ocr.raster import Grey, turned
-from ocr.recognise import LineMode, Reading, ReadWord, Recogniser
+from ocr.recognise import LineMode, Reading, Recogniser
 from ocr.scribble import is_scribble
 from ocr.segmentation import Layout, Segment, cut, segment
 from ocr.skew import skew_degrees
-from ocr.syllables import mended, vocabulary
+from ocr.syllables import vocabulary
 
 WORKING_DPI = 200
 """Recognition errs least at this resolution, and more pixels only cost time."""
@@ -32,28 +31,6 @@ _KNOWN = 93.0  # words read so surely vouch for others of the page
 _SHORT = 16  # letters: a table cell, not a sentence
 _SURER, _MUCH_SURER = 0.5, 3.0  # confidence that another reading must win by
 _SMOOTHING_PX = 0.9
-_LEADER = "._…·"
-_LEADER_PX = WORKING_DPI // 6  # wider than "..." in any print
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """How a point of the deskewed working image maps back to the upright kept image."""
-
-    scale_x: float  # working pixels a kept pixel
-    scale_y: float
-    degrees: float  # the working image was turned anticlockwise by this
-    centre_x: float  # working pixels
-    centre_y: float
-
-    def upright(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the working image in pixels of the upright kept image."""
-        if self.degrees:
-            angle = math.radians(self.degrees)
-            cos, sin = math.cos(angle), math.sin(angle)
-            dx, dy = x - self.centre_x, y - self.centre_y
-            x, y = self.centre_x + cos * dx - sin * dy, self.centre_y + sin * dx + cos * dy
-        return x / self.scale_x, y / self.scale_y
 
 
 class PageReader:
@@ -92,7 +69,7 @@ class PageReader:
         if all_turns % 2:
             scale_x, scale_y = scale_y, scale_x
         layout = segment(straight, WORKING_DPI)
-        view = _View(scale_x, scale_y, skew, straight.shape[1] / 2, straight.shape[0] / 2)
+        view = View(scale_x, scale_y, skew, straight.shape[1] / 2, straight.shape[0] / 2)
         lines = self._lines(straight, layout, view)
         return _page(image, all_turns, skew, lines, blank=False)
 
@@ -103,7 +80,7 @@ class PageReader:
         told = self._engine.upside_down(straight, WORKING_DPI)
         return balance < -0.1 if told is None else told
 
-    def _lines(self, grey: Grey, layout: Layout, view: _View) -> tuple[Line, ...]:
+    def _lines(self, grey: Grey, layout: Layout, view: View) -> tuple[Line, ...]:
         segments = [(r, k, s) for r, row in enumerate(layout.rows) for k, s in enumerate(row)]
         cuts = [cut(grey, layout, s) for _, _, s in segments]
         readings = self._engine.read([c[0] for c in cuts], WORKING_DPI, LineMode.LINE)
@@ -115,7 +92,8 @@ class PageReader:
         ):
             if is_scribble(reading):
                 continue
-            line = _line(reading, part, left, top + shift, row, k, layout, view, known)
+            cell = Cell(part, layout.letter_px, left, top + shift, row, k)
+            line = line_of(reading, cell, view, known)
             if line is not None:
                 out.append(line)
         return tuple(out)
@@ -206,60 +184,3 @@ def _fixed_height(made: tuple[Grey, int, int], part: Segment, layout: Layout) ->
     start = max(0, top)
     framed = padded[start : start + bottom - top]
     return np.ascontiguousarray(framed, np.uint8), start - above
-
-
-def _line(
-    reading: Reading,
-    part: Segment,
-    left: int,
-    top: int,
-    row: int,
-    k: int,
-    layout: Layout,
-    view: _View,
-    known: frozenset[str],
-) -> Line | None:
-    words = tuple(
-        w for w in (_word(r, left, top, view, known) for r in reading.words) if w is not None
-    )
-    if not words:
-        return None
-    corners = [view.upright(x, y) for x in (part.left, part.right) for y in (part.top, part.bottom)]
-    box = Box(
-        min(x for x, _ in corners),
-        min(y for _, y in corners),
-        max(x for x, _ in corners),
-        max(y for _, y in corners),
-    )
-    base = part.middle + layout.letter_px / 2
-    x0, y0 = view.upright(part.left, base)
-    x1, y1 = view.upright(max(part.right, part.left + 1), base)
-    slope = (y1 - y0) / (x1 - x0)
-    size = 2.2 * layout.letter_px / view.scale_y
-    return Line(words, box, y0 - slope * x0, slope, size, row, k)
-
-
-def _word(read: ReadWord, left: int, top: int, view: _View, known: frozenset[str]) -> Word | None:
-    text = "".join(
-        c for c in unicodedata.normalize("NFC", read.text) if not c.isspace() and c.isprintable()
-    )
-    if not text:
-        return None
-    box = read.box
-    if not text.strip(_LEADER) and box.width > _LEADER_PX:
-        text = "." * 6  # a dot leader, of which the engine sees any number of dots
-    corners = [
-        view.upright(left + x, top + y)
-        for x in (box.left, box.right)
-        for y in (box.top, box.bottom)
-    ]
-    return Word(
-        mended(text, known),
-        Box(
-            min(x for x, _ in corners),
-            min(y for _, y in corners),
-            max(x for x, _ in corners),
-            max(y for _, y in corners),
-        ),
-        read.confidence,
-    )

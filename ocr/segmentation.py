@@ -27,8 +27,8 @@ class Segment:
     """A run of text on one line: a whole line, a column's part of it, or a table cell's.
 
     `parts` are component labels; `left, top, right, bottom` bound them in pixels; `middle` is
-    the y of the letters' middle; `letters` counts them; `number` (from 1) names the segment in
-    `Layout.owner`.
+    the y of the letters' middle, `baseline` of their feet; `letters` counts them; `number`
+    (from 1) names the segment in `Layout.owner`.
     """
 
     parts: Ints
@@ -37,6 +37,7 @@ class Segment:
     right: int
     bottom: int
     middle: float
+    baseline: float
     letters: int
     number: int
 
@@ -109,7 +110,7 @@ def segment(grey: Grey, dpi: float) -> Layout:
     core |= _take_small_letters(found, core, chains, letter_px)
     chains = _join(chains, letter_px, rules.down)
     _give_marks(found, core, chains, letter_px)
-    return _layout(found, chains, letter_px, rules, dpi)
+    return _layout(found, core, chains, letter_px, rules, dpi)
 
 
 def _components(text: Grey) -> _Components:
@@ -295,7 +296,12 @@ def _letter_above(
 
 
 def _layout(
-    found: _Components, chains: list[_Chain], letter_px: float, rules: Rules, dpi: float
+    found: _Components,
+    core: Mask,
+    chains: list[_Chain],
+    letter_px: float,
+    rules: Rules,
+    dpi: float,
 ) -> Layout:
     """Segments in reading order, with owners."""
     x, y = found.x, found.y
@@ -319,6 +325,7 @@ def _layout(
                     int(right[parts].max()),
                     int(bottom[parts].max()),
                     chain.middle,
+                    float(np.median(bottom[parts[core[parts]]])),
                     chain.letters,
                     number,
                 )

@@ -64,9 +64,10 @@ class PytesseractEngine:
                 config=self._config(dpi, mode.value),
                 timeout=self._seconds,
             )
-        for row in csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE):
-            if row["level"] == _WORD_LEVEL and row["text"].strip():
-                found[places[int(row["page_num"]) - 1]].append(_word(row))
+            rows = csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+            for row in rows:
+                if row["level"] == _WORD_LEVEL and row["text"].strip():
+                    found[places[int(row["page_num"]) - 1]].append(_word(row))
         return [Reading(tuple(words)) for words in found]
 
     def upside_down(self, page: Grey, dpi: int) -> bool | None:
