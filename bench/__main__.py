@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -49,7 +50,8 @@ def table(rows: Iterable[Measurement]) -> Table:
     """The rows as a table; costs are CPU milliseconds where no unit says otherwise."""
     shown = Table(title="sohoa bench")
     for heading in ("name", "value", "unit", "ours", "other", "runs", "spread"):
-        shown.add_column(heading, justify="left" if heading in {"name", "unit"} else "right")
+        side: Literal["left", "right"] = "left" if heading in {"name", "unit"} else "right"
+        shown.add_column(heading, justify=side, no_wrap=heading == "name")
     for row in rows:
         cells = [_cell(value) for value in row.row().values()]
         shown.add_row(*cells)
