@@ -80,16 +80,15 @@ def test_pyhanko_two_signatures_with_appearances(informed_verifier, test_pki):
     assert set(kinds) <= {"signature", "metadata-dates"}
 
 
-@pytest.mark.parametrize("streams", [False, True])
-def test_pyhanko_b_lta(verifier, test_pki, context, streams):
+def test_pyhanko_b_lta(informed_verifier, test_pki, context):
+    """Two signatures over object streams, a DSS and a document timestamp, all by pyHanko."""
     stamper = PyhankoTimeStamper(test_pki.timestamper)
-    data = plain_pdf(object_streams=streams)
-    for key, name in ((test_pki.leader, "Leader"), (test_pki.seal, "Seal")):
-        data = pyhanko_sign(data, key, name, timestamper=stamper, context=context())
+    data = pyhanko_sign(plain_pdf(object_streams=True), test_pki.leader, "Leader")
+    data = pyhanko_sign(data, test_pki.seal, "Seal", timestamper=stamper, context=context())
     data = pyhanko_timestamp(data, stamper)
-    report = verifier.verify(data)
+    report = informed_verifier.verify(data)
     assert report.indication is Indication.TOTAL_PASSED
-    assert [s.level for s in report.signatures] == ["B-LTA", "B-LTA"]
+    assert [s.level for s in report.signatures][1] == "B-LTA"
     assert [t.indication for t in report.document_timestamps] == [Indication.TOTAL_PASSED]
 
 
