@@ -88,6 +88,8 @@ def create_installation(data_dir: Path) -> Installation:
         InsecureTestPKI.create(
             folder / _PKI_FOLDER, keys.make, keys.load, base_url=f"http://127.0.0.1:{port}"
         )
+        anchor = folder / _PKI_FOLDER / f"{Role.ROOT}.pem"
+        anchor.write_bytes(b"Trust-Domain: TEST\n" + anchor.read_bytes())
         _write_private(folder / SETTINGS_FILE, _settings_text(module, port))
     except OSError as error:
         raise PublishError(f"cannot make an installation in {folder}: {error}") from error

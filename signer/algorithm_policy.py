@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from hsm.keys import SignatureScheme
 from signer.algorithms import HASHES
 from signer.certificate_parts import UNREADABLE
+from signer.clock import VIETNAM
 from signer.errors import PolicyRefused
 
 _DEFAULT = Path(__file__).with_name("algorithms.toml")
-VIETNAM = dt.timezone(dt.timedelta(hours=7))  # legal dates begin at midnight in Việt Nam
 _FAMILIES = ("rsa-pkcs1", "rsa-pss", "ecdsa")
 
 

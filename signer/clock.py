@@ -1,10 +1,13 @@
-"""The clock gate (security requirement 22): signing stops when the clock cannot be believed."""
+"""Vietnam's zone, and the clock gate (security requirement 22): no signing by a doubtful clock."""
 
 from __future__ import annotations
 
 import datetime as dt
 import time
 from collections.abc import Callable
+
+VIETNAM = dt.timezone(dt.timedelta(hours=7))
+"""The zone of signing times (NĐ 30/2020; S4) and of legal dates. It has no summer time."""
 
 
 class ClockDisagreement(Exception):

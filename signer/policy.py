@@ -15,9 +15,9 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from hsm.keys import SignatureScheme, SigningKey
-from signer.algorithm_policy import VIETNAM, AlgorithmPolicy, ForbiddenAlgorithm, public_key_of
+from signer.algorithm_policy import AlgorithmPolicy, ForbiddenAlgorithm, public_key_of
 from signer.certificate_path import NoPath, extensions_of, find_path
-from signer.clock import ClockDisagreement, ClockGate
+from signer.clock import VIETNAM, ClockDisagreement, ClockGate
 from signer.errors import CertificateRefused, TrustError
 from signer.services import RevocationSource
 

@@ -11,9 +11,10 @@ import typer
 from api.settings import Role
 from api.wiring import Desk
 from dossier.workflow import SealOrder, SealStep
+from signer.clock import VIETNAM
 from signer.errors import ProfileError
 from signer.sealing.levels import Level
-from signer.sealing.plan import VIETNAM, CopyForm
+from signer.sealing.plan import CopyForm
 
 Seals = Annotated[
     list[str] | None,

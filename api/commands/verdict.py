@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from api import output
-from signer.sealing.plan import VIETNAM
+from signer.clock import VIETNAM
 from signer.verification.report import (
     Check,
     Indication,

@@ -12,6 +12,7 @@ from api import output
 from api.commands.verdict import print_verdict
 from api.errors import InputUnusable, NotInitialised
 from api.wiring import load_settings, trust_store
+from signer.clock import VIETNAM
 from signer.trust import TrustStore
 from signer.verification.report import Indication
 from signer.verification.verify import Verifier
@@ -21,7 +22,6 @@ EXIT_CODES = {
     Indication.TOTAL_FAILED: 1,
     Indication.INDETERMINATE: 2,
 }
-_VIETNAM = dt.timezone(dt.timedelta(hours=7))
 
 
 def verify(
@@ -79,7 +79,7 @@ def read_time(said: str) -> dt.datetime:
         raise InputUnusable(
             f"--at {said!r} is not a time; write it like 2026-03-02T12:00:00+07:00"
         ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=_VIETNAM)
+    return moment if moment.tzinfo else moment.replace(tzinfo=VIETNAM)
 
 
 def read_file(source: Path) -> bytes:

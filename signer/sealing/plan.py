@@ -12,12 +12,13 @@ agency's word. All values are immutable; a plan may be resolved for many documen
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from importlib import resources
 from typing import Literal
 
+from signer.clock import VIETNAM
 from signer.errors import ProfileError
 from signer.sealing.anchor import Anchor, LineSource, find_anchor
 from signer.sealing.appearance import Face, compose
@@ -39,9 +40,6 @@ from signer.sealing.profiles import (
     default_profiles,
 )
 from signer.sealing.stamp import DocumentGeometry, ObjectSink, PageGeometry, Rect
-
-VIETNAM = timezone(timedelta(hours=7))
-"""The zone that signing times are shown in (NĐ 30/2020; S4). It has no summer time."""
 
 _LEAST_ANCHORED = 0.6  # of the box: smaller than this a signature is no longer legible
 
