@@ -13,7 +13,7 @@ from ocr.raster import Grey, Raster
 _PAPER = 245  # grey level that the paper is brought to: below 255, so that noise stays visible
 _DUST_PX = 3  # sizes in pixels of a bilevel page at 200 dpi and more
 _SPECK_PX = 6  # a full stop has 9 and more
-_LETTER_PX = 30
+_LETTER_PX = 12  # from here on a letter, or a mark that vouches for the mark above it
 _MARK_REACH_PX = 4  # how far a mark may stand from its letter
 
 

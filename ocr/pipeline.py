@@ -70,7 +70,7 @@ def digitise(
         provenance = _provenance(workers, settings, station)
         # 3 pages through the workers, in order, into the record
         tally = _Tally(sum(s.pages for s in found), on_page)
-        pages = tally.counted(_pages_in(workers, found, settings, work))
+        pages = tally.counted(pages_in(workers, found, settings, work))
         record = write_record(pages, target, meta, provenance)
     return DigitisedRecord(record, tally.total, tally.blank, tally.confidence, tuple(tally.faults))
 
@@ -89,7 +89,7 @@ def recognise_pages(
     with _workers(settings) as workers:
         found = survey_in(workers, sources, settings)
         tally = _Tally(sum(s.pages for s in found), on_page)
-        yield from tally.counted(_pages_in(workers, found, settings, work))
+        yield from tally.counted(pages_in(workers, found, settings, work))
 
 
 def survey_in(
@@ -110,10 +110,13 @@ def survey_in(
     return within(found, settings.limits)
 
 
-def _pages_in(
+def pages_in(
     workers: Workers, sources: Sequence[Source], settings: DigitiseSettings, work: Path
 ) -> Iterator[RecognisedPage]:
-    """Pages in order with a bounded number under way."""
+    """Pages in order with a bounded number under way.
+
+    Raises the first page's error at the end when no page at all could be taken in.
+    """
     under_way: deque[tuple[ScanPage, Pending[RecognisedPage | IntakeFault]]] = deque()
     first_error: IntakeError | None = None
     taken_in = False

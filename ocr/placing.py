@@ -93,7 +93,11 @@ def _clean(reading: Reading, cell: Cell) -> Iterator[tuple[str, Box, float]]:
             top, bottom = min(w.box.top for w, _ in run), max(w.box.bottom for w, _ in run)
             yield _LEADER_TEXT, Box(left, top, right, bottom), max(w.confidence for w, _ in run)
         else:
-            yield from ((text, word.box, word.confidence) for word, text in run)
+            # two dots are never written; they are what line cutting left of a leader
+            yield from (
+                ("..." if dots and len(text) == 2 else text, word.box, word.confidence)
+                for word, text in run
+            )
         end = last.right
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -22,6 +24,8 @@ from ocr.errors import EngineCrashed, EngineTimedOut, RecognitionError
 if os.name == "posix":
     import resource
 
+_BROKEN_POOLS = 3  # pools tried for one task
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -29,8 +33,9 @@ T = TypeVar("T")
 class Pending(Generic[T]):
     """A task under way."""
 
-    def __init__(self, future: pebble.ProcessFuture[T], seconds: float) -> None:
-        self._future = future
+    def __init__(self, start: Callable[[], pebble.ProcessFuture[T]], seconds: float) -> None:
+        self._start = start
+        self._future = start()
         self._seconds = seconds
 
     def result(self) -> T:
@@ -39,17 +44,26 @@ class Pending(Generic[T]):
         Raises what the task raised, `EngineCrashed` when its worker died, `EngineTimedOut`
         when it was stopped at its limit.
         """
-        try:
-            answer: T = self._future.result()
-        except pebble.ProcessExpired as error:
-            raise EngineCrashed(f"the worker process died ({_cause(error.exitcode)})") from error
-        except FutureTimeoutError as error:
-            raise EngineTimedOut(f"stopped after {self._seconds:g} s") from error
-        except CancelledError as error:
-            raise RecognitionError("the workers were stopped") from error
-        except MemoryError as error:
-            raise EngineCrashed("more memory was needed than allowed for a page") from error
-        return answer
+        for _ in range(_BROKEN_POOLS):
+            try:
+                answer: T = self._future.result()
+            except BrokenProcessPool:
+                self._future = self._start()  # a worker died between tasks: none was at fault
+            except pebble.ProcessExpired as error:
+                cause = _cause(error.exitcode)
+                raise EngineCrashed(f"the worker process died ({cause})") from error
+            except FutureTimeoutError as error:
+                raise EngineTimedOut(f"stopped after {self._seconds:g} s") from error
+            except CancelledError as error:
+                raise RecognitionError("the workers were stopped") from error
+            except MemoryError as error:
+                raise EngineCrashed("more memory was needed than allowed for a page") from error
+            else:
+                return answer
+        raise EngineCrashed(
+            "worker processes die before they start: allow them more memory, "
+            "or look into the system's log"
+        )
 
 
 class Workers:
@@ -59,17 +73,33 @@ class Workers:
         """`count` None: one a core. `seconds` and `memory_bytes` bound each task."""
         self.count = count or os.cpu_count() or 1
         self._seconds = seconds
-        self._pool = pebble.ProcessPool(
-            max_workers=self.count,
-            initializer=_start_worker,
-            initargs=(memory_bytes,),
-            context=multiprocessing.get_context("spawn"),
-        )
+        self._memory_bytes = memory_bytes
+        self._changing = threading.Lock()  # guards _pool
+        self._under_way: weakref.WeakSet[pebble.ProcessFuture[Any]] = weakref.WeakSet()
+        self._pool = self._new_pool()
 
     def submit(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Pending[T]:
         """Start a task: a module-level function with arguments that pickle."""
-        future = self._pool.schedule(task, args=args, kwargs=kwargs, timeout=self._seconds)
-        return Pending(future, self._seconds)
+
+        def start() -> pebble.ProcessFuture[T]:
+            with self._changing:
+                if not self._pool.active:
+                    # pebble gives a pool up when a worker dies while none is at work
+                    self._pool.join()
+                    self._pool = self._new_pool()
+                future = self._pool.schedule(task, args=args, kwargs=kwargs, timeout=self._seconds)
+            self._under_way.add(future)
+            return future
+
+        return Pending(start, self._seconds)
+
+    def _new_pool(self) -> pebble.ProcessPool:
+        return pebble.ProcessPool(
+            max_workers=self.count,
+            initializer=_start_worker,
+            initargs=(self._memory_bytes,),
+            context=multiprocessing.get_context("spawn"),
+        )
 
     def __enter__(self) -> Workers:
         return self
@@ -81,7 +111,10 @@ class Workers:
         trace: TracebackType | None,
     ) -> None:
         """Stop at once: what is still running is not wanted any more."""
-        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble types only part of itself
+        for future in list(self._under_way):
+            # the pool forgets them, and whoever waits would wait for ever
+            future.cancel()  # type: ignore[no-untyped-call]  # pebble types only part of itself
+        self._pool.stop()  # type: ignore[no-untyped-call]  # the same
         self._pool.join()
 
 
