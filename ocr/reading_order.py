@@ -93,6 +93,8 @@ def _by_cell(
 
 
 def _tables(rules: Rules, dpi: float) -> list[_Table]:
+    if not rules.down.any():  # most pages, and the search is not cheap
+        return []
     both = cv2.bitwise_or(rules.across, rules.down)
     both = cv2.morphologyEx(both, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     count, _, stats, _ = cv2.connectedComponentsWithStats(both, connectivity=8)
