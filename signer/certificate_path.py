@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
+from signer import der
 from signer.algorithm_policy import AlgorithmPolicy, ForbiddenAlgorithm
 from signer.certificate_parts import UNREADABLE, certificate_parts
 
@@ -34,6 +35,7 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     if not _names_chain(certificate, issuer):
         return False
     try:
+        der.parse(certificate_parts(certificate).encoded).fields(3)[2].as_octets()
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, *UNREADABLE):
         return False

@@ -197,6 +197,17 @@ class Element(NamedTuple):
             raise MalformedDER("an INTEGER is empty or not minimal")
         return int.from_bytes(content, "big", signed=True)
 
+    def as_octets(self) -> bytes:
+        """The octets of a BIT STRING that has no unused bits. Raises `MalformedDER`.
+
+        Signatures are such strings; a count of unused bits other than zero would pass unseen
+        wherever the last bits of the signature happen to be zero.
+        """
+        content = self.expect(BIT_STRING).content
+        if content[:1] != b"\0":
+            raise MalformedDER("a BIT STRING is not a whole number of octets")
+        return content[1:]
+
     def as_time(self) -> dt.datetime:
         """The moment of a GeneralizedTime in Zulu (X.690 11.7). Raises `MalformedDER`."""
         text = self.expect(GENERALIZED_TIME).content

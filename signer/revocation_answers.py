@@ -224,9 +224,7 @@ def _check_ocsp_signature(
     scheme = scheme_of(algorithm.raw)
     policy.check(scheme, responder.public_key(), at)
     digest = hashlib.new(scheme.digest_name, signed.raw).digest()
-    verify_digest(
-        responder.public_key(), scheme, signature.expect(der.BIT_STRING).content[1:], digest
-    )
+    verify_digest(responder.public_key(), scheme, signature.as_octets(), digest)
 
 
 def _check_nonce(response: ocsp.OCSPResponse, nonce: bytes | None) -> None:
@@ -253,6 +251,7 @@ def read_crl(
     """Check a DER CRL of `issuer` at `at`. Raises `UnusableEvidence`."""
     try:
         crl = x509.load_der_x509_crl(encoded)
+        der.parse(encoded).fields(3)[2].as_octets()
         window = _window(crl.last_update_utc, crl.next_update_utc, maximum_age)
         window.require(at, skew)
         policy.check_signature_of(crl, at)

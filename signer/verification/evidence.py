@@ -320,7 +320,7 @@ def _read_response(octets: bytes, in_file: bool) -> _Response:
     parts = read_exactly(basic).expect(SEQUENCE).children()
     if len(parts) not in (3, 4):
         raise DERError("an unreadable basic OCSP response")
-    certificates = parts[3].explicit(0xA0).children() if len(parts) == 4 else []
+    certificates = parts[3].explicit(0xA0).expect(SEQUENCE).children() if len(parts) == 4 else []
     fields = parts[0].expect(SEQUENCE).children()
     if fields and fields[0].tag == 0xA0:
         fields = fields[1:]

@@ -14,11 +14,18 @@ from signer.verification.certificates import (
     load,
 )
 from signer.verification.examination import Examined
-from signer.verification.pdf_objects import PDFSyntaxError, Stream, Value
+from signer.verification.pdf_objects import Dictionary, PDFSyntaxError, Ref, Stream, Value
 from signer.verification.structure import Document, View
-from signer.verification.xref import decode_stream
+from signer.verification.xref import Entry, decode_stream
 
 MAX_VALUES = 1000
+_KINDS = ("Certs", "OCSPs", "CRLs")
+_VRI_KINDS = {"Cert": "Certs", "OCSP": "OCSPs", "CRL": "CRLs"}
+_STORE_KEYS = frozenset({"Type", "VRI", *_KINDS})
+_VRI_KEYS = frozenset({"Type", "TU", "TS", *_VRI_KINDS})
+
+
+_FREE_HEAD = Entry(offset=-1, generation=65535)
 
 
 def read_security_store(document: Document) -> tuple[RevocationEvidence, list[str]]:
@@ -97,7 +104,15 @@ class StoreState:
         ]
         view = document.current
         store = view.dictionary(view.root.get("DSS"))
-        related = view.dictionary(store.get("VRI")) if store else None
+        if store is None:
+            return out
+        out += _misshapen(view, store)
+        if document.revisions[-1].entries.get(0, _FREE_HEAD) != _FREE_HEAD:
+            out.append("the last save rewrites the list of free objects")
+        highest = max(max(r.entries, default=0) for r in document.revisions)
+        if view.trailer.get("Size") != highest + 1:
+            out.append("/Size does not count the objects")
+        related = view.dictionary(store.get("VRI"))
         known = set(named)
         for item in items:
             if item.coverage:
@@ -109,6 +124,38 @@ class StoreState:
             if key not in known | {"Type"}
         ]
         return out
+
+
+def _misshapen(view: View, store: Dictionary) -> list[str]:
+    """What a store that was written once and left alone does not have (ISO 32000-2 12.8.4.3).
+
+    Unknown keys, a value listed twice, a VRI entry naming what the store does not list: a
+    changed digit of a reference shows as one of these.
+    """
+    out = [f"/DSS has an entry /{key}" for key in store if key not in _STORE_KEYS]
+    if view.resolve(store.get("Type")) not in (None, "DSS"):
+        out.append("/DSS has another /Type")
+    listed = {kind: _references(view, store.get(kind)) for kind in _KINDS}
+    out += [
+        f"/DSS /{kind} does not list values by reference, each once"
+        for kind, refs in listed.items()
+        if refs is None
+    ]
+    for name, entry in (view.dictionary(store.get("VRI")) or {}).items():
+        related = view.dictionary(entry) or Dictionary()
+        out += [f"/VRI /{name} has an entry /{key}" for key in related if key not in _VRI_KEYS]
+        for key, kind in _VRI_KINDS.items():
+            refs = _references(view, related.get(key))
+            if refs is None or not refs <= (listed[kind] or set()):
+                out.append(f"/VRI /{name} /{key} does not name values of the store, each once")
+    return out
+
+
+def _references(view: View, listed: Value) -> set[Ref] | None:
+    """The references in an array (none: an empty set); None for a double or a direct value."""
+    values = view.array(listed)
+    refs = {value for value in values if isinstance(value, Ref)}
+    return refs if len(refs) == len(values) else None
 
 
 def _vri_key(octets: bytes) -> str:

@@ -178,10 +178,18 @@ class View:
         return self._document.object_at(self, entry, number).value
 
     def resolve(self, value: Value) -> Value:
-        """Follow references until a direct value. Raises `PDFSyntaxError` on loops."""
+        """Follow references until a direct value. Raises `PDFSyntaxError`.
+
+        A reference to another generation would be null to some readers and the object to others.
+        """
         for _ in range(32):
             if not isinstance(value, Ref):
                 return value
+            entry = self.entry(value.number)
+            if not entry.is_free and value.generation != entry.generation:
+                raise PDFSyntaxError(
+                    f"{value.number} {value.generation} R names no such generation"
+                )
             value = self.get(value.number)
         raise PDFSyntaxError("a chain of references does not end")
 

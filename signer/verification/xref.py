@@ -37,7 +37,7 @@ _ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])(?: \r| \n|\r\n)")
 class Entry:
     """Where an object is: at `offset`, or at `index` of the object stream `container`.
 
-    ``offset < 0`` without a container means free.
+    ``offset < 0`` without a container means free: -1 less the next free number of a table.
     """
 
     offset: int = -1
@@ -159,7 +159,7 @@ def _read_table(data: bytes, offset: int) -> Section:
             if number in entries:
                 raise PDFSyntaxError(f"object {number} stands twice in one cross-reference table")
             in_use = entry[3] == b"n"
-            entries[number] = Entry(int(entry[1]) if in_use else -1, int(entry[2]))
+            entries[number] = Entry(int(entry[1]) if in_use else -1 - int(entry[1]), int(entry[2]))
             here = entry.end()
     trailer_word = _TRAILER.match(data, here)
     if trailer_word is None:

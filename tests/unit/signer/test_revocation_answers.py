@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 from cryptography import x509
@@ -414,3 +415,14 @@ def test_spoilt_crls_never_pass(issuer, data, position, bit):
     spoilt[position % len(spoilt)] ^= 1 << bit
     with pytest.raises(UnusableEvidence):
         check(bytes(spoilt), issuer)
+
+
+def test_no_bit_of_a_signature_s_framing_is_free(officer, issuer, responder):
+    """A count of unused bits other than zero passed wherever the signature ended in zeros."""
+    for _ in range(8):  # signatures are random: half of them end in a zero bit
+        genuine = response(officer, issuer, responder)
+        for found in re.finditer(rb"\x03[\x47-\x49]\x00\x30", genuine):
+            spoilt = bytearray(genuine)
+            spoilt[found.start() + 2] = 1
+            with pytest.raises(UnusableEvidence):
+                judge(bytes(spoilt), officer, issuer)
