@@ -30,7 +30,7 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def plain_pdf(*, object_streams: bool = False) -> bytes:
+def plain_pdf(*, object_streams: bool = False, amount: str = "1.000.000") -> bytes:
     """Two pages, a text field, XMP and an information dictionary."""
     pdf = pikepdf.new()
     font = pdf.make_indirect(
@@ -41,8 +41,8 @@ def plain_pdf(*, object_streams: bool = False) -> bytes:
     for number in (1, 2):
         page = pdf.add_blank_page(page_size=(595, 842))
         page.Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F1=font))
-        text = b"BT /F1 14 Tf 72 700 Td (Quyet dinh trang %d: so tien 1.000.000) Tj ET" % number
-        page.Contents = pdf.make_stream(text)
+        text = f"BT /F1 14 Tf 72 700 Td (Quyet dinh trang {number}: so tien {amount}) Tj ET"
+        page.Contents = pdf.make_stream(text.encode())
     field = pdf.make_indirect(
         pikepdf.Dictionary(
             Type=pikepdf.Name.Annot,
