@@ -1,5 +1,18 @@
-"""`python -m api` is the `sohoa` command."""
+"""The `sohoa` command, and `python -m api`.
 
-from api.cli import main
+Worker processes are spawned and import the main script again, so nothing heavy is imported
+before it is known that this is the command itself.
+"""
 
-main()
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    from api.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -23,10 +23,10 @@ from hsm.token import Token
 from signer.insecure_testpki.roles import MARK
 from signer.policy import PreSigningCheck
 from signer.revocation import RevocationClient
+from signer.sealing.appearance.pictures import StampImages
+from signer.sealing.appearance.plan import specimen_images
+from signer.sealing.appearance.profiles import ProfileSet, default_profiles, load_profiles
 from signer.sealing.augment import Augmenter
-from signer.sealing.pictures import StampImages
-from signer.sealing.plan import specimen_images
-from signer.sealing.profiles import ProfileSet, default_profiles, load_profiles
 from signer.sealing.seal import Sealer
 from signer.services import Timestamper
 from signer.timestamp import TSAClient

@@ -48,8 +48,8 @@ def peak_mib(scan: Path, pages: int, mode: str) -> float:
 def run_once(scan: Path, pages: int, mode: str) -> None:
     """The measured process: digitise, then tell the peak on standard output."""
     # imported here so that the comparing process stays small
-    from ocr.manifest import RecordMetadata
     from ocr.pipeline import Station, digitise
+    from ocr.record.manifest import RecordMetadata
     from ocr.settings import DigitiseSettings
 
     now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

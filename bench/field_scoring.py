@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ocr.fields import DocumentFields
+from ocr.fields.extract import DocumentFields
 from tools.samples.groundtruth import Fields
 
 HEADLINE = ("doc_number", "issued_date", "signer_name", "citizen_number")

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal, cast
 
 from bench.ocr_programs import WORKERS
-from ocr.manifest import RecordMetadata
 from ocr.page import RecognisedPage
 from ocr.pipeline import Station, digitise
+from ocr.record.manifest import RecordMetadata
 from ocr.settings import DigitiseSettings
 
 

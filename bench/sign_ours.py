@@ -11,8 +11,8 @@ from bench.raw_sign import raw_signer
 from bench.sign_stage import EC_ROLE, RSA_ROLE, Stage
 from signer.policy import PreSigningCheck
 from signer.revocation import RevocationClient
+from signer.sealing.appearance.plan import StampFacts, plan_stamp, specimen_images
 from signer.sealing.levels import Level
-from signer.sealing.plan import StampFacts, plan_stamp, specimen_images
 from signer.sealing.seal import Sealer, SealRequest
 from signer.timestamp import TSAClient
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from ocr.fields import DocumentFields, FieldCollector
+from ocr.fields.extract import DocumentFields, FieldCollector
 from ocr.page import RecognisedPage
-from ocr.textlayer import page_text
+from ocr.record.textlayer import page_text
 
 
 class PageLog:

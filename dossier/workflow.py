@@ -23,18 +23,18 @@ from cryptography.x509.oid import NameOID
 from dossier.reading import PageLog
 from hsm.keys import SigningKey
 from ocr.conformance import require_conformant
-from ocr.fields import DocumentFields
-from ocr.manifest import RecordMetadata
+from ocr.fields.extract import DocumentFields
 from ocr.page import RecognisedPage
 from ocr.pipeline import DigitisedRecord, Station, digitise
+from ocr.record.manifest import RecordMetadata
 from ocr.settings import DigitiseSettings
 from ocr.wholefile import output_error, whole_file
-from signer.sealing.anchor import lines_of
+from signer.sealing.appearance.anchor import lines_of
+from signer.sealing.appearance.pictures import StampImages
+from signer.sealing.appearance.plan import CopyForm, StampFacts, plan_stamp
+from signer.sealing.appearance.profiles import ProfileSet
 from signer.sealing.augment import Augmenter, AugmentResult
 from signer.sealing.levels import Level
-from signer.sealing.pictures import StampImages
-from signer.sealing.plan import CopyForm, StampFacts, plan_stamp
-from signer.sealing.profiles import ProfileSet
 from signer.sealing.seal import Sealer, SealRequest, SealResult
 from signer.verification.report import (
     Indication,

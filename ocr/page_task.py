@@ -6,15 +6,15 @@ import functools
 from dataclasses import replace
 from pathlib import Path
 
-from ocr.cleanup import without_seal
-from ocr.compact import encode_compact
 from ocr.errors import IntakeError, RecognitionError
-from ocr.intake import IntakeFault, ScanPage, take
-from ocr.intake_page import TakenPage
+from ocr.intake.checks import TakenPage
+from ocr.intake.survey import IntakeFault, ScanPage, take
 from ocr.page import PageFault, RecognisedPage
-from ocr.raster import Grey
-from ocr.reading import PageReader, unread
-from ocr.recognise import EngineInfo, Recogniser
+from ocr.reading.cleanup import without_seal
+from ocr.reading.page_reader import PageReader, unread
+from ocr.reading.raster import Grey
+from ocr.reading.recognise import EngineInfo, Recogniser
+from ocr.record.compact import encode_compact
 from ocr.settings import DigitiseSettings
 from ocr.wholefile import output_error
 
@@ -66,10 +66,10 @@ def engine_of(settings: DigitiseSettings) -> Recogniser:
     after the worker's initialiser has set it.
     """
     if settings.engine == "tesserocr":
-        from ocr.tesseract import TesserocrEngine
+        from ocr.reading.tesseract import TesserocrEngine
 
         return TesserocrEngine(settings.languages, settings.models)
-    from ocr.tesseract_cli import PytesseractEngine
+    from ocr.reading.tesseract_cli import PytesseractEngine
 
     return PytesseractEngine(settings.languages, settings.models, 0.9 * settings.page_seconds)
 

@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 
 from ocr.errors import EngineCrashed, EngineTimedOut, IntakeError, LimitExceeded
-from ocr.intake import IntakeFault, ScanPage, Source, files_of, look, pages_of, within
-from ocr.manifest import ModelFile, Provenance, RecordMetadata
+from ocr.intake.placeholder import placeholder
+from ocr.intake.survey import IntakeFault, ScanPage, Source, files_of, look, pages_of, within
 from ocr.page import PageFault, RecognisedPage
 from ocr.page_task import engine_info, keep_page, process_page
-from ocr.pdfa import RecordInfo, write_record
-from ocr.placeholder import placeholder
-from ocr.reading import WORKING_DPI
+from ocr.reading.page_reader import WORKING_DPI
+from ocr.record.manifest import ModelFile, Provenance, RecordMetadata
+from ocr.record.pdfa import RecordInfo, write_record
 from ocr.settings import DigitiseSettings
 from ocr.wholefile import output_error
 from ocr.workers import Pending, Workers
@@ -95,7 +95,7 @@ def recognise_pages(
 def survey_in(
     workers: Workers, sources: Sequence[Path], settings: DigitiseSettings
 ) -> tuple[Source, ...]:
-    """`ocr.intake.survey` in worker processes: hostile bytes are parsed nowhere else."""
+    """`ocr.intake.survey.survey` in worker processes: hostile bytes are parsed nowhere else."""
     paths = list(files_of(sources))
     under_way = [(p, workers.submit(look, p, settings.limits)) for p in paths]
     found = []

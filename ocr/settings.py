@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ocr.limits import ORDINARY, Limits
+from ocr.intake.limits import ORDINARY, Limits
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from hsm.keys import SigningKey
-from ocr.pdfa import write_record
+from ocr.record.pdfa import write_record
+from signer.sealing.appearance.plan import CopyForm, StampFacts, plan_stamp, specimen_images
 from signer.sealing.augment import Level
-from signer.sealing.plan import CopyForm, StampFacts, plan_stamp, specimen_images
 from signer.sealing.seal import Sealer, SealRequest
 from tests.fixtures_pki import RunningPKI
 from tests.record_pages import META, PROVENANCE, PageSpec, make_page

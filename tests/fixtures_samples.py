@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ocr.fields.pieces import enclosing
 from ocr.page import Box, ImageStream, Line, PageImage, RecognisedPage, Word
-from ocr.pieces import enclosing
 from tools.samples.groundtruth import MM_PER_INCH, ScanGeometry, TruthLine, TruthPage
 
 

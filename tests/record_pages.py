@@ -13,8 +13,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ocr.manifest import ModelFile, Provenance, RecordMetadata
 from ocr.page import Box, ImageStream, Line, PageImage, RecognisedPage, Word
+from ocr.record.manifest import ModelFile, Provenance, RecordMetadata
 
 SERIF = Path("/usr/share/fonts/truetype/liberation2/LiberationSerif-Regular.ttf")
 HANOI = dt.timezone(dt.timedelta(hours=7))

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ocr.intake import pages_of, survey, take
-from ocr.intake_page import TakenPage
-from ocr.limits import ORDINARY, Limits
+from ocr.intake.checks import TakenPage
+from ocr.intake.limits import ORDINARY, Limits
+from ocr.intake.survey import pages_of, survey, take
 
 _FONT = Path("/usr/share/fonts/truetype/croscore/Tinos-Regular.ttf")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pikepdf
 
+from signer.sealing.appearance.typeface import typeface
 from signer.sealing.stamp import PageGeometry, Rect, Stamp
-from signer.sealing.typeface import typeface
 
 A4 = PageGeometry((0.0, 0.0, 595.28, 841.89), 0)
 

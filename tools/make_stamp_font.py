@@ -1,6 +1,6 @@
 """Derive the font of visible signatures, "Sohoa Serif", from Tinos (package fonts-croscore).
 
-    python tools/make_stamp_font.py [--source Tinos-Regular.ttf] [--out signer/sealing/assets]
+    python tools/make_stamp_font.py [--source Tinos-Regular.ttf] [--out FOLDER]
 
 A visible signature has to embed its font (ISO 19005-3, 6.2.11.4). Subsetting a face for
 every document is what makes Vietnamese stamps slow, so it is done once, here: Vietnamese,
@@ -28,7 +28,7 @@ from fontTools.ttLib.scaleUpem import scale_upem
 FAMILY = "Sohoa Serif"
 POSTSCRIPT_NAME = "SohoaSerif"
 SOURCE = Path("/usr/share/fonts/truetype/croscore/Tinos-Regular.ttf")
-OUT = Path(__file__).resolve().parent.parent / "signer" / "sealing" / "assets"
+OUT = Path(__file__).resolve().parent.parent / "signer" / "sealing" / "appearance" / "assets"
 UNITS_PER_EM = 1000
 EPOCH = 3_786_912_000  # 2024-01-01 in seconds since 1904, TrueType's time: a fixed date of birth
 

@@ -1,6 +1,6 @@
 """Draw the specimen images of visible signatures: one seal and two signatures.
 
-    python tools/make_stamp_images.py [--out signer/sealing/assets]
+    python tools/make_stamp_images.py [--out FOLDER]
 
 They belong to nobody: the agency does not exist, each image says "MẪU" (specimen), and the
 strokes are made up here. Everything is drawn four times too large and scaled down, in one
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-OUT = Path(__file__).resolve().parent.parent / "signer" / "sealing" / "assets"
+OUT = Path(__file__).resolve().parent.parent / "signer" / "sealing" / "appearance" / "assets"
 FONTS = Path("/usr/share/fonts/truetype/croscore")
 RED = (206, 17, 38)
 BLUES = ((24, 60, 160), (35, 48, 138))

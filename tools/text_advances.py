@@ -1,6 +1,6 @@
-"""Write ocr/assets/times-advances.tsv: advance widths of a Times-like face.
+"""Write ocr/record/assets/times-advances.tsv: advance widths of a Times-like face.
 
-Usage: python tools/text_advances.py FONT.ttf > ocr/assets/times-advances.tsv
+Usage: python tools/text_advances.py FONT.ttf > ocr/record/assets/times-advances.tsv
 
 Only the widths are taken (thousandths of an em): the invisible text layer has glyphs of its
 own. Ranges are those that Vietnamese administrative papers can hold.

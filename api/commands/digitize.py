@@ -21,9 +21,9 @@ from api.errors import NotInitialised
 from api.settings import RecordSettings
 from api.wiring import load_settings, open_desk
 from dossier.workflow import Outcome, Outputs, digitise_dossier
-from ocr.manifest import RecordMetadata
 from ocr.page import RecognisedPage
 from ocr.pipeline import Station
+from ocr.record.manifest import RecordMetadata
 from ocr.settings import DigitiseSettings
 from signer.sealing.levels import Level
 

@@ -13,8 +13,8 @@ from api.wiring import Desk
 from dossier.workflow import SealOrder, SealStep
 from signer.clock import VIETNAM
 from signer.errors import ProfileError
+from signer.sealing.appearance.plan import CopyForm
 from signer.sealing.levels import Level
-from signer.sealing.plan import CopyForm
 
 Seals = Annotated[
     list[str] | None,

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from api import output
-from api.app import AppServices, Probe, create_app
 from api.embedded import create_installation
 from api.settings import default_data_dir
 from api.wiring import open_desk
@@ -29,6 +27,10 @@ def serve(
 
     Ví dụ / Example:  sohoa serve --data var/serve
     """
+    import uvicorn  # late: no other command needs the web
+
+    from api.app import AppServices, Probe, create_app
+
     made = create_installation(data or default_data_dir())
     with open_desk(made.settings) as desk:
         leader = desk.key("leader")

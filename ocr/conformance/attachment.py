@@ -23,9 +23,9 @@ from ocr.conformance.rules import (
 )
 from ocr.conformance.syntax import PDFString, StreamObject, Value
 from ocr.errors import ManifestError
-from ocr.manifest import canonical, pages_root
-from ocr.pdfa import MANIFEST_NAME
-from ocr.pdfwriter import Ref
+from ocr.record.manifest import canonical, pages_root
+from ocr.record.pdfa import MANIFEST_NAME
+from ocr.record.pdfwriter import Ref
 
 _RULE, _CLAUSE = "attachment", "6.8"
 _MANIFEST = "manifest"

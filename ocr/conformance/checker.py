@@ -16,7 +16,7 @@ from ocr.conformance.packet import check_information, read_packet
 from ocr.conformance.rules import Examination, entry
 from ocr.conformance.syntax import StreamObject, Value
 from ocr.errors import ConformanceError
-from ocr.pdfwriter import Ref
+from ocr.record.pdfwriter import Ref
 
 _SHOWN_FINDINGS = 5
 

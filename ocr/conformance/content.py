@@ -17,7 +17,7 @@ from ocr.conformance.syntax import (
     Value,
     Word,
 )
-from ocr.pdfwriter import Name, Ref
+from ocr.record.pdfwriter import Name, Ref
 
 _CLAUSE = "6.2.2"
 _MOST_NESTING = 28  # of q and Q, ISO 19005-3 6.1.13

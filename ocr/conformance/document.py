@@ -30,8 +30,8 @@ from ocr.conformance.rules import (
     text,
 )
 from ocr.conformance.syntax import PDFString, StreamObject, Value
-from ocr.pdfa import srgb_profile
-from ocr.pdfwriter import Ref
+from ocr.record.pdfa import srgb_profile
+from ocr.record.pdfwriter import Ref
 
 _LEAST_SIDE_PT, _MOST_SIDE_PT = 3.0, 14_400.0  # ISO 19005-3 6.1.13
 _LANGUAGE = "vi-VN"

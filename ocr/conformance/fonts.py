@@ -23,7 +23,7 @@ from ocr.conformance.rules import (
     stream_of,
 )
 from ocr.conformance.syntax import StreamObject, Value
-from ocr.pdfwriter import Name, Ref
+from ocr.record.pdfwriter import Name, Ref
 
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")  # no subset tag: then a CIDSet would be due
 _UNITS = 1000

@@ -31,7 +31,7 @@ from ocr.conformance.rules import (
     text,
 )
 from ocr.conformance.syntax import PDFString, StreamObject, Value
-from ocr.pdfwriter import Name, Ref
+from ocr.record.pdfwriter import Name, Ref
 
 _WIDGET_FLAGS = 132  # Print and Locked; none of the flags that hide (6.3.2)
 _SIGNATURES_EXIST_APPEND_ONLY = 3

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ocr.conformance.syntax import Scanner, StreamObject, SyntaxViolation, Value
-from ocr.pdfwriter import Ref
+from ocr.record.pdfwriter import Ref
 
 _HEADER = re.compile(rb"%PDF-1\.7\n%[\x80-\xff]{4,}\n")
 _TAIL = re.compile(rb"\nstartxref\n(\d{1,12})\n%%EOF\n\Z")

@@ -12,7 +12,7 @@ from defusedxml.ElementTree import fromstring
 
 from ocr.conformance.rules import Examination, Kind, entry, integer, name, string_text
 from ocr.conformance.syntax import StreamObject, Value
-from ocr.xmp import RECORD_NAMESPACE, RECORD_PREFIX, RECORD_PROPERTIES
+from ocr.record.xmp import RECORD_NAMESPACE, RECORD_PREFIX, RECORD_PROPERTIES
 
 _RULE = "xmp"
 _WRAPPER = re.compile(

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from ocr.conformance.findings import Finding
 from ocr.conformance.layout import RecordFile
 from ocr.conformance.syntax import PDFString, StreamObject, Value
-from ocr.pdfwriter import Name, Ref
+from ocr.record.pdfwriter import Name, Ref
 
 _DATE = re.compile(
     r"D:\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d[0-5]\d"

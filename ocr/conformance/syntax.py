@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ocr.pdfwriter import Name, Ref
+from ocr.record.pdfwriter import Name, Ref
 
 MOST_DEPTH = 16
 MOST_NAME_BYTES = 127  # ISO 19005-3 6.1.13

@@ -10,9 +10,9 @@ import pytest
 
 from ocr.errors import EngineMissing
 from ocr.page_task import engine_of
-from ocr.raster import Grey, turned
-from ocr.recognise import LineMode, Recogniser
-from ocr.segmentation import cut, segment
+from ocr.reading.raster import Grey, turned
+from ocr.reading.recognise import LineMode, Recogniser
+from ocr.reading.segmentation import cut, segment
 from ocr.settings import DigitiseSettings
 from tests.scans import TEXT, letters, printed
 

@@ -10,7 +10,7 @@ import pytest
 
 from bench.field_scoring import compare
 from bench.scoring import pooled, score
-from ocr.fields import FieldCollector
+from ocr.fields.extract import FieldCollector
 from ocr.pipeline import recognise_pages
 from ocr.settings import DigitiseSettings
 from tools.samples.groundtruth import read_page

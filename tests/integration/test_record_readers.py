@@ -13,9 +13,9 @@ import numpy as np
 import pypdfium2
 import pytest
 
-from ocr.compact import encode_compact
-from ocr.pdfa import PDFA_1B, write_record
-from ocr.raster import decode
+from ocr.reading.raster import decode
+from ocr.record.compact import encode_compact
+from ocr.record.pdfa import PDFA_1B, write_record
 from tests.record_pages import DECISION, META, PROVENANCE, PageSpec, draw_page, make_page, text_page
 
 BASES = ["a", "ă", "â", "e", "ê", "i", "o", "ô", "ơ", "u", "ư", "y"]

@@ -10,8 +10,8 @@ import pypdfium2
 import pytest
 
 from ocr.conformance import check_conformance
-from signer.sealing.anchor import lines_of
-from signer.sealing.plan import CopyForm, StampFacts, plan_stamp, specimen_images
+from signer.sealing.appearance.anchor import lines_of
+from signer.sealing.appearance.plan import CopyForm, StampFacts, plan_stamp, specimen_images
 from signer.sealing.seal import FieldPlan, Sealer, SealRequest, SealResult
 from tests.fixtures_pki import RunningPKI
 from tests.stamped import A4, Typed, stamped_pdf

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bench.field_scoring import FieldCount, compare, tally
 from bench.scoring import Score, normalise, pooled, reading_orders, score
-from ocr.fields import DocumentFields, Field
+from ocr.fields.extract import DocumentFields, Field
 from ocr.page import Box
 from tools.samples.groundtruth import TruthGroup, TruthLine, TruthPage, TruthWord
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocr.cleanup import without_seal
-from ocr.compact import background_without, encode_compact, ink_mask, is_bilevel
-from ocr.raster import decode
+from ocr.reading.cleanup import without_seal
+from ocr.reading.raster import decode
+from ocr.record.compact import background_without, encode_compact, ink_mask, is_bilevel
 from tests.record_pages import PageSpec, draw_page, encode
 
 DPI = (300.0, 300.0)

@@ -9,7 +9,7 @@ import pytest
 
 from ocr.conformance.layout import LayoutViolation, RecordFile
 from ocr.conformance.syntax import PDFString, Scanner, SyntaxViolation, Word
-from ocr.pdfwriter import Name, Ref
+from ocr.record.pdfwriter import Name, Ref
 from tests.pdf_surgery import bodies, sewn
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ocr.doctypes import TypeMatch, bundled_catalogue, load_catalogue
-from ocr.mending import digits, is_family_name, mend_name, mend_terms
+from ocr.fields.doctypes import TypeMatch, bundled_catalogue, load_catalogue
+from ocr.fields.mending import digits, is_family_name, mend_name, mend_terms
 
 
 def test_there_are_twenty_seven_types_and_three_forms_of_copy():

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from bench.field_scoring import compare
-from ocr.fields import FieldCollector, extract_fields
-from ocr.handwriting import blue_words
+from ocr.fields.extract import FieldCollector, extract_fields
+from ocr.fields.handwriting import blue_words
 from ocr.page import Box, ImageStream, Line, RecognisedPage, Word
 from tests.fixtures_samples import page_image, recognised
 from tools.samples.documents import decision

@@ -22,8 +22,8 @@ from ocr.errors import (
     UnreadableFile,
     UnsupportedFile,
 )
-from ocr.intake import survey
-from ocr.limits import Limits
+from ocr.intake.limits import Limits
+from ocr.intake.survey import survey
 from tests.scans import photo, png_that_claims, take_all, take_one
 
 
@@ -253,7 +253,7 @@ def test_memory_exhausted_is_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def exhausted(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("ocr.intake_image.flattened", exhausted)
+    monkeypatch.setattr("ocr.intake.image_file.flattened", exhausted)
     photo().save(tmp_path / "a.png")
     with pytest.raises(LimitExceeded, match="needs more memory than allowed"):
         take_one(tmp_path / "a.png", tmp_path)

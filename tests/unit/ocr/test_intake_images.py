@@ -11,9 +11,9 @@ import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from ocr.errors import DamagedFile
-from ocr.intake import IntakeFault, intake, pages_of, survey
+from ocr.intake.survey import IntakeFault, intake, pages_of, survey
 from ocr.page import PageImage
-from ocr.raster import decode, tiff_around_g4
+from ocr.reading.raster import decode, tiff_around_g4
 from tests.scans import photo, printed, take_all, take_one
 
 

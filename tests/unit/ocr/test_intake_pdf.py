@@ -13,8 +13,8 @@ from pikepdf import Array, Dictionary, Name
 from PIL import Image
 
 from ocr.errors import EncryptedFile
-from ocr.intake import survey
-from ocr.raster import decode, encode_g4
+from ocr.intake.survey import survey
+from ocr.reading.raster import decode, encode_g4
 from tests.scans import photo, printed, take_one
 
 WHOLE = b"q 595 0 0 842 0 0 cm /Im Do Q"

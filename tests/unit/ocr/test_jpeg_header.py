@@ -8,7 +8,7 @@ import struct
 import pytest
 from PIL import Image
 
-from ocr.jpeg import read_header
+from ocr.intake.jpeg import read_header
 from tests.scans import photo
 
 

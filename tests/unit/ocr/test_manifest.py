@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr.errors import ManifestError
-from ocr.manifest import (
+from ocr.page import PageFault
+from ocr.record.manifest import (
     PageProof,
     build_manifest,
     canonical,
@@ -21,8 +22,7 @@ from ocr.manifest import (
     pages_root,
     verify_page_proof,
 )
-from ocr.page import PageFault
-from ocr.pdfa import write_record
+from ocr.record.pdfa import write_record
 from tests.record_pages import META, PROVENANCE, PageSpec, make_page
 
 

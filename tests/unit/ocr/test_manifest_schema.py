@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from ocr.pdfa import write_record
+from ocr.record.pdfa import write_record
 from tests.record_pages import META, PROVENANCE, PageSpec, make_page
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "manifest.md"

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from ocr.cleanup import despeckled, rotated, scaled, without_seal
-from ocr.orientation import ink_balance, lines_run_down
-from ocr.quality import is_blank
-from ocr.raster import Grey, decode, store_flate, turned
-from ocr.rules import find_rules
-from ocr.skew import skew_degrees
+from ocr.reading.cleanup import despeckled, rotated, scaled, without_seal
+from ocr.reading.orientation import ink_balance, lines_run_down
+from ocr.reading.quality import is_blank
+from ocr.reading.raster import Grey, decode, store_flate, turned
+from ocr.reading.rules import find_rules
+from ocr.reading.skew import skew_degrees
 from tests.scans import TEXT, printed
 
 PAGE = np.asarray(printed([*TEXT, *TEXT, *TEXT], size_inches=(8.27, 8)))

@@ -15,12 +15,12 @@ import numpy as np
 import pikepdf
 import pytest
 
-from ocr.compact import encode_compact
 from ocr.conformance import require_conformant
 from ocr.errors import DamagedFile, OutputError
 from ocr.page import CompactImage, ImageStream
-from ocr.pdfa import PDFA_1B, page_scale, pdf_date, srgb_profile, write_record
-from ocr.raster import decode, store_g4
+from ocr.reading.raster import decode, store_g4
+from ocr.record.compact import encode_compact
+from ocr.record.pdfa import PDFA_1B, page_scale, pdf_date, srgb_profile, write_record
 from tests.record_pages import META, PROVENANCE, PageSpec, make_page
 from tests.unit.ocr.test_wholefile import small_disk
 
@@ -30,7 +30,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from tests.record_pages import META, PROVENANCE, PageSpec, make_page
-from ocr.pdfa import write_record
+from ocr.record.pdfa import write_record
 folder = Path(sys.argv[1])
 pages = [make_page(folder, PageSpec(number=n, dpi=75, skew_degrees=n)) for n in (1, 2)]
 print(write_record(pages, folder / "r.pdf", META, PROVENANCE).sha256)
@@ -206,7 +206,7 @@ from dataclasses import replace
 from pathlib import Path
 from tests.record_pages import META, PROVENANCE, PageSpec, make_page
 from ocr.conformance import require_conformant
-from ocr.pdfa import write_record
+from ocr.record.pdfa import write_record
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
 page = make_page(folder, PageSpec(dpi=75, encoding="jpeg"))
 kept = page.image.kept.path

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ocr.conformance.syntax import PDFString, Scanner
 from ocr.errors import OutputError
-from ocr.pdfwriter import Name, PDFWriter, Ref, number, serialise
+from ocr.record.pdfwriter import Name, PDFWriter, Ref, number, serialise
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_an_image_file_that_cannot_be_opened_is_a_typed_error(tmp_path):
 def test_an_image_file_that_changes_meanwhile_is_a_typed_error(tmp_path, monkeypatch):
     image = tmp_path / "x.jpg"
     image.write_bytes(b"12345678")
-    monkeypatch.setattr("ocr.pdfwriter.read_chunks", lambda source: iter([b"1234"]))
+    monkeypatch.setattr("ocr.record.pdfwriter.read_chunks", lambda source: iter([b"1234"]))
     writer = PDFWriter(io.BytesIO(), version="1.7")
     with pytest.raises(OutputError, match="changed while it was read"):
         writer.copy_stream({}, image)

@@ -24,11 +24,11 @@ from ocr.errors import (
     RecognitionError,
     UnreadableFile,
 )
-from ocr.intake import IntakeFault, ScanPage, Source, survey
-from ocr.manifest import RecordMetadata
+from ocr.intake.survey import IntakeFault, ScanPage, Source, survey
 from ocr.page import PageFault, RecognisedPage
 from ocr.page_task import engine_of, keep_page, process_page
 from ocr.pipeline import DigitisedRecord, Station, digitise, pages_in, recognise_pages, survey_in
+from ocr.record.manifest import RecordMetadata
 from ocr.settings import DigitiseSettings
 from tests.scans import TEXT, letters, photo, printed
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from ocr.cleanup import rotated, without_seal
 from ocr.page import ImageStream, PageImage, RecognisedPage, Word
-from ocr.raster import Grey, turned
-from ocr.reading import PageReader
-from ocr.tesseract import TesserocrEngine
+from ocr.reading.cleanup import rotated, without_seal
+from ocr.reading.page_reader import PageReader
+from ocr.reading.raster import Grey, turned
+from ocr.reading.tesseract import TesserocrEngine
 from tests.scans import TEXT, letters, printed
 
 pytestmark = pytest.mark.tesseract

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ocr.raster import Grey
-from ocr.segmentation import cut, segment
+from ocr.reading.raster import Grey
+from ocr.reading.segmentation import cut, segment
 from tests.scans import TEXT, printed
 
 _BOLD = "/usr/share/fonts/truetype/croscore/Tinos-Bold.ttf"

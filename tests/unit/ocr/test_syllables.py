@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ocr.page import Box
-from ocr.recognise import Reading, ReadWord
-from ocr.scribble import is_scribble
-from ocr.syllables import is_syllable, lost_stop_tone, mended, vocabulary
+from ocr.reading.recognise import Reading, ReadWord
+from ocr.reading.scribble import is_scribble
+from ocr.reading.syllables import is_syllable, lost_stop_tone, mended, vocabulary
 
 GOOD = [
     *("nguyễn", "quyền", "nghiêng", "giếng", "gìn", "quốc", "huỵch", "khuỷu", "yếu", "oản", "uỷ"),

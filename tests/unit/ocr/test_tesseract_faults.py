@@ -10,9 +10,9 @@ import pytest
 
 from ocr._run import run
 from ocr.errors import EngineCrashed, EngineMissing, EngineTimedOut, RecognitionError
-from ocr.recognise import LineMode
-from ocr.tesseract import TesserocrEngine
-from ocr.tesseract_cli import PytesseractEngine
+from ocr.reading.recognise import LineMode
+from ocr.reading.tesseract import TesserocrEngine
+from ocr.reading.tesseract_cli import PytesseractEngine
 
 LINE = np.full((40, 300), 255, np.uint8)
 

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr.page import Box, Line, Word
-from ocr.textfont import ASCENT, DESCENT, TextFont, advance, text_width
-from ocr.textlayer import PageScale, clean_text, page_text, text_operators
+from ocr.record.textfont import ASCENT, DESCENT, TextFont, advance, text_width
+from ocr.record.textlayer import PageScale, clean_text, page_text, text_operators
 from tests.record_pages import SERIF, PageSpec, make_page
 
 
@@ -93,7 +93,7 @@ def test_a_character_beyond_the_basic_plane_maps_to_a_pair():
 
 SCRIPT = """
 import hashlib
-from ocr.textfont import TextFont
+from ocr.record.textfont import TextFont
 font = TextFont()
 font.encode("Cộng hòa xã hội chủ nghĩa Việt Nam")
 print(hashlib.sha256(font.program() + font.to_unicode()).hexdigest())

@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 from signer.errors import ProfileError
-from signer.sealing.appearance import OPERATORS
-from signer.sealing.pictures import StampImages
-from signer.sealing.plan import CopyForm, StampFacts, plan_stamp, specimen_images
-from signer.sealing.profiles import ProfileSet, default_profiles
+from signer.sealing.appearance.face import OPERATORS
+from signer.sealing.appearance.pictures import StampImages
+from signer.sealing.appearance.plan import CopyForm, StampFacts, plan_stamp, specimen_images
+from signer.sealing.appearance.profiles import ProfileSet, default_profiles
 from signer.sealing.stamp import PageGeometry
 from tests.stamped import A4, PaperDocument, PikepdfSink, stamped_pdf, write
 

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from signer.errors import ProfileError
-from signer.sealing import pictures
-from signer.sealing.pictures import StampImages, ink_share, prepare_picture
-from signer.sealing.plan import specimen_images
-from signer.sealing.profiles import ImageRule, InkRule
+from signer.sealing.appearance import pictures
+from signer.sealing.appearance.pictures import StampImages, ink_share, prepare_picture
+from signer.sealing.appearance.plan import specimen_images
+from signer.sealing.appearance.profiles import ImageRule, InkRule
 from tests.stamped import PikepdfSink
 
 BLUE = InkRule(name="blue", hue_deg=225.0, tolerance_deg=35.0)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signer.errors import ProfileError
-from signer.sealing.placement import (
+from signer.sealing.appearance.placement import (
     POINTS_PER_MM,
     View,
     centred,
@@ -17,7 +17,7 @@ from signer.sealing.placement import (
     corner_rect,
     overlap_rect,
 )
-from signer.sealing.profiles import CornerPlace
+from signer.sealing.appearance.profiles import CornerPlace
 from signer.sealing.stamp import PageGeometry
 from tests.stamped import A4
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signer.errors import ProfileError
-from signer.sealing.anchor import TextLine
-from signer.sealing.placement import POINTS_PER_MM, View
-from signer.sealing.plan import CopyForm, StampFacts, plan_stamp, specimen_images
-from signer.sealing.profiles import ProfileSet, default_profiles
+from signer.sealing.appearance.anchor import TextLine
+from signer.sealing.appearance.placement import POINTS_PER_MM, View
+from signer.sealing.appearance.plan import CopyForm, StampFacts, plan_stamp, specimen_images
+from signer.sealing.appearance.profiles import ProfileSet, default_profiles
 from signer.sealing.stamp import DocumentGeometry, PageGeometry, Stamp, StampPlan
 from tests.stamped import A4, PaperDocument
 
@@ -118,7 +118,7 @@ def test_first_and_last_pages_and_stacking():
 
 
 def test_a_code_has_its_place_below_the_mark():
-    from signer.sealing.placement import corner_rect
+    from signer.sealing.appearance.placement import corner_rect
 
     mark = plan("P7").resolve(PaperDocument())
     code = corner_rect(default_profiles().slot("QR", AT.date()), A4)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from signer.errors import ProfileError
-from signer.sealing.profiles import (
+from signer.sealing.appearance.profiles import (
     AnchorPlace,
     CornerPlace,
     NoPlace,

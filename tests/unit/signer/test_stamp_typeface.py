@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signer.errors import ProfileError
-from signer.sealing.profiles import FontRule, TextRule
-from signer.sealing.typeface import set_text, typeface
+from signer.sealing.appearance.profiles import FontRule, TextRule
+from signer.sealing.appearance.typeface import set_text, typeface
 from tests.stamped import PikepdfSink
 from tools import make_stamp_font
 
-ASSETS = resources.files("signer.sealing").joinpath("assets")
+ASSETS = resources.files("signer.sealing.appearance").joinpath("assets")
 FACE = typeface("Sohoa Serif")
 VIETNAMESE = "".join(
     unicodedata.normalize("NFC", letter + tone)

@@ -1,0 +1,1 @@
+"""Field extraction (bóc tách dữ liệu): proposals with box and confidence."""

@@ -1,0 +1,1 @@
+"""The record itself: PDF/A writer, text layer, compact images, provenance manifest."""

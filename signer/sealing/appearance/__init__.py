@@ -1,0 +1,1 @@
+"""Visible signatures: dated profiles, layout, drawing, and where on the page they go."""
