@@ -34,19 +34,26 @@ _Floats = NDArray[np.float32]
 
 
 def encode_compact(
-    raster: Raster, normalised: Grey, dpi: tuple[float, float], work: Path, name: str
+    raster: Raster,
+    normalised: Grey,
+    dpi: tuple[float, float],
+    work: Path,
+    name: str,
+    *,
+    blank: bool = False,
 ) -> CompactImage:
     """Encode a page in compact form; files `name`.mask and `name`.background go to `work`.
 
     `raster` are the kept image's pixels, grey or RGB; `normalised` is the same page in the
     same orientation with even paper and faded seals (`ocr.reading.cleanup.without_seal`); `dpi` is
-    (horizontal, vertical). A bilevel page has no background. Deterministic. Raises OSError
+    (horizontal, vertical). A bilevel page has no background; on a `blank` one nothing is ink,
+    its specks stay in the background. Deterministic. Raises OSError
     when the work folder cannot be written.
     """
     mask_path = work / f"{name}.mask"
     if is_bilevel(raster):
         return CompactImage(store_g4(raster < 128, mask_path), (0.0, 0.0, 0.0), None)
-    ink = ink_mask(raster, normalised, dpi)
+    ink = np.zeros_like(normalised) if blank else ink_mask(raster, normalised, dpi)
     background = _encode_background(
         background_without(raster, ink, dpi), work / f"{name}.background"
     )

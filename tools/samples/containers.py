@@ -25,9 +25,11 @@ def write_tiff(path: Path, pages: Sequence[tuple[Float, Recipe]], dpi: int) -> N
                 bilevel = image.convert("L").point(lambda v: 255 if v > 150 else 0).convert("1")
                 bilevel.save(writer, "TIFF", compression="group4", dpi=(dpi, dpi))
             else:
-                image.save(
-                    writer, "TIFF", compression="jpeg", quality=recipe.quality, dpi=(dpi, dpi)
-                )
+                colour = "L" if image.mode == "L" else "YCbCr"
+                image.convert(colour).save(
+                    writer, "TIFF", compression="jpeg", quality=recipe.quality, dpi=(dpi, dpi),
+                    strip_size=1 << 30, tiffinfo={278: image.height},  # one strip a page
+                )  # fmt: skip
             writer.newFrame()
     path.write_bytes(out.getvalue())
 
