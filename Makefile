@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help setup demo test check lint serve bench docs lock image clean
+.PHONY: help setup demo test lint serve bench docs lock image clean proof-memory proof-one-bit
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,17 @@ bench: setup  ## all measurements: a table and bench/results.json (one by one: m
 
 docs: setup  ## regenerate what docs/ takes from the code
 	.venv/bin/typer api.cli utils docs --name sohoa --title "Lệnh sohoa / the sohoa command" --output docs/cli.md
+
+PROOF := var/proof
+
+proof-memory: setup  ## 300 pages against 30: peak memory at most 1.3 times
+	$(PY) -m bench.digitise_memory samples/dossier/thanh-phan/01-don-de-nghi.jpg
+
+proof-one-bit: setup  ## flip bits of a sealed record (STEP=1: every bit; takes hours)
+	@.venv/bin/sohoa init --data $(PROOF)/data
+	.venv/bin/sohoa digitize samples/dossier/thanh-phan/02-can-cuoc.jpg -o $(PROOF)/record.pdf \
+		--mode compact --seal P7 --seal P5:seal --copy-form SY --level B-LTA --data $(PROOF)/data
+	$(PY) -m tests.proof_one_bit $(PROOF)/record.pdf $(PROOF)/data/pki/root.pem --step $(or $(STEP),61)
 
 LOCK := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
 	--no-annotate --python-version 3.11
