@@ -41,7 +41,7 @@ def main(names: list[str]) -> int:
             f"topics: {', '.join(TOPICS)}."
         )
         return 2
-    Console().print(table(found))
+    Console(width=150).print(table(found))
     merge(RESULTS, found)
     return 0
 

@@ -181,7 +181,7 @@ def _rate(name: str, pairs: Sequence[tuple[str, Score, Score]], *, words: bool) 
 
 
 def field_rates(batches: Sequence[Batch]) -> Iterator[Measurement]:
-    """`ocr.fields.extract.NAME`: share of the printed values found exactly, in percent."""
+    """`ocr.fields.NAME`: share of the printed values found exactly, in percent."""
     counts = tally(
         [
             compare(scan.truth.fields, extract_fields([page]))
@@ -191,10 +191,10 @@ def field_rates(batches: Sequence[Batch]) -> Iterator[Measurement]:
     )
     for name, count in counts.items():
         if count.expected:
-            yield _field_row(f"ocr.fields.extract.{name}", count)
+            yield _field_row(f"ocr.fields.{name}", count)
     headline = sum((counts.get(name, FieldCount()) for name in HEADLINE), FieldCount())
     if headline.expected:
-        yield _field_row("ocr.fields.extract.headline", headline)
+        yield _field_row("ocr.fields.headline", headline)
 
 
 def _field_row(name: str, count: FieldCount) -> Measurement:
@@ -210,10 +210,10 @@ def costs(batches: Sequence[Batch]) -> Iterator[Measurement]:
     yield _ratio("ocr.peak_memory_over_ocrmypdf", sides, "peak_mib")
     yield _ratio("ocr.faithful.bytes_over_ocrmypdf", sides, "output_bytes")
     compact = [(b.compact, b.theirs) for b in batches]
-    yield _ratio("ocr.record.compact.speedup_over_ocrmypdf", compact, "wall_seconds", speedup=True)
-    yield _ratio("ocr.record.compact.bytes_over_ocrmypdf", compact, "output_bytes")
+    yield _ratio("ocr.compact.speedup_over_ocrmypdf", compact, "wall_seconds", speedup=True)
+    yield _ratio("ocr.compact.bytes_over_ocrmypdf", compact, "output_bytes")
     smallest = [(b.compact, b.theirs_o3) for b in batches if b.theirs_o3 is not None]
-    yield _ratio("ocr.record.compact.bytes_over_ocrmypdf_o3", smallest, "output_bytes")
+    yield _ratio("ocr.compact.bytes_over_ocrmypdf_o3", smallest, "output_bytes")
     lost = [float(sum(p.fault is not None for p in b.pages)) for b in batches]
     yield Measurement("ocr.pages_lost", sum(lost), "pages", sum(lost), None, len(lost), 0.0)
     pace = [60 * len(b.scans) / b.ours.wall_seconds for b in batches]
@@ -244,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
               file=sys.stderr)  # fmt: skip
         return 2
     rows = list(measurements(FULL if given.full else QUICK, given.samples))
-    Console().print(table(rows))
+    Console(width=150).print(table(rows))
     merge(RESULTS, rows)
     return 0
 

@@ -81,9 +81,7 @@ def _compacted(
         return page
     name = f"page{page.image.number:05d}"
     try:
-        compact = encode_compact(
-            taken.raster, even, page.image.dpi, work, name, blank=page.blank
-        )
+        compact = encode_compact(taken.raster, even, page.image.dpi, work, name, blank=page.blank)
     except OSError as error:
         raise output_error(work / name, error) from error
     return replace(page, compact=compact)

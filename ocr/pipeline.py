@@ -95,7 +95,7 @@ def recognise_pages(
 def survey_in(
     workers: Workers, sources: Sequence[Path], settings: DigitiseSettings
 ) -> tuple[Source, ...]:
-    """`ocr.intake.survey.survey` in worker processes: hostile bytes are parsed nowhere else."""
+    """`ocr.intake.survey` in worker processes: hostile bytes are parsed nowhere else."""
     paths = list(files_of(sources))
     under_way = [(p, workers.submit(look, p, settings.limits)) for p in paths]
     found = []

@@ -40,10 +40,10 @@ def test_rows_bear_the_names_of_the_issue_and_the_right_ratios():
     assert (rows["ocr.cer.300"].other or 0) > 1.0
     assert rows["ocr.cer.200.skew"].runs == 1
     assert rows["ocr.speedup_over_ocrmypdf"].value == 7.0
-    assert rows["ocr.record.compact.bytes_over_ocrmypdf"].value == pytest.approx(1 / 12)
-    assert rows["ocr.record.compact.bytes_over_ocrmypdf_o3"].value == pytest.approx(1 / 8)
+    assert rows["ocr.compact.bytes_over_ocrmypdf"].value == pytest.approx(1 / 12)
+    assert rows["ocr.compact.bytes_over_ocrmypdf_o3"].value == pytest.approx(1 / 8)
     assert rows["ocr.peak_memory_over_ocrmypdf"].value == 0.5
-    assert rows["ocr.fields.extract.headline"].value == 100.0
+    assert rows["ocr.fields.headline"].value == 100.0
     assert rows["ocr.pages_a_minute"].value == 30.0
     assert rows["ocr.pages_lost"].value == 0.0
 

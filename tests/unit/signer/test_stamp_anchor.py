@@ -6,8 +6,8 @@ import pypdfium2
 import pytest
 
 from signer.errors import UnsuitableDocument
-from signer.sealing.appearance.anchor import TextLine, find_anchor, lines_of
 from signer.sealing.appearance import anchor as anchor_module
+from signer.sealing.appearance.anchor import TextLine, find_anchor, lines_of
 from signer.sealing.stamp import PageGeometry
 from tests.stamped import A4, Typed, stamped_pdf
 
