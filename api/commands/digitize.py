@@ -21,11 +21,23 @@ from api.errors import NotInitialised
 from api.settings import RecordSettings
 from api.wiring import load_settings, open_desk
 from dossier.workflow import Outcome, Outputs, digitise_dossier
+from ocr.fields.extract import DocumentFields
 from ocr.page import RecognisedPage
 from ocr.pipeline import Station
 from ocr.record.manifest import RecordMetadata
 from ocr.settings import DigitiseSettings
 from signer.sealing.levels import Level
+
+_SHOWN_FIELDS = {
+    "doc_type": "Loại / type",
+    "doc_number": "Số / number",
+    "doc_symbol": "Ký hiệu / symbol",
+    "issued_date": "Ngày / date",
+    "agency": "Cơ quan / agency",
+    "abstract": "Trích yếu / abstract",
+    "signer_name": "Người ký / signer",
+    "citizen_number": "Số định danh / citizen number",
+}
 
 
 class Mode(StrEnum):
@@ -233,7 +245,7 @@ def _tell(outcome: Outcome, pages: Sequence[dict[str, Any]]) -> None:
             f"{page['turns'] * 90}°",
             f"{page['skew_degrees']:.2f}°",
             str(page["words"]),
-            f"{page['confidence']:.1f}",
+            f"{page['confidence']:.1f}" if page["words"] else "–",
             note,
         )
     output.human.print(table)
@@ -243,10 +255,7 @@ def _tell(outcome: Outcome, pages: Sequence[dict[str, Any]]) -> None:
     for path in (outcome.outputs.sidecar, outcome.outputs.fields):
         if path is not None:
             output.human.print(f"  {path}", markup=False)
-    for name in ("doc_number", "doc_symbol", "issued_date", "agency", "abstract", "signer_name"):
-        found = outcome.fields.get(name)
-        if found is not None:
-            output.human.print(f"  {name}: {found.value} ({found.confidence:.0f} %)", markup=False)
+    _tell_fields(outcome.fields)
     if outcome.digitised.faults:
         output.bilingual(
             f"{len(outcome.digitised.faults)} trang có lỗi, được giữ nguyên ảnh và đánh dấu",
@@ -255,6 +264,26 @@ def _tell(outcome: Outcome, pages: Sequence[dict[str, Any]]) -> None:
         )
     if outcome.report is not None:
         print_verdict(outcome.report)
+
+
+def _tell_fields(fields: DocumentFields) -> None:
+    """The main proposals of each paper, with how sure the reading is."""
+    table = Table(title="Đề xuất, chờ xác nhận / proposals to be confirmed", title_justify="left")
+    for heading in ("Trang", "Trường / field", "Giá trị / value", "%"):
+        table.add_column(heading, justify="right" if heading in {"Trang", "%"} else "left")
+    for found in sorted(fields.fields, key=lambda f: f.page):
+        if found.name in _SHOWN_FIELDS:
+            table.add_row(
+                str(found.page),
+                _SHOWN_FIELDS[found.name],
+                escape(found.value),
+                f"{found.confidence:.0f}",
+            )
+    for unread in fields.unread:
+        label = _SHOWN_FIELDS.get(unread.name, unread.name)
+        table.add_row(str(unread.page), label, "[yellow]viết tay, hãy nhập / type it[/yellow]", "")
+    if table.row_count:
+        output.human.print(table)
 
 
 def _as_json(outcome: Outcome, pages: Sequence[dict[str, Any]]) -> dict[str, Any]:
