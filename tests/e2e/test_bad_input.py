@@ -7,6 +7,8 @@ import os
 import shutil
 import socket
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -222,3 +224,37 @@ def test_errors_are_json_for_machines(tmp_path: Path, out: Path) -> None:
     error = json.loads(done.out)["error"]
     assert error["kind"] == "UnreadableFile"
     assert error["exit_code"] == done.code == 4
+
+
+EXPIRED = """
+import datetime as dt, sys
+from pathlib import Path
+from api.wiring import load_settings, open_token
+from hsm.keys import SignatureScheme
+from signer.insecure_testpki import InsecureTestPKI, Role, TokenKeys
+from signer.insecure_testpki.roles import PROFILES
+
+settings = load_settings(Path(sys.argv[1]))
+keys = TokenKeys(open_token(settings))
+pki = InsecureTestPKI(settings.embedded.folder, keys.load)
+profile = PROFILES[Role.OFFICER].but(
+    scheme=SignatureScheme.ECDSA_SHA256,
+    starts_after=-dt.timedelta(days=9), lifetime=dt.timedelta(days=8),
+)
+pki.issue(profile, keys.make("expired-officer", profile.scheme))
+"""
+
+
+def test_an_expired_certificate(own_installation: Path, out: Path, scan: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-c", EXPIRED, str(own_installation)], check=True, cwd=Path.cwd()
+    )
+    options = {"SOHOA_KEYS__OFFICER": "expired-officer"}
+    done = digitize(scan, out, "--seal", "P7", "--data", own_installation, **options)
+    refused(done, out, 6, "Chứng thư", "hết hạn")
+
+
+def test_a_certificate_near_its_end(sohoa: Sohoa, out: Path, scan: Path) -> None:
+    options = {"SOHOA_TRUST__NEAR_EXPIRY_DAYS": "5000"}
+    done = sohoa("digitize", scan, "-o", out / "record.pdf", "--seal", "P7", **options)
+    refused(done, out, 6, "Chứng thư")
