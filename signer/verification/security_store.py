@@ -112,6 +112,8 @@ class StoreState:
         highest = max(max(r.entries, default=0) for r in document.revisions)
         if view.trailer.get("Size") != highest + 1:
             out.append("/Size does not count the objects")
+        if len(view.array(view.trailer.get("ID"))) not in (0, 2):
+            out.append("/ID is not a pair")
         related = view.dictionary(store.get("VRI"))
         known = set(named)
         for item in items:
