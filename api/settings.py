@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from api.errors import NotInitialised, SettingsError
 
 SETTINGS_FILE = "sohoa.toml"
-Role = Literal["officer", "leader", "seal", "tsa"]
+Role = Literal["officer", "leader", "seal", "tsa", "audit"]
 
 
 class _Section(BaseModel):
@@ -44,6 +44,8 @@ class KeySettings(_Section):
     leader: str = "leader"
     seal: str = "seal"
     tsa: str = "tsa"
+    audit: str = "audit"
+    """Seals the heads of the audit chains; signs no document."""
 
 
 class TrustSettings(_Section):
@@ -76,6 +78,112 @@ class RecordSettings(_Section):
     """Appearance images by role (officer, leader, seal): PNG with alpha."""
 
 
+class DatabaseSettings(_Section):
+    """Where the service keeps its rows."""
+
+    url: str = ""
+    """``postgresql://…``; empty: SQLite in the data folder. A password belongs in ~/.pgpass."""
+
+
+class BlobSettings(_Section):
+    """Where the service keeps its bytes."""
+
+    url: str = ""
+    """``s3://bucket/prefix``; empty: a folder in the data folder."""
+    endpoint: str | None = None
+    """Address of the S3 server; None: the provider's own."""
+    region: str = "us-east-1"
+    credentials_file: Path | None = None
+    """TOML with ``access_key_id`` and ``secret_access_key``, readable by its owner only."""
+
+
+class AgentSettings(_Section):
+    """The key agent: where it listens, what it may do, how others reach it."""
+
+    address: str = "unix:agent.sock"
+    """``unix:PATH`` (relative: in the data folder) or ``https://host:port``."""
+    policy: Path = Path("key-policy.toml")
+    """Who may use which key, for what, how often, until when."""
+    database: Path = Path("agent/keys.db")
+    """The agent's own audit chain (SQLite), never shared with another machine."""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    """The agent accepts client certificates of this CA alone."""
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    server_ca: Path | None = None
+    timeout_s: float = Field(default=20.0, gt=0, le=180)
+
+
+class WebSettings(_Section):
+    """The HTTP door."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65535)
+    public_url: str = ""
+    """The address that clients use; empty: http://host:port."""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    """With it, clients may authenticate by certificate (mutual TLS)."""
+    max_body_bytes: int = Field(default=200 * 1024 * 1024, ge=1024)
+    max_waiting: int = Field(default=64, ge=1)
+    """Requests served at once; the others are refused with 503 and Retry-After."""
+    max_backlog: int = Field(default=5000, ge=1)
+    """Signatures accepted but not published; above it new ones are refused with 503."""
+
+
+class WorkerSettings(_Section):
+    """The workers of one machine."""
+
+    threads: int = Field(default=4, ge=1, le=64)
+    lease_s: float = Field(default=5.0, ge=1, le=600)
+    """A job whose worker has not been heard of for so long is taken by another one."""
+    seal_processes: int = Field(default=1, ge=0, le=64)
+    ocr_processes: int = Field(default=1, ge=0, le=64)
+
+
+class OIDCIssuer(_Section):
+    """One identity provider whose bearer tokens are accepted."""
+
+    issuer: str
+    audience: str
+    jwks_url: str
+    ca: Path | None = None
+    private_network: bool = False
+    """True lets `jwks_url` name a private address."""
+
+
+class IdentitySettings(_Section):
+    """Who may ask."""
+
+    oidc: tuple[OIDCIssuer, ...] = ()
+    signed_request_window_s: int = Field(default=300, ge=10, le=3600)
+
+
+class AuditSettings(_Section):
+    """When the head of an audit chain is sealed."""
+
+    every_entries: int = Field(default=500, ge=1)
+    every_s: float = Field(default=60.0, ge=0.1)
+
+
+class TelemetrySettings(_Section):
+    """Logs, metrics and traces."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    otlp_endpoint: str | None = None
+    """OTLP over HTTP for traces; None: no traces."""
+
+
+class WebhookSettings(_Section):
+    """Where webhooks may go."""
+
+    private_networks: bool = False
+    """True lets webhooks reach private and loopback addresses: for tests and closed networks."""
+
+
 class Settings(_Section):
     """All settings of one installation."""
 
@@ -86,6 +194,28 @@ class Settings(_Section):
     trust: TrustSettings = TrustSettings()
     embedded: EmbeddedSettings | None = None
     record: RecordSettings = RecordSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    blobs: BlobSettings = BlobSettings()
+    agent: AgentSettings = AgentSettings()
+    web: WebSettings = WebSettings()
+    worker: WorkerSettings = WorkerSettings()
+    identity: IdentitySettings = IdentitySettings()
+    audit: AuditSettings = AuditSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    webhooks: WebhookSettings = WebhookSettings()
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL, with the default filled in."""
+        return self.database.url or f"sqlite:///{self.data_dir / 'house.db'}"
+
+    @property
+    def agent_address(self) -> str:
+        """The agent's address, a socket path made absolute."""
+        address = self.agent.address
+        if address.startswith("unix:"):
+            return f"unix:{self.data_dir / address.removeprefix('unix:')}"
+        return address
 
     def key_label(self, role: Role) -> str:
         """The CKA_LABEL of the key that `role` signs with."""

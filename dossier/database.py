@@ -1,0 +1,164 @@
+"""The database: SQLite in WAL by default, PostgreSQL by URL; one engine, safe for threads.
+
+    with database.begin() as connection:     # one transaction, durable when the block ends
+    with database.read() as connection:      # a snapshot, changes nothing
+    database.together(work)                  # a small write, committed with its neighbours'
+
+On SQLite every writing transaction begins with BEGIN IMMEDIATE: pysqlite begins none before a
+SELECT, and two callers that read, then write, would lose an update (measured: 200 increments
+ended at 37; with it, 200 of 200).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from dossier.errors import StoreError
+
+T = TypeVar("T")
+_BUSY_MS = 30_000
+_GROUP = 64  # small writes in one commit, at most
+_WRITES = "sohoa_writes"  # execution option: this connection is going to write
+
+
+class Database:
+    """A database of the service. Make one a process; close it with `close`."""
+
+    def __init__(self, url: str, *, pool_size: int = 16) -> None:
+        """`url` as SQLAlchemy takes it: ``sqlite:////path/house.db`` or ``postgresql://…``."""
+        parsed = sa.make_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 16}
+        if self.is_sqlite:
+            options["connect_args"] = {"timeout": _BUSY_MS / 1000, "check_same_thread": False}
+        else:
+            options["pool_pre_ping"] = True
+        self.engine = sa.create_engine(parsed, **options)
+        if self.is_sqlite:
+            sa.event.listen(self.engine, "connect", _prepare_sqlite)
+            sa.event.listen(self.engine, "begin", _begin_sqlite)
+        self._writer = self.engine.execution_options(**{_WRITES: True})
+        self._group = _GroupCommit(self)
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """One writing transaction: committed when the block ends, undone when it raises.
+
+        Raises `StoreError` for what the database reports, except `sa.exc.IntegrityError`,
+        which the caller's rules give a meaning.
+        """
+        with _translated(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection for reading; on SQLite it waits for no writer. Raises `StoreError`."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    def together(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run a small write in one commit with those that other threads hand in meanwhile.
+
+        Returns after the commit, so what `work` returned is durable. `work` may run twice (its
+        neighbours' failure undoes the first run), so it touches nothing but the connection. It
+        raises what `work` raises; then only this work is undone.
+        """
+        return self._group.run(work)
+
+    def now(self, connection: sa.Connection) -> datetime:
+        """The database's clock, which all machines share. UTC."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        found: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+        return found.astimezone(UTC)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise StoreError(
+            "Cơ sở dữ liệu không trả lời; không mất gì, hãy thử lại. / The database does not "
+            f"answer; nothing is lost, try again ({type(error.orig).__name__})."
+        ) from error
+    except SQLAlchemyError as error:
+        raise StoreError(
+            f"Lỗi cơ sở dữ liệu. / Database error ({type(error).__name__})."
+        ) from error
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ANN401 - sqlite3's own
+    del record
+    connection.isolation_level = None  # transactions are begun by us, below
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # a commit is on the disk before it is answered
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+class _GroupCommit:
+    """Whoever finds no commit under way commits for all that came in meanwhile."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()  # guards _waiting
+        self._turn = threading.Lock()  # held by the thread that commits
+        self._waiting: list[tuple[Callable[[sa.Connection], Any], Future[Any]]] = []
+
+    def run(self, work: Callable[[sa.Connection], T]) -> T:
+        mine: Future[T] = Future()
+        with self._lock:
+            self._waiting.append((work, mine))
+        with self._turn:
+            if not mine.done():  # nobody took it along: lead the next commit
+                self._commit()
+                while not mine.done():
+                    self._commit()
+        return mine.result()
+
+    def _commit(self) -> None:
+        with self._lock:
+            group, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
+        results: list[Any] = []
+        try:
+            with self._database.begin() as connection:
+                results = [work(connection) for work, _ in group]
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever handed the work in
+            if len(group) == 1:
+                group[0][1].set_exception(error)
+                return
+            for work, done in group:  # find the one that fails; the others are not its victims
+                try:
+                    with self._database.begin() as connection:
+                        result = work(connection)
+                except BaseException as own:  # noqa: BLE001
+                    done.set_exception(own)
+                else:
+                    done.set_result(result)
+            return
+        for (_, done), result in zip(group, results, strict=True):
+            done.set_result(result)

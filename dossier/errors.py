@@ -1,0 +1,94 @@
+"""Errors of the `dossier` package.
+
+DossierError
+├── InvalidOrder           the request contradicts itself or the rules of its form
+├── NotFound               no such thing, or it is another agency's (the two look the same)
+├── AccessRefused          the caller may not do this; audited
+├── StateConflict          the thing is not in a state that allows this step
+│   ├── VersionConflict    somebody changed it since it was read (If-Match)
+│   └── NumberTaken        the decision number is issued already and not superseded
+├── IdempotencyConflict    the key was used for another request
+├── QuotaExceeded          the caller's or the agency's allowance is used up
+├── Overloaded             too much is waiting; come back in `retry_after_s`
+├── StoreError             the database or the blob store does not answer, retry later
+│   └── BlobDamaged        bytes do not have the digest that names them
+├── AuditUnavailable       the audit log cannot be written, so nothing may be signed
+├── ChainBroken            an audit export or log was altered; `.findings` has each place
+└── BackupError            a backup cannot be made, read or restored
+
+A message tells its reader what to do next, Vietnamese first. `api.problems` alone knows HTTP.
+"""
+
+from __future__ import annotations
+
+
+class DossierError(Exception):
+    """Root of all errors that leave `dossier`."""
+
+
+class InvalidOrder(DossierError):
+    """The request contradicts itself, or lacks what its form needs. `field` names the entry."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotFound(DossierError):
+    """There is no such thing for this caller; also what is another agency's."""
+
+
+class AccessRefused(DossierError):
+    """The caller has no right to this; the refusal is audited."""
+
+
+class StateConflict(DossierError):
+    """The step does not fit the present state; the message names the state and the way on."""
+
+
+class VersionConflict(StateConflict):
+    """The thing was changed since the caller read it (HTTP: If-Match)."""
+
+
+class NumberTaken(StateConflict):
+    """The number was issued already; a superseding decision has to name what it replaces."""
+
+
+class IdempotencyConflict(DossierError):
+    """The same Idempotency-Key came with another request."""
+
+
+class QuotaExceeded(DossierError):
+    """An allowance is used up: bytes stored, open batches, documents in a list."""
+
+
+class Overloaded(DossierError):
+    """More is waiting than will be served soon; nothing was accepted."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StoreError(DossierError):
+    """Database or blob store failed; nothing was lost, the step can be repeated."""
+
+
+class BlobDamaged(StoreError):
+    """Stored or received bytes do not have the SHA-256 that names them."""
+
+
+class AuditUnavailable(DossierError):
+    """The audit log cannot be written. Signing stops; verification goes on (security.md 16)."""
+
+
+class ChainBroken(DossierError):
+    """An audit log or export does not hang together. `findings` lists every place."""
+
+    def __init__(self, message: str, *, findings: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.findings = findings
+
+
+class BackupError(DossierError):
+    """A backup could not be made, read, or proved whole."""
