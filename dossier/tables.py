@@ -313,9 +313,12 @@ webhooks = sa.Table(
     sa.Column("agency_id", sa.ForeignKey("agencies.id"), nullable=False, index=True),
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("secret", sa.Text, nullable=False),  # whsec_…; signs, so it cannot be hashed
+    sa.Column("old_secret", sa.Text),  # signs as well until old_secret_until (rotation)
+    sa.Column("old_secret_until", Instant),
     sa.Column("events", sa.JSON, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("disabled_at", Instant),
+    sa.Column("disabled_why", sa.String(8)),  # admin | gone (the endpoint answered 410)
     _version(),
 )
 
