@@ -8,4 +8,5 @@ pytest_plugins = [
     "tests.fixtures_http",
     "tests.fixtures_record",
     "tests.fixtures_signed",
+    "tests.fixtures_databases",
 ]
