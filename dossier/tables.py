@@ -362,6 +362,23 @@ audit_heads = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
 )
 
+key_intents = sa.Table(
+    "key_intents",  # the key agent's: intents whose outcome is not in the chain yet
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),  # in chain "keys"
+    sa.Column("credential", sa.String(64), nullable=False),
+    sa.Column("subject", ID, nullable=False),
+    sa.Column("agency_id", sa.String(32)),
+)
+
+key_uses = sa.Table(
+    "key_uses",  # the key agent's: intents a key and day, counted in the intents' transaction
+    metadata,
+    sa.Column("credential", sa.String(64), primary_key=True),
+    sa.Column("day", sa.String(10), primary_key=True),  # as 2026-01-31, Vietnam's calendar
+    sa.Column("uses", sa.Integer, nullable=False),
+)
+
 settings = sa.Table(
     "house_settings",  # small facts of this installation: schema epoch, bootstrap done
     metadata,

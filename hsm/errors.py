@@ -27,7 +27,14 @@ class ModuleError(HSMError):
 
 
 class TokenUnavailable(HSMError):
-    """The token is absent, was removed, or does not answer; the caller may try again later."""
+    """The token is absent, was removed, or does not answer; the caller may try again later.
+
+    `retry_after_s` says when a next try is worth its while (HTTP: Retry-After).
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class PinError(HSMError):

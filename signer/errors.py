@@ -4,6 +4,7 @@ SignerError
 ├── UnsuitableDocument     the PDF cannot be signed: broken, encrypted, locked by DocMDP
 ├── CertificateRefused     a pre-signing check failed (S9); nothing was signed
 ├── PolicyRefused          an algorithm, key size or profile that policy does not allow
+├── KeyUseRefused          the key agent's policy does not let this caller use the key so
 ├── ProfileError           an unknown or malformed appearance profile
 ├── TimestampError         the TSA failed or answered with something unusable
 ├── RevocationError        no usable OCSP response or CRL where one is required
@@ -30,6 +31,10 @@ class CertificateRefused(SignerError):
 
 class PolicyRefused(SignerError):
     """An algorithm, a key size or a level that the policy does not allow."""
+
+
+class KeyUseRefused(SignerError):
+    """The policy of the key agent (or an outside provider) refuses this use of the key."""
 
 
 class ProfileError(SignerError):
