@@ -1,0 +1,211 @@
+"""A whole `sohoa serve` under test: started, asked over HTTP, killed without warning, stopped.
+
+Everything is asked with `http.client` alone, so that a mistake of our own client hides nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+ROOT = Path(__file__).parent.parent
+_KEY = re.compile(r"\bsohoa_[a-z0-9]+_[A-Za-z0-9_-]+")
+_START_S = 60.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@dataclass
+class RunningService:
+    """One installation in `data` and the processes that serve it.
+
+    `environ` holds settings (``SOHOA_DATABASE__URL`` and the like). `secret` is the bootstrap
+    secret, read from what the first start printed.
+    """
+
+    data: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    command: tuple[str, ...] = ("serve",)
+    secret: str = ""
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        return self.data.with_name(self.data.name + ".log")
+
+    def start(self, *, ready: bool = True) -> Self:
+        """Start and wait until it says that it is ready."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "api", *self.command),
+                    *("--data", str(self.data), "--port", str(self.port)),
+                ],
+                env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **self.environ},
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if ready:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds: float = _START_S) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert self.process is None or self.process.poll() is None, self.told()[-4000:]
+            try:
+                if self.ask("GET", "/readyz", timeout=5, authorised=False).status == 200:
+                    break
+            except OSError:
+                pass
+            time.sleep(0.05)
+        else:
+            raise AssertionError(f"not ready after {seconds} s: {self.told()[-4000:]}")
+        if not self.secret:
+            found = _KEY.search(self.told())
+            assert found, f"no bootstrap secret was printed: {self.told()[-2000:]}"
+            self.secret = found[0]
+
+    def told(self) -> str:
+        """All that its processes have printed."""
+        return self.log.read_text("utf-8", errors="replace") if self.log.exists() else ""
+
+    def pids(self) -> list[int]:
+        """Every process of the session that `start` opened, the supervisor first."""
+        assert self.process is not None
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    after_name = (entry / "stat").read_text().rpartition(")")[2].split()
+                except OSError:
+                    continue
+                if int(after_name[3]) == self.process.pid and after_name[0] != "Z":
+                    found.append(int(entry.name))
+        return sorted(found)
+
+    def kill(self) -> int:
+        """kill -9 for every process at once; how many there were."""
+        assert self.process is not None
+        pids = self.pids()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        deadline = time.monotonic() + 5
+        while self.pids() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return len(pids)
+
+    def stop(self, seconds: float = 40.0) -> int:
+        """SIGTERM; its exit code. Whatever does not drain in time is an error."""
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"not drained in {seconds} s: {self.told()[-4000:]}") from None
+        finally:
+            if self.pids():
+                self.kill()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | dict[str, Any] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        authorised: bool | str = True,
+        timeout: float = 60.0,
+    ) -> Answer:
+        """One request; a dict becomes a JSON body. Raises `OSError` when nobody answers."""
+        sent = dict(headers or {})
+        if authorised:
+            secret = authorised if isinstance(authorised, str) else self.secret
+            sent.setdefault("Authorization", f"Bearer {secret}")
+        if isinstance(body, dict):
+            body = json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        target = f"{path}?{urlencode(query)}" if query else path
+        connection = _connection(self.port, timeout)
+        try:
+            connection.request(method, target, body, sent)
+            answer = connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            _drop(self.port)
+            raise OSError(f"{method} {path}: {error!r}") from error
+        if answer.will_close:
+            _drop(self.port)
+        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, content)
+
+
+_kept = threading.local()
+
+
+def _connection(port: int, timeout: float) -> http.client.HTTPConnection:
+    """This thread's connection to `port`, kept alive."""
+    connections: dict[int, http.client.HTTPConnection] = _kept.__dict__.setdefault("of", {})
+    connection = connections.get(port)
+    if connection is None:
+        connection = connections[port] = http.client.HTTPConnection("127.0.0.1", port, timeout)
+    connection.timeout = timeout
+    if connection.sock is not None:
+        connection.sock.settimeout(timeout)
+    return connection
+
+
+def _drop(port: int) -> None:
+    connection = _kept.__dict__.setdefault("of", {}).pop(port, None)
+    if connection is not None:
+        connection.close()
