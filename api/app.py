@@ -1,108 +1,79 @@
-"""The HTTP application: health, readiness and verification of an uploaded PDF.
+"""The HTTP application: routes, the door around them, problem documents.
 
-Everything below is synchronous and runs in worker threads; this module validates and streams.
+Everything below the routes is synchronous and runs in threads; `api` validates, authenticates,
+streams and enqueues. A new resource is a file of `api/routes/` with a `router`, and a line here.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 
-from api import problems
-from signer.verification.verify import Verifier
+from api import problem_documents
+from api.admission import Admission
+from api.door import Door, language_of, request_id_of
+from api.problem_documents import Answer, FieldError
+from api.problems import Report
+from api.routes import health, verifications
 
-MAX_UPLOAD_BYTES = 50 * 1024 * 1024
-Probe = Callable[[], None]
-"""Returns when a collaborator works, raises when it does not."""
+if TYPE_CHECKING:
+    from starlette.types import Scope
 
+    from api.house import House
 
-@dataclass(frozen=True, slots=True)
-class AppServices:
-    """What the routes work with. `probes` are the named parts of readiness."""
-
-    verifier: Verifier
-    probes: dict[str, Probe]
+_ROUTERS = (verifications.router, health.router)
 
 
-def _services(request: Request) -> AppServices:
-    return cast("AppServices", request.app.state.services)
-
-
-Services = Annotated[AppServices, Depends(_services)]
-
-
-def create_app(services: AppServices) -> FastAPI:
-    """Build the application over `services`; nothing happens at import."""
-
+def create_app(house: House) -> FastAPI:
+    """Build the application over `house`; nothing happens at import."""
     app = FastAPI(title="Sohoa", version="1", docs_url=None, redoc_url=None)
-    app.state.services = services
-    app.middleware("http")(_opaque_errors)
-    app.get("/healthz")(healthz)
-    app.get("/readyz")(readyz)
-    app.post("/v1/verifications")(verifications)
+    app.state.house = house
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(HTTPException, _refused_by_framework)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(
+        Door, admission=Admission(house.settings.web.max_waiting), refused=_nothing_yet
+    )
     return app
 
 
-async def _opaque_errors(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    """Turn every error into a problem document (RFC 9457); unknown ones stay opaque."""
-    try:
-        return await call_next(request)
-    except Exception as error:  # noqa: BLE001 - the door: nothing may leave as a trace
-        return _problem(problems.report(error))
+async def _nothing_yet(scope: Scope, error: BaseException, told: Report) -> None:
+    del scope, error, told
 
 
-async def healthz() -> dict[str, str]:
-    """The process answers."""
-    return {"status": "ok"}
+async def _refused_by_framework(request: Request, error: Exception) -> Response:
+    """No such address, no such method, a body that is no form."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    return _response(
+        problem_documents.answer_status(
+            error.status_code,
+            language=language_of(request.scope),
+            request_id=request_id_of(request.scope),
+            headers=error.headers,
+        )
+    )
 
 
-async def readyz(services: Services) -> JSONResponse:
-    """Each collaborator by name; 503 when one does not work."""
-    states: dict[str, str] = {}
-    for name, probe in services.probes.items():
-        try:
-            await run_in_threadpool(probe)
-            states[name] = "ok"
-        except Exception as error:  # noqa: BLE001 - whatever a probe raises means: not ready
-            states[name] = problems.report(error).problem.headline_en
-    ready = all(state == "ok" for state in states.values())
-    return JSONResponse({"ready": ready, "parts": states}, 200 if ready else 503)
+async def _invalid(request: Request, error: Exception) -> Response:
+    """What the declared form of a request refuses, entry by entry."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
+    entries = [
+        FieldError(".".join(str(part) for part in entry["loc"]), str(entry["msg"]))
+        for entry in error.errors()[:20]
+    ]
+    return _response(
+        problem_documents.answer_report(
+            problem_documents.INVALID,
+            language=language_of(request.scope),
+            request_id=request_id_of(request.scope),
+            errors=entries,
+        )
+    )
 
 
-async def verifications(request: Request, services: Services) -> JSONResponse:
-    """Verify the PDF in the body (at most 50 MiB); nothing is stored."""
-    with tempfile.TemporaryDirectory(prefix="sohoa-verify-") as folder:
-        path = Path(folder) / "upload.pdf"
-        size = 0
-        with path.open("wb") as stream:
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > MAX_UPLOAD_BYTES:
-                    return JSONResponse(
-                        _body("Content too large", 413, f"at most {MAX_UPLOAD_BYTES} bytes"),
-                        413,
-                        media_type="application/problem+json",
-                    )
-                stream.write(chunk)
-        report = await run_in_threadpool(services.verifier.verify, path)
-    return JSONResponse(report.to_json())
-
-
-def _problem(report: problems.Report) -> JSONResponse:
-    detail = report.message if report.error_id is None else f"id {report.error_id}"
-    body = _body(report.problem.headline_en, report.problem.status, detail)
-    body["title_vi"] = report.problem.headline_vi
-    return JSONResponse(body, report.problem.status, media_type="application/problem+json")
-
-
-def _body(title: str, status: int, detail: str) -> dict[str, Any]:
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
+def _response(document: Answer) -> Response:
+    return Response(document.body, document.status, headers=document.headers)

@@ -1,5 +1,8 @@
 """The only table from error class to what a user sees: headline, exit code, HTTP status.
 
+`api.problem_documents` makes RFC 9457 documents of it; the command line prints it. A new error
+class gets a row here; its `code` follows from its name (NumberTaken: ``number-taken``).
+
 Exit codes of the command line: 0 done (verify: TOTAL-PASSED), 1 TOTAL-FAILED,
 2 INDETERMINATE or wrong usage, 3 an error of the program itself, 4 an input cannot be used,
 5 token, PIN or key, 6 refused by a rule, 7 an outside service failed, 8 output cannot be
@@ -9,10 +12,13 @@ written, 9 settings.
 from __future__ import annotations
 
 import errno
+import math
+import re
 import uuid
 from dataclasses import dataclass
 
 from api import errors as api_errors
+from dossier import errors as dossier_errors
 from hsm import errors as hsm_errors
 from ocr import errors as ocr_errors
 from signer import errors as signer_errors
@@ -36,6 +42,9 @@ class Report:
     kind: str
     message: str
     error_id: str | None = None
+    code: str = "unexpected"
+    """The row's name in documents: never that of a class which has no row of its own."""
+    retry_after_s: int | None = None
 
     def to_json(self) -> dict[str, object]:
         """The error as the command line prints it with ``--json``."""
@@ -50,7 +59,8 @@ class Report:
         return {"error": body}
 
 
-_UNKNOWN = Problem("Lỗi của chương trình", "An error of the program itself", 3, 500)
+_RETRY_AFTER_S = 5  # where the error itself does not say
+UNKNOWN = Problem("Lỗi của chương trình", "An error of the program itself", 3, 500)
 
 # most derived class first wins: the table is searched along the class's own __mro__
 PROBLEMS: dict[type[BaseException], Problem] = {
@@ -65,6 +75,49 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     ),
     api_errors.InputUnusable: Problem("Tệp đầu vào không dùng được", "Unusable input", 4, 422),
     api_errors.PublishError: Problem("Không ghi được kết quả", "Output not written", 8, 507),
+    api_errors.MalformedRequest: Problem("Yêu cầu sai khuôn dạng", "Malformed request", 4, 400),
+    api_errors.UnsupportedMediaType: Problem(
+        "Loại nội dung không nhận", "Media type not accepted", 4, 415
+    ),
+    api_errors.BodyTooLarge: Problem("Nội dung quá lớn", "Content too large", 4, 413),
+    api_errors.PreconditionRequired: Problem(
+        "Thiếu điều kiện If-Match", "If-Match is required", 4, 428
+    ),
+    api_errors.RangeNotSatisfiable: Problem(
+        "Khoảng byte nằm ngoài tệp", "Range not satisfiable", 4, 416
+    ),
+    dossier_errors.DossierError: Problem("Không thực hiện được", "The step failed", 3, 500),
+    dossier_errors.InvalidOrder: Problem("Yêu cầu không hợp lệ", "Invalid order", 4, 422),
+    dossier_errors.NotFound: Problem("Không tìm thấy", "Not found", 4, 404),
+    dossier_errors.AccessRefused: Problem("Không có quyền", "Access refused", 6, 403),
+    dossier_errors.StateConflict: Problem(
+        "Trạng thái hiện tại không cho phép", "The present state does not allow this", 6, 409
+    ),
+    dossier_errors.VersionConflict: Problem(
+        "Đã bị thay đổi từ khi đọc", "Changed since it was read", 6, 412
+    ),
+    dossier_errors.NumberTaken: Problem(
+        "Số văn bản đã được cấp", "The number was issued already", 6, 409
+    ),
+    dossier_errors.IdempotencyConflict: Problem(
+        "Idempotency-Key đã dùng cho yêu cầu khác",
+        "The Idempotency-Key belongs to another request",
+        6,
+        409,
+    ),
+    dossier_errors.QuotaExceeded: Problem("Đã hết hạn mức", "Allowance used up", 6, 403),
+    dossier_errors.Overloaded: Problem("Hệ thống đang quá tải", "Too much is waiting", 3, 503),
+    dossier_errors.StoreError: Problem("Kho dữ liệu không trả lời", "Storage failed", 8, 503),
+    dossier_errors.BlobDamaged: Problem(
+        "Dữ liệu không khớp mã băm", "Bytes do not match their digest", 8, 503
+    ),
+    dossier_errors.AuditUnavailable: Problem(
+        "Không ghi được nhật ký nên không ký", "The audit log cannot be written", 8, 503
+    ),
+    dossier_errors.ChainBroken: Problem(
+        "Nhật ký đã bị sửa", "The audit chain does not hang together", 6, 409
+    ),
+    dossier_errors.BackupError: Problem("Sao lưu không thành", "Backup or restore failed", 8, 500),
     hsm_errors.HSMError: Problem("Lỗi thiết bị lưu khóa", "Token error", 5, 503),
     hsm_errors.ModuleError: Problem(
         "Không nạp được mô-đun PKCS#11", "The PKCS#11 module cannot be loaded", 5, 503
@@ -109,6 +162,9 @@ PROBLEMS: dict[type[BaseException], Problem] = {
         "Chứng thư không được dùng để ký", "Certificate refused", 6, 409
     ),
     signer_errors.PolicyRefused: Problem("Quy tắc không cho phép", "Refused by policy", 6, 409),
+    signer_errors.KeyUseRefused: Problem(
+        "Chính sách khóa không cho phép", "Refused by the key policy", 6, 403
+    ),
     signer_errors.ProfileError: Problem(
         "Mẫu hiển thị chữ ký không dùng được", "Unusable appearance profile", 6, 422
     ),
@@ -131,8 +187,28 @@ def report(error: BaseException) -> Report:
     """Describe `error`; an unknown one gets an id and keeps its details to the log."""
     for kind in type(error).__mro__:
         if kind in PROBLEMS:
-            return Report(PROBLEMS[kind], type(error).__name__, _message(error))
-    return Report(_UNKNOWN, "Unexpected", type(error).__name__, uuid.uuid4().hex[:12])
+            problem = PROBLEMS[kind]
+            return Report(
+                problem,
+                type(error).__name__,
+                _message(error),
+                code=code_of(kind),
+                retry_after_s=_retry_after_s(error, problem),
+            )
+    return Report(UNKNOWN, "Unexpected", type(error).__name__, uuid.uuid4().hex[:12])
+
+
+def code_of(kind: type[BaseException]) -> str:
+    """The stable machine name of an error class: ``number-taken`` for NumberTaken."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", kind.__name__).lower()
+
+
+def _retry_after_s(error: BaseException, problem: Problem) -> int | None:
+    """Whole seconds after which trying again makes sense; None where it makes none."""
+    told = getattr(error, "retry_after_s", None)
+    if isinstance(told, (int, float)):
+        return max(1, math.ceil(told))
+    return _RETRY_AFTER_S if problem.status in (429, 503) else None
 
 
 def _message(error: BaseException) -> str:

@@ -1,17 +1,16 @@
-"""The HTTP door: health, readiness, verification, errors that tell nothing they should not."""
+"""The HTTP door: request ids, admission, languages, errors that tell nothing they should not."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import cast
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
-from api import app as app_module
-from api.app import AppServices, create_app
-from hsm.errors import TokenUnavailable
+from api.app import create_app
+from api.routes import verifications
 from signer.trust import TrustStore
 from signer.verification.verify import Verifier
 
@@ -26,61 +25,87 @@ class Broken:
 class Client:
     """Asks the application without a socket."""
 
-    def __init__(self, verifier: object | None = None, **probes) -> None:
-        verifier = verifier or Verifier(TrustStore())
-        app = create_app(AppServices(cast("Verifier", verifier), probes))
-        self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    def __init__(self, verifier: object | None = None, *, max_waiting: int = 8) -> None:
+        house = SimpleNamespace(
+            verifier=verifier or Verifier(TrustStore()),
+            settings=SimpleNamespace(web=SimpleNamespace(max_waiting=max_waiting)),
+        )
+        self._transport = httpx.ASGITransport(create_app(house), raise_app_exceptions=False)
 
-    def get(self, path: str) -> httpx.Response:
-        return self._ask("GET", path, None)
-
-    def post(self, path: str, content: bytes) -> httpx.Response:
-        return self._ask("POST", path, content)
-
-    def _ask(self, method: str, path: str, content: bytes | None) -> httpx.Response:
+    def ask(self, method: str, path: str, **options: object) -> httpx.Response:
         async def ask() -> httpx.Response:
             async with httpx.AsyncClient(
                 transport=self._transport, base_url="http://127.0.0.1"
             ) as http:
-                return await http.request(method, path, content=content)
+                return await http.request(method, path, **options)
 
         return asyncio.run(ask())
 
 
 def test_health() -> None:
-    http = Client()
-    assert http.get("/healthz").json() == {"status": "ok"}
-
-
-def test_readiness_names_each_part() -> None:
-    def gone() -> None:
-        raise TokenUnavailable("removed")
-
-    http = Client(token=gone, tsa=lambda: None)
-    answer = http.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "parts": {"token": "No token", "tsa": "ok"}}
-    assert Client(token=lambda: None).get("/readyz").status_code == 200
+    assert Client().ask("GET", "/healthz").json() == {"status": "ok"}
 
 
 def test_an_unsigned_upload_is_indeterminate() -> None:
-    http = Client()
-    answer = http.post("/v1/verifications", content=b"%PDF-1.7 and no more")
+    answer = Client().ask("POST", "/v1/verifications", content=b"%PDF-1.7 and no more")
     assert answer.status_code == 200
     assert answer.json()["indication"] != "TOTAL-PASSED"
 
 
 def test_uploads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "MAX_UPLOAD_BYTES", 10)
-    http = Client()
-    answer = http.post("/v1/verifications", content=b"x" * 11)
+    monkeypatch.setattr(verifications, "MAX_BYTES", 10)
+    answer = Client().ask("POST", "/v1/verifications", content=b"x" * 11)
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "body-too-large"
+    assert answer.json()["type"] == "/problems/body-too-large"
 
 
 def test_unknown_errors_stay_opaque() -> None:
-    http = Client(Broken())
-    answer = http.post("/v1/verifications", content=b"x")
+    answer = Client(Broken()).ask("POST", "/v1/verifications", content=b"x")
     assert answer.status_code == 500
     assert "secret" not in answer.text
-    assert answer.json()["detail"].startswith("id ")
+    assert answer.json()["code"] == "unexpected"
+
+
+@pytest.mark.parametrize(
+    ("accept", "language", "title"),
+    [
+        (None, "vi", "Không có địa chỉ này"),
+        ("en", "en", "No such address"),
+        ("en;q=0.3, vi;q=0.9", "vi", "Không có địa chỉ này"),
+        ("fr, en-GB;q=0.5", "en", "No such address"),
+        ("de;q=nonsense", "vi", "Không có địa chỉ này"),
+    ],
+)
+def test_the_reader_chooses_the_language(accept, language, title) -> None:
+    headers = {"accept-language": accept} if accept else {"accept-language": ""}
+    answer = Client().ask("GET", "/nowhere", headers=headers)
+    assert answer.status_code == 404
+    assert answer.headers["content-language"] == language
+    assert answer.json()["title"] == title
+    assert " / " not in answer.json()["detail"]
+
+
+def test_a_wrong_method_names_the_right_ones() -> None:
+    answer = Client().ask("PUT", "/v1/verifications")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
+
+
+def test_every_answer_has_a_request_id_and_security_headers() -> None:
+    http = Client()
+    answer = http.ask("GET", "/nowhere", headers={"x-request-id": "case-0001"})
+    assert answer.headers["x-request-id"] == answer.json()["instance"] == "case-0001"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    forged = http.ask("GET", "/nowhere", headers={"x-request-id": "a b\tc{}<script>"})
+    assert forged.headers["x-request-id"].startswith("req_")
+
+
+def test_who_finds_no_place_is_told_to_come_back() -> None:
+    http = Client(max_waiting=0)
+    answer = http.ask("POST", "/v1/verifications", content=b"x")
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) >= 1
+    assert http.ask("GET", "/healthz").status_code == 200

@@ -9,13 +9,14 @@ import pytest
 
 from api import errors as api_errors
 from api import problems
+from dossier import errors as dossier_errors
 from hsm import errors as hsm_errors
 from ocr import errors as ocr_errors
 from signer import errors as signer_errors
 
 CLASSES = [
     member
-    for module in (api_errors, hsm_errors, ocr_errors, signer_errors)
+    for module in (api_errors, dossier_errors, hsm_errors, ocr_errors, signer_errors)
     for _, member in inspect.getmembers(module, inspect.isclass)
     if member.__module__ == module.__name__
 ]

@@ -1,0 +1,142 @@
+"""The outermost layer of the HTTP service: request ids, admission, security headers, refusals.
+
+Pure ASGI: Starlette's BaseHTTPMiddleware starts a task and two streams a request, which would
+cost more CPU than all of this.
+
+    request id > may it come in? > route > headers > what was raised becomes a problem document
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+
+from api import problem_documents
+from api.problem_documents import Answer
+from api.problems import Report, report
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from api.admission import Admission
+
+_LOG = logging.getLogger("sohoa.web")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
+_NO_STORE = (b"cache-control", b"no-store")
+
+Refused = Callable[["Scope", BaseException, Report], Coroutine[Any, Any, None]]
+"""Told of every error that leaves a route, before it is answered: audits refusals."""
+
+
+class Door:
+    """ASGI middleware around the whole application. One a process; used by its event loop."""
+
+    def __init__(self, app: ASGIApp, *, admission: Admission, refused: Refused) -> None:
+        self._app = app
+        self._admission = admission
+        self._refused = refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; everything that a route raises ends here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+        extra = [*_SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
+        if scope.get("scheme") == "https":
+            extra.append(_HSTS)
+
+        async def with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = message["headers"]
+                names = {name for name, _ in headers}
+                message["headers"] = [*headers, *(e for e in extra if e[0] not in names)]
+                if _NO_STORE[0] not in names:
+                    message["headers"].append(_NO_STORE)
+            await send(message)
+
+        try:
+            with self._admission.entered(scope):
+                await self._app(scope, receive, with_headers)
+        except HTTPException as error:  # raised outside of a route: by other middleware
+            if started:
+                raise
+            await _send(with_headers, _of_http(error, scope))
+        except Exception as error:
+            told = report(error)
+            if told.error_id is not None:
+                _LOG.exception(
+                    "unexpected error",
+                    extra={"request_id": request_id, "error_id": told.error_id},
+                )
+            if started:  # too late for a document: cut the connection instead of ending it well
+                raise
+            await self._refused(scope, error, told)
+            document = problem_documents.answer_report(
+                told,
+                language=language_of(scope),
+                request_id=request_id,
+                errors=problem_documents.fields_of(error),
+            )
+            await _send(with_headers, document)
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first value of a request header (`name` in lower case)."""
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+def language_of(scope: Scope) -> problem_documents.Language:
+    """The language that the client reads."""
+    return problem_documents.preferred(header(scope, b"accept-language"))
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id that logs, traces, audit and problem documents give to this request."""
+    found: str = scope["state"]["request_id"]
+    return found
+
+
+def _request_id(scope: Scope) -> str:
+    """The client's own id where it is harmless, else a new one."""
+    told = header(scope, b"x-request-id")
+    if told is not None and _REQUEST_ID.fullmatch(told.encode("latin-1")):
+        return told
+    return f"req_{secrets.token_hex(10)}"
+
+
+def _of_http(error: HTTPException, scope: Scope) -> Answer:
+    return problem_documents.answer_status(
+        error.status_code,
+        language=language_of(scope),
+        request_id=request_id_of(scope),
+        headers=error.headers,
+    )
+
+
+async def _send(send: Send, document: Answer) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in document.headers.items()]
+    headers.append((b"content-length", str(len(document.body)).encode()))
+    await send({"type": "http.response.start", "status": document.status, "headers": headers})
+    await send({"type": "http.response.body", "body": document.body})
