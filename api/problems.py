@@ -175,6 +175,9 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     signer_errors.SignatureNotValid: Problem(
         "Chữ ký không được xác nhận là hợp lệ", "The signature is not proved valid", 1, 409
     ),
+    signer_errors.StatementInvalid: Problem(
+        "Bản xác nhận đã ký không đúng", "A signed statement is not genuine", 1, 409
+    ),
     signer_errors.TrustError: Problem(
         "Không đọc được chứng thư gốc tin cậy", "Unusable trust anchors", 9, 500
     ),

@@ -11,6 +11,7 @@ SignerError
 ├── ReservationTooSmall    the CMS outgrew the bytes reserved for it
 ├── OutputRejected         the cheap check found the produced signature wrong
 ├── SignatureNotValid      a verification that had to pass did not (`.report` has it all)
+├── StatementInvalid       a signed statement or its timestamp is not genuine
 └── TrustError             trust anchors are missing or unreadable
 """
 
@@ -66,6 +67,10 @@ class SignatureNotValid(SignerError):
     def __init__(self, message: str, *, report: object) -> None:
         super().__init__(message)
         self.report = report
+
+
+class StatementInvalid(SignerError):
+    """A signed statement, its signature or its timestamp is not genuine or not trusted."""
 
 
 class TrustError(SignerError):

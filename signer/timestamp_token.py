@@ -91,6 +91,19 @@ def read_response(response: bytes, imprint: bytes, digest: str, nonce: int) -> T
         raise UnusableToken(str(error)) from error
 
 
+def read_token(encoded: bytes, imprint: bytes, digest: str) -> TimestampToken:
+    """A token that was kept, checked as on the day it was issued. Raises `UnusableToken`.
+
+    Its nonce told our request from a replay then; now nobody knows it any more.
+    """
+    try:
+        return _read_token(der.parse(encoded), imprint, digest, None)
+    except UnusableToken:
+        raise
+    except UNREADABLE as error:
+        raise UnusableToken(str(error)) from error
+
+
 def _only(token: list[der.Element]) -> der.Element:
     if len(token) != 1:
         raise UnusableToken("the response has no token")
@@ -118,7 +131,9 @@ def _failure_names(bits: bytes) -> Iterable[str]:
             yield name
 
 
-def _read_token(token: der.Element, imprint: bytes, digest: str, nonce: int) -> TimestampToken:
+def _read_token(
+    token: der.Element, imprint: bytes, digest: str, nonce: int | None
+) -> TimestampToken:
     content_type, content = token.pair()
     _same(content_type.raw, der.oid(OID_SIGNED_DATA), "the token is not CMS SignedData")
     fields = content.expect(_CONTEXT_0).unwrap().fields(4)
@@ -162,7 +177,9 @@ def _load(encoded: bytes) -> x509.Certificate:
         raise UnusableToken(f"the token carries a broken certificate: {error}") from error
 
 
-def _check_info(info: bytes, imprint: bytes, digest: str, nonce: int) -> tuple[dt.datetime, str]:
+def _check_info(
+    info: bytes, imprint: bytes, digest: str, nonce: int | None
+) -> tuple[dt.datetime, str]:
     """genTime and policy of a TSTInfo that answers our request (RFC 3161 2.4.2)."""
     fields = der.parse(info).fields(5)
     version, policy, message_imprint, serial, gen_time, *optional = fields
@@ -175,7 +192,7 @@ def _check_info(info: bytes, imprint: bytes, digest: str, nonce: int) -> tuple[d
     if not hmac.compare_digest(hashed.expect(der.OCTET_STRING).content, imprint):
         raise UnusableToken("the token is over another imprint than the one sent")
     nonces = [field.as_integer() for field in optional if field.tag == der.INTEGER]
-    if nonces != [nonce]:
+    if nonce is not None and nonces != [nonce]:
         raise UnusableToken("the nonce is not the one sent: the answer may be a replay")
     return gen_time.as_time(), policy.expect(der.OID).raw.hex()
 

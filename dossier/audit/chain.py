@@ -64,8 +64,8 @@ def moment_text(moment: datetime) -> str:
 
 def moment_of(text: str) -> datetime:
     """The time that `moment_text` wrote. Raises `ValueError`."""
-    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    if moment_text(moment) != text:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or moment_text(moment) != text:
         raise ValueError(f"{text!r} is not a time with six decimals in UTC")
     return moment
 

@@ -43,6 +43,7 @@ _TIP = (
     .limit(1)
 )
 _ENTRY = sa.select(audit_entries.c.entry, audit_entries.c.entry_sha256, audit_entries.c.link_sha256)
+_INSTALLATION = sa.select(settings.c.value).where(settings.c.name == INSTALLATION)
 _INSERT = sa.insert(audit_entries)
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:key)")
 
@@ -86,9 +87,11 @@ class AuditLog:
 
         Raises `StoreError`.
         """
-        with self.database.begin() as connection:
-            seq, link = self._tip(connection)
-            return seq, link.hex()
+        with self.database.read() as connection:
+            found = connection.execute(_TIP, {"chain": self.chain}).first()
+        if found is not None:
+            return found.seq, found.link_sha256
+        return 0, genesis(self.chain, self.installation()).hex()
 
     def entries(self, agency_id: str | None, after: int, limit: int) -> list[AuditEntry]:
         """At most `limit` entries with numbers above `after`, of one agency or (None) of all.
@@ -112,6 +115,10 @@ class AuditLog:
 
     def installation(self) -> str:
         """The random id of this installation, made on first use. Raises `StoreError`."""
+        with self.database.read() as connection:
+            found: str | None = connection.execute(_INSTALLATION).scalar()
+        if found is not None:
+            return found
         with self.database.begin() as connection:
             return self._installation(connection)
 
@@ -148,12 +155,11 @@ class AuditLog:
         return found.seq, bytes.fromhex(found.link_sha256)
 
     def _installation(self, connection: sa.Connection) -> str:
-        wanted = sa.select(settings.c.value).where(settings.c.name == INSTALLATION)
-        found: str | None = connection.execute(wanted).scalar()
+        found: str | None = connection.execute(_INSTALLATION).scalar()
         if found is None:
             if not self.database.is_sqlite:  # two processes that start together agree on one
                 connection.execute(_LOCK, {"key": 0x736F686F61})
-                found = connection.execute(wanted).scalar()
+                found = connection.execute(_INSTALLATION).scalar()
             if found is None:
                 found = secrets.token_hex(16)
                 connection.execute(sa.insert(settings), {"name": INSTALLATION, "value": found})
