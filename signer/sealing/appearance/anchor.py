@@ -23,6 +23,7 @@ from difflib import SequenceMatcher
 from functools import reduce
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 import pypdfium2
 import pypdfium2.raw as pdfium_c
@@ -197,6 +198,46 @@ def _hull(a: Rect, b: Rect) -> Rect:
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
+@dataclass(frozen=True, slots=True)
+class Glyph:
+    """One character as it is seen: its cell, and where its ink ends below (points of the view)."""
+
+    char: str
+    rect: Rect
+    foot: float
+
+
+@dataclass(frozen=True, slots=True)
+class PageRows:
+    """The characters of a page that stand level, from the top down, each row from the left."""
+
+    page_index: int
+    page: PageGeometry
+    rows: tuple[tuple[Glyph, ...], ...]
+
+
+def rows_of(source: Path | bytes, page_index: int = 0) -> PageRows:
+    """The visible characters of one page (0-based) of a PDF, without blanks.
+
+    Blocking, some milliseconds. Raises `UnsuitableDocument` when PDFium cannot read the file
+    or there is no such page.
+    """
+    with _PDFIUM:
+        try:
+            with (
+                closing(pypdfium2.PdfDocument(source)) as document,
+                closing(document[page_index]) as page,
+            ):
+                geometry = PageGeometry(page.get_bbox(), page.get_rotation())
+                with closing(page.get_textpage()) as text:
+                    count = text.count_chars()
+                    found = _glyphs(text, count, View(geometry))
+        except (pypdfium2.PdfiumError, OSError, IndexError) as error:
+            raise _unreadable(error) from error
+    rows = [sorted(row, key=lambda glyph: glyph.rect[0]) for row in _rows(found)]
+    return PageRows(page_index, geometry, tuple(map(tuple, rows)))
+
+
 def lines_of(source: Path | bytes, pages: Iterable[int] | None = None) -> tuple[TextLine, ...]:
     """The lines of text on `pages` (0-based; default: the last three) of a PDF.
 
@@ -215,10 +256,13 @@ def lines_of(source: Path | bytes, pages: Iterable[int] | None = None) -> tuple[
                     for line in _page(document, index)
                 )
         except (pypdfium2.PdfiumError, OSError) as error:
-            raise UnsuitableDocument(
-                f"the text of the document cannot be read ({error}): give a whole PDF without "
-                "a password"
-            ) from error
+            raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> UnsuitableDocument:
+    return UnsuitableDocument(
+        f"the text of the document cannot be read ({error}): give a whole PDF without a password"
+    )
 
 
 def _page(document: pypdfium2.PdfDocument, index: int) -> list[TextLine]:
@@ -239,10 +283,6 @@ class _Word:
     text: str
 
     @property
-    def level(self) -> float:
-        return (self.rect[1] + self.rect[3]) / 2
-
-    @property
     def height(self) -> float:
         return self.rect[3] - self.rect[1]
 
@@ -250,15 +290,32 @@ class _Word:
 def _words(text: pypdfium2.PdfTextPage, count: int, view: View) -> list[_Word]:
     runs: list[list[_Word]] = [[]]
     for index in range(count):
-        char = chr(min(pdfium_c.FPDFText_GetUnicode(text, index), sys.maxunicode))
-        if char.isspace() or unicodedata.category(char)[0] == "C":
+        char = _character(text, index)
+        if char is None:
             runs.append([])
             continue
-        left, bottom, right, top = text.get_charbox(index, loose=True)
-        rect = view.to_view((left, bottom, right, top))
+        rect = view.to_view(text.get_charbox(index, loose=True))
         if view.holds(rect):  # text off the page, or at no number at all, is seen by nobody
             runs[-1].append(_Word(rect, char))
     return [_joined(run, "") for run in runs if run]
+
+
+def _glyphs(text: pypdfium2.PdfTextPage, count: int, view: View) -> list[Glyph]:
+    found = []
+    for index in range(min(count, _MAX_CHARACTERS)):
+        char = _character(text, index)
+        if char is not None:
+            rect = view.to_view(text.get_charbox(index, loose=True))
+            if view.holds(rect):
+                ink = view.to_view(text.get_charbox(index, loose=False))
+                found.append(Glyph(char, rect, ink[1]))
+    return found
+
+
+def _character(text: pypdfium2.PdfTextPage, index: int) -> str | None:
+    """The character, or None for a blank and for what has no shape."""
+    char = chr(min(pdfium_c.FPDFText_GetUnicode(text, index), sys.maxunicode))
+    return None if char.isspace() or unicodedata.category(char)[0] == "C" else char
 
 
 def _joined(parts: Sequence[_Word], between: str) -> _Word:
@@ -266,16 +323,25 @@ def _joined(parts: Sequence[_Word], between: str) -> _Word:
     return _Word(reduce(_hull, rects), between.join(part.text for part in parts))
 
 
-def _rows(words: Iterable[_Word]) -> list[list[_Word]]:
-    """Words that stand level, from the top of the page down."""
-    rows: list[list[_Word]] = []
-    for word in sorted(words, key=lambda word: -word.level):
-        row = rows[-1] if rows else None
-        if row and row[-1].level - word.level <= 0.4 * min(row[-1].height, word.height):
-            row.append(word)
+_Piece = TypeVar("_Piece", _Word, Glyph)
+
+
+def _rows(pieces: Iterable[_Piece]) -> list[list[_Piece]]:
+    """Words or characters that stand level, from the top of the page down."""
+    rows: list[list[_Piece]] = []
+    for piece in sorted(pieces, key=lambda piece: -_level(piece.rect)):
+        last = rows[-1][-1].rect if rows else None
+        if last and _level(last) - _level(piece.rect) <= 0.4 * min(
+            last[3] - last[1], piece.rect[3] - piece.rect[1]
+        ):
+            rows[-1].append(piece)
         else:
-            rows.append([word])
+            rows.append([piece])
     return rows
+
+
+def _level(rect: Rect) -> float:
+    return (rect[1] + rect[3]) / 2
 
 
 def _in_columns(rows: Iterable[list[_Word]]) -> Iterable[_Word]:

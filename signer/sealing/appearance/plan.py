@@ -33,6 +33,7 @@ from signer.sealing.appearance.placement import (
 from signer.sealing.appearance.profiles import (
     AnchorPlace,
     AppearanceProfile,
+    BlankPlace,
     CornerPlace,
     NoPlace,
     OverlapPlace,
@@ -196,6 +197,11 @@ def plan_stamp(
         raise ProfileError(
             f"profile {profile.id} is no visible signature ({profile.title_en}): sign the main "
             "document"
+        )
+    if isinstance(place, BlankPlace):
+        raise ProfileError(
+            f"profile {profile.id} ({profile.title_en}) belongs to the clerical sequence, where "
+            "the agency's key gives number and date: order a sequence"
         )
     texts = _texts(profile, facts, local)
     face = compose(profile, texts, images or StampImages())

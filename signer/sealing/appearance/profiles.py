@@ -88,13 +88,24 @@ class OverlapPlace(_Part):
     """Patterns (`*`, `?`) of names of fields that are no person's signature."""
 
 
+class BlankPlace(_Part):
+    """Over what was left blank for the clerk, found in the text of the first page."""
+
+    kind: Literal["blank"]
+    blank: Literal["number", "date"]
+    upper_share: _Share = 0.5
+    """The part of the page, from its top, that is searched: the head of the document."""
+
+
 class NoPlace(_Part):
     """Nothing is shown, nothing is signed on its own."""
 
     kind: Literal["none"]
 
 
-Place = Annotated[CornerPlace | AnchorPlace | OverlapPlace | NoPlace, Field(discriminator="kind")]
+Place = Annotated[
+    CornerPlace | AnchorPlace | OverlapPlace | BlankPlace | NoPlace, Field(discriminator="kind")
+]
 
 
 class InkRule(_Part):
@@ -182,6 +193,10 @@ class AppearanceProfile(_Part):
         if self.valid_to is not None and self.valid_to < self.valid_from:
             raise ValueError("valid_to lies before valid_from")
         if isinstance(self.place, NoPlace):
+            return self
+        if isinstance(self.place, BlankPlace):
+            if self.image is not None or self.text.lines:
+                raise ValueError("what a blank takes is the number or the date: no image, no text")
             return self
         if self.image is None and not self.text.lines:
             raise ValueError("a visible profile needs an image or a text")
@@ -303,7 +318,7 @@ def _moved_in(place: CornerPlace, shift_mm: float) -> CornerPlace:
 
 @cache
 def default_profiles() -> ProfileSet:
-    """The profiles that Sohoa ships, P1 to P7 (`profiles.toml`). Read once a process."""
+    """The profiles that Sohoa ships (`profiles.toml`). Read once a process."""
     text = resources.files("signer.sealing.appearance").joinpath("profiles.toml").read_text("utf-8")
     return _parse(_toml(text, "profiles.toml"), "profiles.toml")
 

@@ -29,9 +29,9 @@ def own(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_the_seven_profiles_ship_with_their_legal_basis():
+def test_the_profiles_ship_with_their_legal_basis():
     profiles = default_profiles()
-    assert profiles.ids == ("P1", "P2", "P3", "P4", "P5", "P6", "P7")
+    assert profiles.ids == ("NGAY", "P1", "P2", "P3", "P4", "P5", "P6", "P7", "SO")
     for profile in profiles.profiles:
         assert profile.legal_basis
         assert profile.title_vi
@@ -66,7 +66,7 @@ def test_each_profile_says_what_its_rule_says(name, place, corner, image, fields
 
 
 def test_an_unknown_profile_names_the_known_ones():
-    with pytest.raises(ProfileError, match=r"unknown appearance profile 'P9'; known: P1, P2, P3"):
+    with pytest.raises(ProfileError, match=r"unknown appearance profile 'P9'; known: NGAY, P1, P2, P3"):
         default_profiles().get("P9", TODAY)
 
 
