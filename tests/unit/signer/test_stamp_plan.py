@@ -81,7 +81,7 @@ def test_braces_in_facts_are_text():
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"profile_id": "P8"}, "unknown appearance profile 'P8'; known: P1"),
+        ({"profile_id": "P8"}, "unknown appearance profile 'P8'; known: NGAY, P1"),
         ({"profile_id": "P3"}, "P3 is no visible signature .*: sign the main document"),
         ({"at": datetime(2019, 1, 1, tzinfo=UTC)}, "P7 is not in force on 2019-01-01"),
         ({"at": AT.replace(tzinfo=None)}, "give an aware datetime"),
