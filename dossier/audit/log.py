@@ -113,19 +113,28 @@ class AuditLog:
                 findings=(str(error),),
             ) from error
 
-    def installation(self) -> str:
-        """The random id of this installation, made on first use. Raises `StoreError`."""
-        with self.database.read() as connection:
-            found: str | None = connection.execute(_INSTALLATION).scalar()
+    def installation(self, connection: sa.Connection | None = None) -> str:
+        """The random id of this installation, made on first use. Raises `StoreError`.
+
+        Give a writing `connection` to stay in its transaction.
+        """
+        if connection is not None:
+            return self._installation(connection)
+        with self.database.read() as reading:
+            found: str | None = reading.execute(_INSTALLATION).scalar()
         if found is not None:
             return found
-        with self.database.begin() as connection:
-            return self._installation(connection)
+        with self.database.begin() as writing:
+            return self._installation(writing)
 
-    def _append(self, connection: sa.Connection, events: Sequence[AuditEvent]) -> int:
+    def lock(self, connection: sa.Connection) -> tuple[int, bytes]:
+        """Keep others from appending until the transaction ends; number and link of the tip."""
         if not self.database.is_sqlite:
             connection.execute(_LOCK, self._lock)
-        last, link = self._tip(connection)
+        return self._tip(connection)
+
+    def _append(self, connection: sa.Connection, events: Sequence[AuditEvent]) -> int:
+        last, link = self.lock(connection)
         if not events:
             return last
         at = moment_text(self.database.now(connection))
