@@ -4,8 +4,10 @@ DossierError
 ├── InvalidOrder           the request contradicts itself or the rules of its form
 ├── NotFound               no such thing, or it is another agency's (the two look the same)
 ├── AccessRefused          the caller may not do this; audited
+├── CredentialRefused      nobody may come in with this credential; `.reason` is for the log
 ├── StateConflict          the thing is not in a state that allows this step
 │   ├── VersionConflict    somebody changed it since it was read (If-Match)
+│   ├── LeaseLost          the job is another worker's by now; its transaction is undone
 │   └── NumberTaken        the decision number is issued already and not superseded
 ├── IdempotencyConflict    the key was used for another request
 ├── QuotaExceeded          the caller's or the agency's allowance is used up
@@ -42,12 +44,36 @@ class AccessRefused(DossierError):
     """The caller has no right to this; the refusal is audited."""
 
 
+class CredentialRefused(DossierError):
+    """Nobody may come in with this credential.
+
+    `reason` (unknown, wrong, expired, revoked, disabled, closed) is for audit and log: the one
+    who asked learns nothing of it. `principal_id` and `agency_id` are known when the
+    credential was right once.
+    """
+
+    def __init__(
+        self, reason: str, *, principal_id: str | None = None, agency_id: str | None = None
+    ) -> None:
+        super().__init__(
+            "Thông tin xác thực không được chấp nhận; hãy kiểm tra hoặc xin cấp lại. / The "
+            "credential is not accepted; check it, or ask an administrator for a new one."
+        )
+        self.reason = reason
+        self.principal_id = principal_id
+        self.agency_id = agency_id
+
+
 class StateConflict(DossierError):
     """The step does not fit the present state; the message names the state and the way on."""
 
 
 class VersionConflict(StateConflict):
     """The thing was changed since the caller read it (HTTP: If-Match)."""
+
+
+class LeaseLost(StateConflict):
+    """The job is no longer this worker's; whatever was done for it must not be published."""
 
 
 class NumberTaken(StateConflict):

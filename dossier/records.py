@@ -1,0 +1,405 @@
+"""Signature records: accepted in one transaction, followed through their jobs, published once.
+
+`Records.accept` is the one decision of the service: idempotency, number, record, job and audit
+event are durable together or not at all. What happens afterwards to a record happens in the
+transaction that moves its job (`_Moves`), so record and job never disagree.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from dossier import recordtable
+from dossier.audit.log import AuditLog
+from dossier.database import Database
+from dossier.errors import NumberTaken, Overloaded, StateConflict, VersionConflict
+from dossier.jobs import Follower, Job, JobQueue, NewJob
+from dossier.model import JSON, AuditEvent, Caller, RecordState, Role, new_id
+from dossier.numbers import book_year, next_number, take_back
+from dossier.recordtable import (
+    NewRecord,
+    Publication,
+    Record,
+    claim_key,
+    find,
+    number_values,
+    payload,
+    record_of,
+    required,
+    row_of,
+)
+from dossier.signature_order import SignatureOrder
+from dossier.tables import records
+
+__all__ = ["NewRecord", "Publication", "Record", "Records", "SignatureOrder"]
+
+QUEUE = "seal"
+KIND = "signature"
+_SIGNERS = (Role.OFFICER, Role.LEADER, Role.CLERK)
+_BACKLOG_S = 0.5  # how long a count of the backlog is good
+
+
+class Holder(Protocol):
+    """What records ask of `dossier.holdings.Holdings`."""
+
+    def require(self, connection: sa.Connection, agency_id: str, sha256: str) -> object:
+        """Raise `NotFound` unless the agency holds the blob."""
+        ...
+
+
+class Records:
+    """The signature records of one database. Safe for threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: object,
+        holdings: Holder,
+        audit: AuditLog,
+        jobs: JobQueue,
+        *,
+        max_backlog: int = 5000,
+    ) -> None:
+        """`max_backlog`: jobs waiting or running above which nothing new is accepted."""
+        del blobs  # records name bytes, they never read them
+        self._database = database
+        self._holdings = holdings
+        self._audit = audit
+        self._jobs = jobs
+        self._backlog = _Backlog(jobs, max_backlog)
+        jobs.follow(KIND, _Moves(database, audit))
+
+    def accept(
+        self,
+        caller: Caller,
+        order: SignatureOrder,
+        source_sha256: str,
+        *,
+        idempotency_key: str | None,
+        request_sha256: str,
+    ) -> tuple[Record, bool]:
+        """Take an order; the record, and whether it is new. Durable when it returns.
+
+        The same principal, key and `request_sha256` give the same record.
+        Raises `AccessRefused`, `Overloaded`, `IdempotencyConflict`, `NotFound` (source or
+        superseded record), `NumberTaken`, `StateConflict`, `StoreError`, `AuditUnavailable`.
+        """
+        caller.require(*_SIGNERS)
+        caller.require_key(order.key)
+        self._backlog.require_room()
+
+        def work(connection: sa.Connection) -> tuple[Record, bool]:
+            return self._accept(connection, caller, order, source_sha256, claim)
+
+        claim = (idempotency_key, request_sha256)
+        try:
+            record, created = self._database.together(work)
+        except sa.exc.IntegrityError as error:  # somebody else took the number just now
+            with self._database.read() as connection:
+                if order.number is not None:
+                    self._require_free(connection, caller.agency_id, order)
+            raise StateConflict(
+                "Yêu cầu trùng với một yêu cầu khác vừa được nhận; hãy thử lại. / Another request "
+                "came in between; try again."
+            ) from error
+        if created:
+            self._backlog.added()
+        return record, created
+
+    def _accept(
+        self,
+        connection: sa.Connection,
+        caller: Caller,
+        order: SignatureOrder,
+        source_sha256: str,
+        claim: tuple[str | None, str],
+    ) -> tuple[Record, bool]:
+        record_id = new_id("rec")
+        now = self._database.now(connection)
+        earlier = claim_key(connection, caller.principal_id, *claim, record_id, now)
+        if earlier is not None:
+            return required(find(connection, caller.agency_id, earlier), earlier), False
+        self._holdings.require(connection, caller.agency_id, source_sha256)
+        number, year = order.number, None
+        if order.symbol is not None and (order.from_book or number is not None):
+            year = book_year(order.decided_on)
+            if order.from_book:
+                number = next_number(connection, caller.agency_id, order.symbol, year)
+            elif order.supersedes is not None:
+                self._supersede(connection, caller.agency_id, order, record_id)
+            else:
+                self._require_free(connection, caller.agency_id, order)
+        new = NewRecord(
+            caller.agency_id,
+            caller.principal_id,
+            caller.request_id,
+            order,
+            source_sha256,
+            number,
+            year,
+            id=record_id,
+        )
+        (record,) = self.insert(connection, [new])
+        details: dict[str, JSON] = {
+            "source_sha256": source_sha256,
+            "key": order.key,
+            "level": order.level.value,
+            "request_id": caller.request_id,
+        }
+        if number is not None:
+            details |= {"number": number, "symbol": order.symbol, "year": year}
+        if order.supersedes is not None:
+            details["supersedes"] = order.supersedes
+        self._audit.append(
+            connection,
+            [
+                AuditEvent(
+                    "signature.accepted", caller.principal_id, caller.agency_id, record_id, details
+                )
+            ],
+        )
+        return record, True
+
+    def insert(self, connection: sa.Connection, new: Sequence[NewRecord]) -> list[Record]:
+        """Add records and their jobs in the caller's transaction, in two statements.
+
+        Numbers, rights and the audit event are the caller's affair.
+        """
+        now = self._database.now(connection)
+        added = [recordtable.made(entry, now) for entry in new]
+        connection.execute(recordtable.INSERT, [row_of(record) for record in added])
+        self._jobs.enqueue_many(
+            connection,
+            [
+                NewJob(QUEUE, KIND, entry.id, entry.agency_id, payload(entry), entry.priority)
+                for entry in new
+            ],
+        )
+        return added
+
+    def get(self, caller: Caller, record_id: str) -> Record:
+        """One record. Raises `NotFound`, also for another agency's."""
+        with self._database.read() as connection:
+            return required(find(connection, caller.agency_id, record_id), record_id)
+
+    def list(
+        self,
+        caller: Caller,
+        after: str | None = None,
+        limit: int = 50,
+        state: RecordState | None = None,
+    ) -> list[Record]:
+        """Records of the caller's agency, newest first; `after` is the last page's last id."""
+        wanted = sa.select(records).where(records.c.agency_id == caller.agency_id)
+        if after is not None:
+            wanted = wanted.where(records.c.id < after)
+        if state is not None:
+            wanted = wanted.where(records.c.state == state)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(records.c.id.desc()).limit(limit)).all()
+        return [record_of(row) for row in rows]
+
+    def states(self, ids: Iterable[str]) -> dict[str, RecordState]:
+        """The states of these records in one look-up; unknown ids are left out.
+
+        For the web's waiting clients, who were checked when they asked.
+        """
+        wanted = list(ids)
+        if not wanted:
+            return {}
+        with self._database.read() as connection:
+            rows = connection.execute(recordtable.STATES, {"ids": wanted}).all()
+        return {row.id: RecordState(row.state) for row in rows}
+
+    def cancel(self, caller: Caller, record_id: str, version: int | None = None) -> Record:
+        """Cancel a record that no worker has begun with.
+
+        `version` is the one that the caller read (None: whatever it is). Its number is free
+        again if it is the last of its book. Raises `AccessRefused`, `NotFound`,
+        `VersionConflict`, `StateConflict`, `StoreError`.
+        """
+        caller.require(*_SIGNERS)
+
+        def work(connection: sa.Connection) -> Record:
+            row = connection.execute(
+                recordtable.ONE.with_for_update(), {"id_": record_id, "agency": caller.agency_id}
+            ).first()
+            record = required(record_of(row) if row else None, record_id)
+            if version is not None and record.version != version:
+                raise VersionConflict(
+                    f"Hồ sơ ký {record_id} đã thay đổi; hãy đọc lại rồi hủy. / The record was "
+                    "changed meanwhile; read it again, then cancel."
+                )
+            if record.state is not RecordState.ACCEPTED or not self._jobs.cancel(
+                connection, record_id
+            ):
+                raise StateConflict(
+                    f"Hồ sơ ký {record_id} đang ở trạng thái “{record.state}” nên không hủy được. "
+                    "/ Only what no worker has begun with can be cancelled."
+                )
+            event = AuditEvent(
+                "signature.cancelled", caller.principal_id, caller.agency_id, record_id
+            )
+            end_unpublished(connection, self._audit, record, RecordState.CANCELLED, None, event)
+            return required(find(connection, caller.agency_id, record_id), record_id)
+
+        return self._database.together(work)
+
+    def publish(self, connection: sa.Connection, made: Sequence[Publication]) -> None:
+        """Publish records in the caller's transaction, which also finishes their jobs.
+
+        Raises `StateConflict` when one of them is not being signed.
+        """
+        rows = [
+            {
+                "id_": p.record_id,
+                "result": p.result_sha256,
+                "report": p.report_sha256,
+                "evidence": p.evidence_sha256,
+                "size": p.result_bytes,
+                "published": p.published_at,
+                "renew": p.renew_at,
+            }
+            for p in made
+        ]
+        if connection.execute(recordtable.PUBLISH, rows).rowcount != len(rows):
+            raise StateConflict(
+                "Hồ sơ không còn ở trạng thái đang ký. / A record is not being signed any more."
+            )
+        replaced = [{"id_": p.supersedes, "by": p.record_id} for p in made if p.supersedes]
+        if replaced and connection.execute(recordtable.REPLACE, replaced).rowcount != len(replaced):
+            raise StateConflict(
+                "Văn bản bị thay thế đã đổi trạng thái. / The superseded record has changed."
+            )
+        self._audit.append(
+            connection,
+            [
+                AuditEvent("signature.published", p.actor, p.agency_id, p.record_id, p.details)
+                for p in made
+            ],
+        )
+
+    def _require_free(
+        self, connection: sa.Connection, agency_id: str, order: SignatureOrder
+    ) -> None:
+        """Raise `NumberTaken` when a record holds the order's number."""
+        found = connection.execute(recordtable.HOLDER, number_values(agency_id, order)).first()
+        if found is not None:
+            raise NumberTaken(
+                f"Số {order.number}/{order.symbol} đã cấp cho hồ sơ {found.id} (trạng thái "
+                f"“{found.state}”); để thay thế, hãy gửi supersedes={found.id} khi hồ sơ ấy đã "
+                f"phát hành. / The number belongs to record {found.id} ({found.state}); to replace "
+                f"it once it is published, send supersedes={found.id}."
+            )
+
+    @staticmethod
+    def _supersede(
+        connection: sa.Connection, agency_id: str, order: SignatureOrder, record_id: str
+    ) -> None:
+        """Take the number over from the published record that the order names."""
+        values = number_values(agency_id, order) | {"old": order.supersedes, "new": record_id}
+        if connection.execute(recordtable.SUPERSEDE, values).rowcount != 1:
+            raise NumberTaken(
+                f"Hồ sơ {order.supersedes} không phải bản đã phát hành mang số "
+                f"{order.number}/{order.symbol}, hoặc đã có văn bản thay thế. / What is superseded "
+                "has to be a published record of this agency with that number, not replaced yet."
+            )
+
+
+class _Moves(Follower):
+    """Moves records with their jobs."""
+
+    def __init__(self, database: Database, audit: AuditLog) -> None:
+        self._database = database
+        self._audit = audit
+
+    def claimed(self, connection: sa.Connection, taken: Sequence[Job]) -> None:
+        connection.execute(
+            recordtable.BEGIN, [{"id_": job.subject, "tries": job.attempt} for job in taken]
+        )
+
+    def waiting(self, connection: sa.Connection, job: Job, error: JSON) -> None:
+        connection.execute(recordtable.WAIT, {"id_": job.subject, "error_": error})
+
+    def failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
+        row = connection.execute(
+            recordtable.ONE, {"id_": job.subject, "agency": job.agency_id}
+        ).first()
+        record = required(record_of(row) if row else None, job.subject)
+        event = AuditEvent(
+            "signature.failed",
+            f"worker:{job.worker}",
+            record.agency_id,
+            record.id,
+            {"error": error, "attempt": job.attempt},
+        )
+        end_unpublished(connection, self._audit, record, RecordState.FAILED, error, event)
+
+
+def end_unpublished(
+    connection: sa.Connection,
+    audit: AuditLog,
+    record: Record,
+    state: RecordState,
+    error: JSON,
+    event: AuditEvent,
+) -> None:
+    """Fail or cancel a record: its number goes back, what it would have superseded stands.
+
+    A number from the book that is not its last one any more stays unused, and an event says
+    why, so that the book's gap is explained.
+    """
+    connection.execute(recordtable.END, {"id_": record.id, "state_": state, "error_": error})
+    events = [event]
+    if record.supersedes is not None:
+        connection.execute(recordtable.UNSUPERSEDE, {"old": record.supersedes, "by": record.id})
+    if record.order.from_book and record.number and record.symbol and record.year:
+        book = (record.agency_id, record.symbol, record.year, record.number)
+        freed = take_back(connection, *book)
+        details = {"number": record.number, "symbol": record.symbol, "year": record.year}
+        name = "number.freed" if freed else "number.unused"
+        if not freed:
+            details["reason"] = (
+                f"record {record.id} became {state} after later numbers of the book were given; "
+                "the number may be given to another document by naming it"
+            )
+        events.append(AuditEvent(name, event.actor, record.agency_id, record.id, details))
+    audit.append(connection, events)
+
+
+class _Backlog:
+    """Counts what waits, at most every half second; in between it adds what came in here."""
+
+    def __init__(self, jobs: JobQueue, most: int) -> None:
+        self._jobs = jobs
+        self._most = most
+        self._lock = threading.Lock()
+        self._count = 0
+        self._counted_at = float("-inf")
+
+    def require_room(self) -> None:
+        """Raise `Overloaded` when too much waits."""
+        now = time.monotonic()
+        with self._lock:
+            is_old = now - self._counted_at > _BACKLOG_S
+            if is_old:
+                self._counted_at = now  # one thread counts, the others go by the old figure
+        if is_old:
+            count = self._jobs.waiting(QUEUE)
+            with self._lock:
+                self._count = count
+        if self._count >= self._most:
+            raise Overloaded(
+                f"Đang có {self._count} văn bản chờ ký; hãy gửi lại sau ít giây. / Too many "
+                "documents wait to be signed; try again in a few seconds. Nothing was accepted.",
+                retry_after_s=2,
+            )
+
+    def added(self) -> None:
+        with self._lock:
+            self._count += 1

@@ -1,0 +1,304 @@
+"""The rows of signature records as values, and the statements over them, each made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dossier.errors import IdempotencyConflict, NotFound
+from dossier.model import JSON, RecordState, new_id
+from dossier.numbers import book_year
+from dossier.signature_order import SignatureOrder
+from dossier.tables import idempotency, records
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A signature record at one moment. Digests are lower-case hex; `version` is its entity tag."""
+
+    id: str
+    agency_id: str
+    principal_id: str
+    request_id: str
+    state: RecordState
+    order: SignatureOrder
+    source_sha256: str
+    number: int | None
+    symbol: str | None
+    year: int | None
+    supersedes: str | None
+    superseded_by: str | None
+    batch_id: str | None
+    batch_position: int | None
+    sequence_id: str | None
+    result_sha256: str | None
+    report_sha256: str | None
+    evidence_sha256: str | None
+    result_bytes: int | None
+    level: str
+    attempts: int
+    error: JSON
+    created_at: datetime
+    published_at: datetime | None
+    renew_at: datetime | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record to be made. `number` is settled by then; `priority` is the job's."""
+
+    agency_id: str
+    principal_id: str
+    request_id: str
+    order: SignatureOrder
+    source_sha256: str
+    number: int | None = None
+    year: int | None = None
+    batch_id: str | None = None
+    batch_position: int | None = None
+    sequence_id: str | None = None
+    priority: int = 0
+    id: str = field(default_factory=lambda: new_id("rec"))
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a worker made of a record: stored, verified, ready to be published."""
+
+    record_id: str
+    agency_id: str
+    supersedes: str | None
+    result_sha256: str
+    report_sha256: str
+    evidence_sha256: str
+    result_bytes: int
+    level: str
+    published_at: datetime
+    renew_at: datetime | None
+    actor: str
+    details: Mapping[str, JSON]  # for the audit event
+
+
+# --- statements ------------------------------------------------------------------------------
+
+_INSERTED = tuple(
+    name
+    for name in Record.__dataclass_fields__
+    if name
+    not in {
+        "superseded_by", "result_sha256", "report_sha256", "evidence_sha256", "result_bytes",
+        "error", "published_at", "renew_at",
+    }
+)  # fmt: skip
+_JSON_OR_NULL = sa.JSON(none_as_null=True)
+_THIS = records.c.id == sa.bindparam("id_")
+_NEXT_VERSION = records.c.version + 1
+# as the partial index says it, so that it is used
+_HOLDS_NUMBER = sa.and_(
+    records.c.number.is_not(None),
+    records.c.superseded_by.is_(None),
+    records.c.state.not_in([sa.literal_column("'failed'"), sa.literal_column("'cancelled'")]),
+)
+_SAME_NUMBER = sa.and_(
+    records.c.agency_id == sa.bindparam("agency"),
+    records.c.symbol == sa.bindparam("symbol_"),
+    records.c.year == sa.bindparam("year_"),
+    records.c.number == sa.bindparam("number_"),
+)
+
+INSERT = sa.insert(records)
+ONE = sa.select(records).where(_THIS, records.c.agency_id == sa.bindparam("agency"))
+STATES = sa.select(records.c.id, records.c.state).where(
+    records.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+HOLDER = sa.select(records.c.id, records.c.state).where(_SAME_NUMBER, _HOLDS_NUMBER)
+SUPERSEDE = (
+    sa.update(records)
+    .where(
+        records.c.id == sa.bindparam("old"),
+        _SAME_NUMBER,
+        records.c.state == RecordState.PUBLISHED,
+        records.c.superseded_by.is_(None),
+    )
+    .values(superseded_by=sa.bindparam("new"), version=_NEXT_VERSION)
+)
+UNSUPERSEDE = (
+    sa.update(records)
+    .where(records.c.id == sa.bindparam("old"), records.c.superseded_by == sa.bindparam("by"))
+    .values(superseded_by=None, version=_NEXT_VERSION)
+)
+REPLACE = (
+    sa.update(records)
+    .where(
+        _THIS,
+        records.c.superseded_by == sa.bindparam("by"),
+        records.c.state == RecordState.PUBLISHED,
+    )
+    .values(state=RecordState.SUPERSEDED, version=_NEXT_VERSION)
+)
+BEGIN = (
+    sa.update(records)
+    .where(_THIS)
+    .values(state=RecordState.SIGNING, attempts=sa.bindparam("tries"), version=_NEXT_VERSION)
+)
+WAIT = (
+    sa.update(records)
+    .where(_THIS)
+    .values(
+        state=RecordState.ACCEPTED,
+        error=sa.bindparam("error_", type_=_JSON_OR_NULL),
+        version=_NEXT_VERSION,
+    )
+)
+END = (
+    sa.update(records)
+    .where(_THIS)
+    .values(
+        state=sa.bindparam("state_"),
+        error=sa.bindparam("error_", type_=_JSON_OR_NULL),
+        version=_NEXT_VERSION,
+    )
+)
+PUBLISH = (
+    sa.update(records)
+    .where(_THIS, records.c.state == RecordState.SIGNING)
+    .values(
+        state=RecordState.PUBLISHED,
+        result_sha256=sa.bindparam("result"),
+        report_sha256=sa.bindparam("report"),
+        evidence_sha256=sa.bindparam("evidence"),
+        result_bytes=sa.bindparam("size"),
+        published_at=sa.bindparam("published"),
+        renew_at=sa.bindparam("renew"),
+        error=sa.null(),
+        version=_NEXT_VERSION,
+    )
+)
+_KEY_ROW: dict[str, Any] = {
+    "principal_id": sa.bindparam("principal"),
+    "key": sa.bindparam("key_"),
+    "request_sha256": sa.bindparam("digest"),
+    "resource_id": sa.bindparam("resource"),
+    "created_at": sa.bindparam("at"),
+}
+_KEY = {
+    "sqlite": sqlite.insert(idempotency).values(_KEY_ROW).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(idempotency).values(_KEY_ROW).on_conflict_do_nothing(),
+}
+_KEY_OWNER = sa.select(idempotency.c.request_sha256, idempotency.c.resource_id).where(
+    idempotency.c.principal_id == sa.bindparam("principal"),
+    idempotency.c.key == sa.bindparam("key_"),
+)
+
+
+def claim_key(
+    connection: sa.Connection,
+    principal: str,
+    key: str | None,
+    digest: str,
+    record_id: str,
+    now: datetime,
+) -> str | None:
+    """Take the idempotency key for `record_id`; the record that has it already, if any."""
+    if key is None:
+        return None
+    values = {
+        "principal": principal,
+        "key_": key,
+        "digest": digest,
+        "resource": record_id,
+        "at": now,
+    }
+    if connection.execute(_KEY[connection.dialect.name], values).rowcount == 1:
+        return None
+    row = connection.execute(_KEY_OWNER, {"principal": principal, "key_": key}).one()
+    if row.request_sha256 != digest:
+        raise IdempotencyConflict(
+            "Idempotency-Key này đã dùng cho một yêu cầu khác; hãy dùng khóa mới. / This "
+            "Idempotency-Key was used for another request; use a new one."
+        )
+    return str(row.resource_id)
+
+
+def number_values(agency_id: str, order: SignatureOrder) -> dict[str, Any]:
+    return {
+        "agency": agency_id,
+        "symbol_": order.symbol,
+        "year_": book_year(order.decided_on),
+        "number_": order.number,
+    }
+
+
+def payload(new: NewRecord) -> dict[str, JSON]:
+    """What the worker needs to know, so that it does not have to read the record."""
+    return {
+        "order": new.order.to_json(),
+        "source": new.source_sha256,
+        "number": new.number,
+        "principal": new.principal_id,
+        "request": new.request_id,
+    }
+
+
+def made(new: NewRecord, now: datetime) -> Record:
+    return Record(
+        id=new.id,
+        agency_id=new.agency_id,
+        principal_id=new.principal_id,
+        request_id=new.request_id,
+        state=RecordState.ACCEPTED,
+        order=new.order,
+        source_sha256=new.source_sha256,
+        number=new.number,
+        symbol=new.order.symbol,
+        year=new.year,
+        supersedes=new.order.supersedes,
+        superseded_by=None,
+        batch_id=new.batch_id,
+        batch_position=new.batch_position,
+        sequence_id=new.sequence_id,
+        result_sha256=None,
+        report_sha256=None,
+        evidence_sha256=None,
+        result_bytes=None,
+        level=new.order.level.value,
+        attempts=0,
+        error=None,
+        created_at=now,
+        published_at=None,
+        renew_at=None,
+        version=1,
+    )
+
+
+def row_of(record: Record) -> dict[str, Any]:
+    row = {name: getattr(record, name) for name in _INSERTED}
+    row["order"] = record.order.to_json()
+    return row
+
+
+def record_of(row: Any) -> Record:  # noqa: ANN401 - a row
+    values = dict(row._mapping)
+    values["state"] = RecordState(values["state"])
+    values["order"] = SignatureOrder.from_json(values["order"])
+    return Record(**values)
+
+
+def find(connection: sa.Connection, agency_id: str, record_id: str) -> Record | None:
+    row = connection.execute(ONE, {"id_": record_id, "agency": agency_id}).first()
+    return None if row is None else record_of(row)
+
+
+def required(record: Record | None, record_id: str) -> Record:
+    if record is None:
+        raise NotFound(
+            f"Không có hồ sơ ký “{record_id}”; hãy kiểm tra mã. / There is no such signature "
+            "record; check its id."
+        )
+    return record
