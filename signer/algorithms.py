@@ -65,6 +65,11 @@ def signature_algorithm(scheme: SignatureScheme) -> bytes:
     )
 
 
+def signature_oid(scheme: SignatureScheme) -> str:
+    """The dotted object identifier of `scheme`, without its parameters."""
+    return _SIGNATURE_OIDS.get(scheme, _OID_PSS)
+
+
 _DIGEST_NAMES = {der.oid(dotted): name for name, dotted in DIGEST_OIDS.items()}
 _SCHEMES = {signature_algorithm(scheme): scheme for scheme in SignatureScheme}
 _RSA_ENCRYPTION = {der.sequence(der.oid(_OID_RSA), der.null()), der.sequence(der.oid(_OID_RSA))}

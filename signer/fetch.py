@@ -9,7 +9,6 @@ and whose start-up costs nothing (httpx reads the CA bundle even for plain HTTP)
 from __future__ import annotations
 
 import http.client
-import io
 import ipaddress
 import select
 import socket
@@ -18,11 +17,10 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from urllib.parse import SplitResult, urlsplit
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from signer.deadline import DeadlineSocket, remaining
 
 _Server = tuple[str, str, int]  # scheme, host, port
 
@@ -122,7 +120,7 @@ class Fetcher:
         deadline: float,
         max_bytes: int,
     ) -> bytes:
-        cast(_DeadlineSocket, connection.sock).deadline = deadline
+        cast(DeadlineSocket, connection.sock).deadline = deadline
         with self._lock:
             self._requests += 1
         connection.request(verb, path, body, dict(headers))
@@ -164,18 +162,18 @@ class Fetcher:
     def _connect(self, server: _Server, deadline: float) -> http.client.HTTPConnection:
         scheme, host, port = server
         address = self._resolve(host, port) if self._public_only else host
-        raw = socket.create_connection((address, port), timeout=_remaining(deadline))
+        raw = socket.create_connection((address, port), timeout=remaining(deadline))
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if scheme == "https":
-                raw.settimeout(_remaining(deadline))
+                raw.settimeout(remaining(deadline))
                 raw = self._tls_context().wrap_socket(raw, server_hostname=host)
         except BaseException:
             raw.close()
             raise
         connection = http.client.HTTPConnection(host, port)
         connection.auto_open = 0  # a new connection goes through the checks above
-        connection.sock = _DeadlineSocket(raw)
+        connection.sock = DeadlineSocket(raw)
         return connection
 
     def _resolve(self, host: str, port: int) -> str:
@@ -210,68 +208,3 @@ def _address(url: str) -> tuple[SplitResult, _Server]:
     if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None:
         raise UnusableAnswer(f"{url!r} is not a plain http or https address")
     return parts, (parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
-
-
-def _remaining(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the time limit is over")
-    return left
-
-
-class _DeadlineSocket:
-    """What `http.client` needs of a socket, with one deadline for everything together.
-
-    Like a real socket it stays open while a reader made from it is: `http.client` closes the
-    connection of an answer without length before the body is read.
-    """
-
-    def __init__(self, raw: socket.socket) -> None:
-        self._raw = raw
-        self._readers = 0
-        self._closing = False
-        self.deadline = 0.0
-
-    def fileno(self) -> int:
-        return self._raw.fileno()
-
-    def sendall(self, content: bytes) -> None:
-        self._raw.settimeout(_remaining(self.deadline))
-        self._raw.sendall(content)
-
-    def receive_into(self, buffer: WriteableBuffer) -> int:
-        self._raw.settimeout(_remaining(self.deadline))
-        return self._raw.recv_into(buffer)
-
-    def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002 - http.client only reads
-        self._readers += 1
-        return io.BufferedReader(_Incoming(self), _CHUNK)
-
-    def reader_closed(self) -> None:
-        self._readers -= 1
-        if self._closing:
-            self.close()
-
-    def close(self) -> None:
-        self._closing = True
-        if not self._readers:
-            self._raw.close()
-
-
-class _Incoming(io.RawIOBase):
-    """The reading side; closing it leaves the connection open for the next request."""
-
-    def __init__(self, connection: _DeadlineSocket) -> None:
-        super().__init__()
-        self._connection = connection
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        return self._connection.receive_into(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._connection.reader_closed()
-        super().close()

@@ -9,14 +9,8 @@ import time
 
 import pytest
 
-from signer.fetch import (
-    Fetcher,
-    FetchError,
-    TransportFault,
-    UnusableAnswer,
-    _DeadlineSocket,
-    _Incoming,
-)
+from signer.deadline import DeadlineSocket, _Incoming
+from signer.fetch import Fetcher, FetchError, TransportFault, UnusableAnswer
 from tests.fixtures_http import http_ok
 
 
@@ -161,7 +155,7 @@ def test_paths_that_would_break_the_request(fetcher, scripted_server, path):
 
 
 def test_a_reader_is_closed_once():
-    raw = _Incoming(reader := _DeadlineSocket(socket.socket()))
+    raw = _Incoming(reader := DeadlineSocket(socket.socket()))
     reader._readers = 1
     reader.close()
     assert reader.fileno() >= 0  # open as long as the reader is
