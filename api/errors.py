@@ -10,7 +10,10 @@ APIError
 ├── UnsupportedMediaType   the route takes no body of this Content-Type
 ├── BodyTooLarge           the body is larger than the route or the client may send
 ├── PreconditionRequired   a change was asked for without saying which version (If-Match)
-└── RangeNotSatisfiable    the asked range begins behind the end of the file
+├── RangeNotSatisfiable    the asked range begins behind the end of the file
+├── Unauthenticated        no credential, or none that is accepted; says nothing more
+├── RateLimited            too many requests, or too many failures from one address
+└── ProviderUnavailable    the identity provider's keys cannot be fetched just now
 """
 
 from __future__ import annotations
@@ -66,3 +69,43 @@ class RangeNotSatisfiable(APIError):
     def __init__(self, message: str, *, size_bytes: int) -> None:
         super().__init__(message)
         self.size_bytes = size_bytes
+
+
+class Unauthenticated(APIError):
+    """No credential came, or none that is accepted (401).
+
+    `challenge` is the value of WWW-Authenticate. The message is the same for every credential
+    that is unknown, wrong, expired or revoked.
+    """
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(
+            message
+            or "Cần thông tin xác thực hợp lệ: khóa API, mã OIDC, chứng thư máy khách hoặc yêu cầu "
+            "có chữ ký. / Valid credentials are needed: an API key, an OIDC token, a client "
+            "certificate or a signed request."
+        )
+        self.challenge = 'Bearer realm="sohoa"'
+
+
+class RateLimited(APIError):
+    """Too many requests (429). `retry_after_s` says when the next one has a chance."""
+
+    def __init__(self, *, retry_after_s: int) -> None:
+        super().__init__(
+            f"Quá nhiều yêu cầu; thử lại sau {retry_after_s} giây. / Too many requests; try again "
+            f"in {retry_after_s} seconds."
+        )
+        self.retry_after_s = retry_after_s
+
+
+class ProviderUnavailable(APIError):
+    """The identity provider's keys cannot be fetched, so its tokens cannot be checked (503)."""
+
+    def __init__(self, *, retry_after_s: int) -> None:
+        super().__init__(
+            "Chưa kiểm tra được mã truy cập vì nhà cung cấp định danh không trả lời; hãy thử lại "
+            "sau. / The token cannot be checked because the identity provider does not answer; "
+            "try again later."
+        )
+        self.retry_after_s = retry_after_s

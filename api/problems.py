@@ -86,10 +86,16 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     api_errors.RangeNotSatisfiable: Problem(
         "Khoảng byte nằm ngoài tệp", "Range not satisfiable", 4, 416
     ),
+    api_errors.Unauthenticated: Problem("Chưa xác thực", "Not authenticated", 6, 401),
+    api_errors.RateLimited: Problem("Quá nhiều yêu cầu", "Too many requests", 6, 429),
+    api_errors.ProviderUnavailable: Problem(
+        "Nhà cung cấp định danh không trả lời", "The identity provider does not answer", 7, 503
+    ),
     dossier_errors.DossierError: Problem("Không thực hiện được", "The step failed", 3, 500),
     dossier_errors.InvalidOrder: Problem("Yêu cầu không hợp lệ", "Invalid order", 4, 422),
     dossier_errors.NotFound: Problem("Không tìm thấy", "Not found", 4, 404),
     dossier_errors.AccessRefused: Problem("Không có quyền", "Access refused", 6, 403),
+    dossier_errors.CredentialRefused: Problem("Chưa xác thực", "Not authenticated", 6, 401),
     dossier_errors.StateConflict: Problem(
         "Trạng thái hiện tại không cho phép", "The present state does not allow this", 6, 409
     ),
