@@ -72,7 +72,7 @@ class FolderBlobs:
         """Make the folder if it is new, and remove what writers left that died a day ago."""
         self._folder = folder
         self._tmp = folder / _TMP
-        with _translated(folder):
+        with translated(folder):
             if not (folder / "ff").is_dir():  # made last, so the others are there
                 _make_folders(folder)
             self._sweep()
@@ -80,7 +80,7 @@ class FolderBlobs:
     def put(self, source: Source, *, sha256: str | None = None) -> BlobInfo:
         """See `BlobStore`."""
         expected = None if sha256 is None else require_digest(sha256)
-        with _translated(self._folder):
+        with translated(self._folder):
             if isinstance(source, bytes):  # known at once, so a second put writes nothing
                 found = hashlib.sha256(source).hexdigest()
                 if expected is not None and found != expected:
@@ -127,7 +127,7 @@ class FolderBlobs:
         """See `BlobStore`."""
         if not is_digest(sha256):
             return None
-        with _translated(self._folder):
+        with translated(self._folder):
             try:
                 return BlobInfo(sha256, self._path(sha256).stat().st_size)
             except FileNotFoundError:
@@ -136,7 +136,7 @@ class FolderBlobs:
     def check(self) -> None:
         """See `BlobStore`."""
         probe = self._tmp / secrets.token_hex(16)
-        with _translated(self._folder):
+        with translated(self._folder):
             try:
                 _write(probe, b"probe")
             finally:
@@ -144,7 +144,7 @@ class FolderBlobs:
 
     def all(self) -> Iterator[BlobInfo]:
         """See `BlobStore`."""
-        with _translated(self._folder):
+        with translated(self._folder):
             for byte in range(256):
                 with os.scandir(self._folder / f"{byte:02x}") as entries:
                     for entry in entries:
@@ -159,14 +159,14 @@ class FolderBlobs:
         """The path of the blob; reading it raises what the store promises."""
         if not is_digest(sha256):
             raise missing(sha256)
-        with _translated(self._folder):
+        with translated(self._folder):
             try:
                 yield self._path(sha256)
             except FileNotFoundError as error:
                 raise missing(sha256) from error
 
     def _pieces(self, stream: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
-        with _translated(self._folder), stream:
+        with translated(self._folder), stream:
             stream.seek(start)
             left = None if end is None else max(0, end - start)
             while left is None or left > 0:
@@ -184,7 +184,7 @@ class FolderBlobs:
         except FileNotFoundError:
             return False
         if whole:
-            _sync(path.parent)  # its writer may be about to do it, or have died just before
+            sync_folder(path.parent)  # its writer may be about to do it, or have died just before
         return whole
 
     def _publish(self, part: Path, info: BlobInfo) -> None:
@@ -196,7 +196,7 @@ class FolderBlobs:
             if self._holds(info):
                 return
             part.replace(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
 
     def _sweep(self) -> None:
         before = time.time() - _ABANDONED_S
@@ -210,11 +210,11 @@ class FolderBlobs:
 def _make_folders(folder: Path) -> None:
     """Make the folder and its parts, durable before the first blob is."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _sync(folder.parent)
+    sync_folder(folder.parent)
     (folder / _TMP).mkdir(mode=0o700, exist_ok=True)
     for byte in range(256):
         (folder / f"{byte:02x}").mkdir(mode=0o700, exist_ok=True)
-    _sync(folder)
+    sync_folder(folder)
 
 
 def _write(part: Path, source: Source) -> BlobInfo:
@@ -238,7 +238,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Force the names in `folder` to the disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -248,7 +248,7 @@ def _sync(folder: Path) -> None:
 
 
 @contextmanager
-def _translated(folder: Path) -> Iterator[None]:
+def translated(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -107,6 +107,7 @@ blobs = sa.Table(
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("media_type", sa.String(128), nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Index("ix_blobs_usage", "agency_id", "created_at", "size_bytes"),  # sums without the rows
 )
 
 idempotency = sa.Table(
