@@ -80,7 +80,7 @@ def test_racing_writers_leave_no_gap(log, database):
                 else:
                     with database.begin() as connection:
                         other.append(connection, [event(n), event(n)])
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - shown below
             faults.append(error)
 
     threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
