@@ -1,8 +1,8 @@
 """What the service keeps, and in which states: plain values, no storage, no HTTP.
 
-    signature record   ACCEPTED ──> SIGNING ──> PUBLISHED ──> (SUPERSEDED)
-                          │  ^         │
-                          │  └─retry───┤
+    signature record   ACCEPTED ──> SIGNING ──> (HELD) ──> PUBLISHED ──> (SUPERSEDED)
+                          │  ^         │           │
+                          │  └─retry───┤           │
                           └──────> CANCELLED, FAILED
 
     clerical sequence  DRAFT ──leader──> SIGNED ──clerk──> NUMBERED ──seal──> ISSUED
@@ -44,6 +44,7 @@ class RecordState(enum.StrEnum):
 
     ACCEPTED = "accepted"  # intent committed: digest, number, order
     SIGNING = "signing"  # a worker holds a lease on it
+    HELD = "held"  # result stored and verified, withheld until its whole batch is there
     PUBLISHED = "published"  # result stored and verified; never changes again
     FAILED = "failed"  # refused for good; `error` says why
     CANCELLED = "cancelled"
@@ -96,8 +97,9 @@ _MOVES: Mapping[enum.StrEnum, frozenset[enum.StrEnum]] = {
         {RecordState.SIGNING, RecordState.CANCELLED, RecordState.FAILED}
     ),
     RecordState.SIGNING: frozenset(
-        {RecordState.ACCEPTED, RecordState.PUBLISHED, RecordState.FAILED}
+        {RecordState.ACCEPTED, RecordState.HELD, RecordState.PUBLISHED, RecordState.FAILED}
     ),
+    RecordState.HELD: frozenset({RecordState.PUBLISHED, RecordState.CANCELLED}),
     RecordState.PUBLISHED: frozenset({RecordState.SUPERSEDED}),
     SequenceState.DRAFT: frozenset({SequenceState.SIGNED, SequenceState.CANCELLED}),
     SequenceState.SIGNED: frozenset({SequenceState.NUMBERED, SequenceState.CANCELLED}),

@@ -281,6 +281,6 @@ def require_person(
             vi, en = _NAMES[part.step]
             raise AccessRefused(
                 f"Người này đã làm bước “{vi}” nên không làm thêm bước khác (tách nhiệm vụ); hãy "
-                f"để người khác làm. / The same person did {en} already and duties are separated; let "
-                "somebody else do this step."
+                f"để người khác làm. / The same person did {en} already and duties are separated; "
+                "let somebody else do this step."
             )

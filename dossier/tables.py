@@ -161,6 +161,13 @@ records = sa.Table(
     sa.Index("ix_records_agency_id", "agency_id", "id"),
     sa.Index("ix_records_batch", "batch_id", "batch_position"),
     sa.Index(
+        "ix_records_sequence_id",
+        "sequence_id",
+        "id",
+        sqlite_where=sa.text("sequence_id IS NOT NULL"),
+        postgresql_where=sa.text("sequence_id IS NOT NULL"),
+    ),
+    sa.Index(
         "ix_records_renew_at",
         "renew_at",
         sqlite_where=sa.text("renew_at IS NOT NULL"),
@@ -215,6 +222,7 @@ batches = sa.Table(
     sa.Column("approved_by", ID),
     sa.Column("released_by", ID),
     sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("handed", sa.Integer, nullable=False, default=0),  # items that became records
     sa.Column("published", sa.Integer, nullable=False, default=0),
     sa.Column("failed", sa.Integer, nullable=False, default=0),
     sa.Column("list_sha256", SHA256, nullable=False),
