@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from dossier.database import insert_if_new
 from dossier.tables import number_books
 from signer.clock import VIETNAM
 
@@ -30,16 +30,7 @@ _TAKE_BACK = (
     .where(_MINE, number_books.c.last_number == sa.bindparam("number"))
     .values(last_number=number_books.c.last_number - 1)
 )
-_ROW = {
-    "agency_id": sa.bindparam("agency"),
-    "book": sa.bindparam("name"),
-    "year": sa.bindparam("of_year"),
-    "last_number": 0,
-}
-_OPEN = {
-    "sqlite": sqlite.insert(number_books).values(_ROW).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(number_books).values(_ROW).on_conflict_do_nothing(),
-}
+_OPEN = insert_if_new(number_books)
 
 
 def next_number(connection: sa.Connection, agency_id: str, book: str, year: int) -> int:
@@ -50,7 +41,8 @@ def next_number(connection: sa.Connection, agency_id: str, book: str, year: int)
     values = {"agency": agency_id, "name": book, "of_year": year}
     number = connection.execute(_NEXT, values).scalar()
     if number is None:  # the first of its year; two that meet here agree on one row
-        connection.execute(_OPEN[connection.dialect.name], values)
+        first = {"agency_id": agency_id, "book": book, "year": year, "last_number": 0}
+        connection.execute(_OPEN[connection.dialect.name], first)
         number = connection.execute(_NEXT, values).scalar_one()
     return int(number)
 

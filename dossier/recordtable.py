@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from dossier.database import insert_if_new
 from dossier.errors import IdempotencyConflict, NotFound
 from dossier.model import JSON, RecordState, new_id
 from dossier.numbers import book_year
@@ -180,16 +180,9 @@ PUBLISH = (
         version=_NEXT_VERSION,
     )
 )
-_KEY_ROW: dict[str, Any] = {
-    "principal_id": sa.bindparam("principal"),
-    "key": sa.bindparam("key_"),
-    "request_sha256": sa.bindparam("digest"),
-    "resource_id": sa.bindparam("resource"),
-    "created_at": sa.bindparam("at"),
-}
 _KEY = {
-    "sqlite": sqlite.insert(idempotency).values(_KEY_ROW).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(idempotency).values(_KEY_ROW).on_conflict_do_nothing(),
+    dialect: insert.returning(idempotency.c.key)
+    for dialect, insert in insert_if_new(idempotency).items()
 }
 _KEY_OWNER = sa.select(idempotency.c.request_sha256, idempotency.c.resource_id).where(
     idempotency.c.principal_id == sa.bindparam("principal"),
@@ -209,13 +202,13 @@ def claim_key(
     if key is None:
         return None
     values = {
-        "principal": principal,
-        "key_": key,
-        "digest": digest,
-        "resource": record_id,
-        "at": now,
+        "principal_id": principal,
+        "key": key,
+        "request_sha256": digest,
+        "resource_id": record_id,
+        "created_at": now,
     }
-    if connection.execute(_KEY[connection.dialect.name], values).rowcount == 1:
+    if connection.execute(_KEY[connection.dialect.name], values).first() is not None:
         return None
     row = connection.execute(_KEY_OWNER, {"principal": principal, "key_": key}).one()
     if row.request_sha256 != digest:
