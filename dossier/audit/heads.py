@@ -1,7 +1,5 @@
 """Seals the head of a chain: a signed, timestamped statement of its last number and link.
 
-    statement = canonical JSON of {at, chain, installation, link, previous, seq, timestamped, type}
-
 Whoever rewrites an entry before a sealed head needs the audit key and the authority's. One
 process at a time seals: it takes a lease that names the statement, signs, then stores the head
 if it still owns the lease. A sealer that dies leaves a statement that may have been signed; the
@@ -11,19 +9,24 @@ next one says so in the chain (`audit.head-retaken`), so that no use of the key 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from dossier.audit.chain import canonical, moment_text
+from dossier.audit.chain import moment_text
+from dossier.audit.head import (
+    SUBJECT,
+    Head,
+    digest_text,
+    head_of,
+    newest,
+    statement_text,
+)
 from dossier.audit.log import AuditLog
 from dossier.errors import DossierError
 from dossier.model import JSON, AuditEvent
@@ -32,60 +35,15 @@ from hsm.errors import HSMError
 from hsm.keys import SigningKey
 from signer.errors import SignerError
 from signer.services import Timestamper
-from signer.statement import SignedStatement, sign_statement
+from signer.statement import sign_statement
 
 _log = logging.getLogger(__name__)
 Bind = Callable[[SigningKey, str], SigningKey]
 """Ties a key to what it is about to sign: the key and the statement's SHA-256 in hex."""
 
-SUBJECT = "audit-head"
-"""The subject of all events about heads; alone they are no reason to seal another one."""
 PURPOSE = "audit-head"
 """The purpose that the key agent is told for such a signature."""
-STATEMENT_TYPE = "sohoa audit head 1"
 _ACTOR = "audit"
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A sealed head. `statement` is the canonical text that was signed."""
-
-    chain: str
-    seq: int
-    statement: str
-    signed: SignedStatement
-
-    @property
-    def statement_sha256(self) -> str:
-        """What the next head, the other chain and the key agent's intent name it by."""
-        return hashlib.sha256(self.statement.encode()).hexdigest()
-
-    def to_json(self) -> dict[str, JSON]:
-        """For exports and for keeping elsewhere; `read` takes it."""
-        token = self.signed.timestamp_token
-        return {
-            "type": "head",
-            "chain": self.chain,
-            "seq": self.seq,
-            "statement": self.statement,
-            "signature": self.signed.signature.hex(),
-            "timestamp_token": None if token is None else token.hex(),
-        }
-
-    @classmethod
-    def read(cls, value: JSON) -> Head:
-        """The head in `value`. Raises `ValueError`; nothing is verified."""
-        try:
-            chain, seq, statement = value["chain"], value["seq"], value["statement"]
-            token = value["timestamp_token"]
-            signed = SignedStatement(
-                bytes.fromhex(value["signature"]), None if token is None else bytes.fromhex(token)
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not a sealed head: {error!r}") from error
-        if not isinstance(chain, str) or not isinstance(statement, str) or type(seq) is not int:
-            raise ValueError("not a sealed head: a field is of another kind")
-        return cls(chain, seq, statement, signed)
 
 
 class HeadSealer:
@@ -125,7 +83,7 @@ class HeadSealer:
         seq, _ = log.tip()
         with log.database.read() as connection:
             now = log.database.now(connection)
-            head = connection.execute(_newest(log.chain)).first()
+            head = connection.execute(newest(log.chain)).first()
             sealed = 0 if head is None else head.seq
             lease = _setting(connection, self._lease)
             if seq <= sealed or (lease is not None and lease["until"] > moment_text(now)):
@@ -152,7 +110,7 @@ class HeadSealer:
         if taken is None:
             return None
         seq, statement = taken
-        digest = hashlib.sha256(statement).hexdigest()
+        digest = digest_text(statement)
         try:
             key = self._key if self._bind is None else self._bind(self._key, digest)
             signed = sign_statement(statement, key, self._timestamper)
@@ -186,8 +144,8 @@ class HeadSealer:
         seq, link = log.lock(connection)
         now = log.database.now(connection)
         lease = _setting(connection, self._lease)
-        newest = connection.execute(_newest(log.chain)).first()
-        if seq <= (0 if newest is None else newest.seq):
+        newest_row = connection.execute(newest(log.chain)).first()
+        if seq <= (0 if newest_row is None else newest_row.seq):
             return None
         if lease is not None and lease["until"] > moment_text(now):
             return None
@@ -204,28 +162,21 @@ class HeadSealer:
         if events:
             log.append(connection, events)
             seq, link = log.lock(connection)
-        previous = None
-        if newest is not None:
-            digest = hashlib.sha256(newest.statement.encode()).hexdigest()
-            previous = {"seq": newest.seq, "sha256": digest}
-        statement = canonical(
-            {
-                "at": moment_text(now),
-                "chain": log.chain,
-                "installation": log.installation(connection),
-                "link": link.hex(),
-                "previous": previous,
-                "seq": seq,
-                "timestamped": self._timestamper is not None,
-                "type": STATEMENT_TYPE,
-            }
+        statement = statement_text(
+            chain=log.chain,
+            installation=log.installation(connection),
+            seq=seq,
+            link=link,
+            at=now,
+            previous=None if newest_row is None else head_of(newest_row),
+            timestamped=self._timestamper is not None,
         )
         row = {
             "owner": owner,
             "worker": self._worker,
             "until": moment_text(now + self._lease_time),
             "seq": seq,
-            "statement_sha256": hashlib.sha256(statement).hexdigest(),
+            "statement_sha256": digest_text(statement),
         }
         _put_setting(connection, self._lease, row)
         return seq, statement
@@ -272,36 +223,16 @@ def note_head(witness: AuditLog, head: Head) -> None:
 
     A witness that cannot be reached is logged: the head itself is stored and good.
     """
-    statement = json.loads(head.statement)
     details = {
         "chain": head.chain,
         "seq": head.seq,
-        "link": statement["link"],
+        "link": head.parsed()["link"],
         "statement_sha256": head.statement_sha256,
     }
     try:
         witness.write(AuditEvent("audit.head", _ACTOR, None, SUBJECT, details))
     except DossierError as error:
         _log.warning("chain %s was not told of head %d: %s", witness.chain, head.seq, error)
-
-
-def newest_head(log: AuditLog) -> Head | None:
-    """The last sealed head of `log`. Raises `StoreError`."""
-    with log.database.read() as connection:
-        row = connection.execute(_newest(log.chain)).first()
-    return None if row is None else head_of(row)
-
-
-def head_of(row: sa.Row[Any]) -> Head:
-    """The head in a row of `audit_heads`."""
-    return Head(
-        row.chain, row.seq, row.statement, SignedStatement(row.signature, row.timestamp_token)
-    )
-
-
-def _newest(chain: str) -> sa.Select[Any]:
-    wanted = sa.select(audit_heads).where(audit_heads.c.chain == chain)
-    return wanted.order_by(audit_heads.c.seq.desc()).limit(1)
 
 
 def _event(name: str, lease: JSON, error: str | None = None) -> AuditEvent:

@@ -28,9 +28,11 @@ from dossier.audit.chain import (
     moment_text,
     next_link,
 )
+from dossier.audit.head import Head, from_seq, head_of, newest
+from dossier.audit.proof import proof_of
 from dossier.database import Database
-from dossier.errors import AuditUnavailable, ChainBroken, StoreError
-from dossier.model import AuditEvent
+from dossier.errors import AuditUnavailable, ChainBroken, NotFound, StateConflict, StoreError
+from dossier.model import JSON, AuditEvent
 from dossier.tables import audit_entries, settings
 
 INSTALLATION = "installation"
@@ -112,6 +114,43 @@ class AuditLog:
                 "export.",
                 findings=(str(error),),
             ) from error
+
+    def head(self) -> Head | None:
+        """The last sealed head. Raises `StoreError`."""
+        with self.database.read() as connection:
+            row = connection.execute(newest(self.chain)).first()
+        return None if row is None else head_of(row)
+
+    def prove(self, seq: int, agency_id: str | None = None) -> dict[str, JSON]:
+        """Proof that entry `seq` is under a sealed head; `dossier.audit.proof` checks it.
+
+        With `agency_id` it must be an entry of that agency. Raises `NotFound`, `StateConflict`
+        while no head is sealed over it, `StoreError`.
+        """
+        with self.database.read() as connection:
+            row = connection.execute(from_seq(self.chain, seq).limit(1)).first()
+            upto = seq if row is None else row.seq
+            between = audit_entries.c.seq.between(max(seq - 1, 0), upto)
+            wanted = sa.select(audit_entries).where(audit_entries.c.chain == self.chain, between)
+            found = connection.execute(wanted.order_by(audit_entries.c.seq)).all()
+        own = next((entry for entry in found if entry.seq == seq), None)
+        if own is None or (agency_id is not None and own.agency_id != agency_id):
+            raise NotFound(
+                f"Không có mục nhật ký {seq}. / There is no such entry in the audit log."
+            )
+        if row is None:
+            raise StateConflict(
+                f"Mục {seq} chưa được niêm phong; hãy thử lại sau ít phút. / No head is sealed "
+                "over this entry yet; try again in a few minutes."
+            )
+        installation = self.installation()
+        return proof_of(
+            head_of(row),
+            installation,
+            own.entry,
+            found[0].link_sha256 if found[0].seq < seq else genesis(self.chain, installation).hex(),
+            [entry.entry_sha256 for entry in found if entry.seq > seq],
+        )
 
     def installation(self, connection: sa.Connection | None = None) -> str:
         """The random id of this installation, made on first use. Raises `StoreError`.

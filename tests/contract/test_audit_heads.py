@@ -10,7 +10,8 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from dossier.audit.heads import SUBJECT, Head, HeadSealer, newest_head, note_head
+from dossier.audit.head import SUBJECT, Head
+from dossier.audit.heads import HeadSealer, note_head
 from dossier.audit.log import AuditLog
 from dossier.errors import AuditUnavailable
 from dossier.model import AuditEvent
@@ -83,7 +84,7 @@ def test_a_head_says_where_the_chain_stands(log, key, test_pki):
     proof = verify_statement(head.statement.encode(), head.signed, None)
     assert proof.signer == key.certificate
     assert proof.at is not None
-    assert newest_head(log) == head == Head.read(json.loads(json.dumps(head.to_json())))
+    assert log.head() == head == Head.read(json.loads(json.dumps(head.to_json())))
     # its certificate was named in the chain before
     announced = log.entries(None, 3, 10)
     assert [e.event for e in announced] == ["audit.key"]
@@ -142,7 +143,7 @@ def test_a_witness_out_of_reach_costs_no_head(log, key, sqlite_url, open_databas
     lost = AuditLog(open_database(sqlite_url.replace("house", "lost")), "keys")
     log.write(*events())
     head = HeadSealer(log, key, None, witnesses=[lost]).seal()
-    assert newest_head(log) == head
+    assert log.head() == head
     assert "was not told" in caplog.text
     note_head(lost, head)  # does not raise either
 
