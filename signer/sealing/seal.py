@@ -141,10 +141,17 @@ class Sealer:
 
     def seal_bytes(self, pdf: bytes, request: SealRequest) -> tuple[bytes, SealResult]:
         """Seal a document in memory; for small ones. Raises as `seal_file`."""
-        self._check([request])
+        sealed, (result,) = self.seal_many_bytes(pdf, [request])
+        return sealed, result
+
+    def seal_many_bytes(
+        self, pdf: bytes, requests: Sequence[SealRequest]
+    ) -> tuple[bytes, list[SealResult]]:
+        """`seal_many` in memory. Raises as `seal_file`."""
+        self._check(requests)
         with memory_file() as fd:
-            (result,) = self._seal(pdf, fd, [request])
-            return os.pread(fd, os.fstat(fd).st_size, 0), result
+            results = self._seal(pdf, fd, requests)
+            return os.pread(fd, os.fstat(fd).st_size, 0), results
 
     def prepare_fields(self, source: Path, target: Path, plans: Sequence[FieldPlan]) -> None:
         """Create empty signature fields, so that the signatures to come only fill a form.

@@ -1,0 +1,98 @@
+"""What becomes of a job whose handler raised: tried again later, or failed for good.
+
+A refusal is final: the same document, key and rules give the same answer. What is unavailable
+(token, TSA, OCSP, database, blob store, audit log) is waited for without end; the record shows
+its attempts and the last error, and can be cancelled. Anything else is tried a few times.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+from dataclasses import dataclass
+
+from dossier.errors import (
+    AuditUnavailable,
+    BlobDamaged,
+    DossierError,
+    Overloaded,
+    StoreError,
+)
+from dossier.model import JSON
+from hsm.errors import HSMError, KeyMismatch, KeyNotFound, SchemeNotSupported, TokenUnavailable
+from signer.errors import (
+    OutputRejected,
+    RevocationError,
+    SignerError,
+    TimestampError,
+    TrustError,
+)
+
+MAX_ATTEMPTS = 8
+"""How often a job is begun that ends in an error nobody foresaw."""
+
+_FIRST_S, _MOST_S = 0.5, 30.0
+_UNAVAILABLE = (
+    TokenUnavailable,
+    TimestampError,
+    RevocationError,
+    StoreError,
+    AuditUnavailable,
+    Overloaded,
+)
+# faults of devices and settings: tried again, but not for ever
+_DOUBTFUL = (HSMError, OutputRejected, TrustError, BlobDamaged)
+_FINAL = (KeyNotFound, KeyMismatch, SchemeNotSupported, SignerError, DossierError)
+
+
+class Outcome(enum.Enum):
+    """How a handler's run ended."""
+
+    DONE = "done"
+    RETRY = "put back"
+    FAIL = "failed"
+    LOST = "lost"  # to another worker
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with the job. `error` is the JSON that its subject keeps."""
+
+    outcome: Outcome
+    error: JSON
+    delay_s: float = 0.0
+    unexpected: bool = False  # to be logged with its traceback
+
+
+def outcome_of(error: Exception, attempt: int) -> Verdict:
+    """Judge `error`, raised at the `attempt`-th try (from 1)."""
+    told = error_json(error)
+    if isinstance(error, _UNAVAILABLE) and not isinstance(error, BlobDamaged):
+        return Verdict(Outcome.RETRY, told, _delay(error, attempt))
+    is_doubtful = isinstance(error, _DOUBTFUL) and not isinstance(
+        error, KeyNotFound | KeyMismatch | SchemeNotSupported
+    )
+    if not is_doubtful and isinstance(error, _FINAL):
+        return Verdict(Outcome.FAIL, told)
+    if attempt >= MAX_ATTEMPTS:
+        return Verdict(Outcome.FAIL, told, unexpected=not is_doubtful)
+    return Verdict(Outcome.RETRY, told, _delay(error, attempt), unexpected=not is_doubtful)
+
+
+def error_json(error: Exception) -> dict[str, JSON]:
+    """`error` as records and jobs keep it; the text of an unknown one stays in the log."""
+    known = isinstance(error, (DossierError, SignerError, HSMError))
+    message = (
+        str(error)
+        if known
+        else f"Lỗi của chương trình. / An error of the program itself ({type(error).__name__})."
+    )
+    return {"kind": type(error).__name__ if known else "Unexpected", "message": message}
+
+
+def _delay(error: Exception, attempt: int) -> float:
+    """Doubling with jitter, so that thousands of jobs do not come back at one moment."""
+    longest = min(_MOST_S, _FIRST_S * 2 ** min(attempt - 1, 16))
+    wanted = float(getattr(error, "retry_after_s", 0) or 0)
+    jitter: float = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+    return max(longest, min(wanted, _MOST_S)) * jitter
