@@ -9,4 +9,5 @@ pytest_plugins = [
     "tests.fixtures_record",
     "tests.fixtures_signed",
     "tests.fixtures_databases",
+    "tests.fixtures_s3",
 ]
