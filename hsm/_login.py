@@ -100,6 +100,10 @@ def log_in(session: Session, who: str, pin: PinSource) -> None:
             return
         code, offered = pin.present(session, ck.CKU_USER)
         if code == ck.CKR_USER_ALREADY_LOGGED_IN:
+            if generation and hmac.compare_digest(offered, accepted):
+                # our own login of an earlier generation, after `Module.renew`
+                logins.accepted[who] = (session.generation, offered)
+                return
             raise DeviceError(
                 "other code in this process has logged in to the token, so that the PIN cannot "
                 "be checked; open the token in a process of its own",

@@ -31,7 +31,8 @@ from hsm.errors import (
     TokenUnavailable,
 )
 
-DRAIN_S: Final = 60.0  # how long a re-initialisation waits for calls that are under way
+DRAIN_S: Final = 10.0  # how long a re-initialisation waits for calls that are under way
+TURN_S: Final = 30.0  # how long a call waits for a re-initialisation that is under way
 
 _PIN: Final = frozenset({0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0x102})
 # After these the session, the login or the whole module has to be made anew. CKR_DEVICE_ERROR
@@ -44,6 +45,10 @@ class TokenLost(TokenUnavailable):
     """A return code that a re-initialisation may cure. `generation` is the one that failed."""
 
     generation: int = 0
+
+
+class ModuleStalled(TokenUnavailable):
+    """A call into the module does not return, so the module cannot be re-initialised."""
 
 
 def error_for(code: int, function: str) -> HSMError:
@@ -112,7 +117,7 @@ class Module:
             )
         with self._gate:
             if self._exclusive:
-                self._gate.wait_for(lambda: not self._exclusive)
+                self._wait_turn()
             self._users += 1
             generation = self.generation
         try:
@@ -126,17 +131,17 @@ class Module:
     def reinitialise(self, seen: int) -> None:
         """C_Finalize and C_Initialize, once for all threads that failed in generation `seen`.
 
-        Returns at once when another thread did it meanwhile. Raises `TokenUnavailable` when
-        calls under way do not end within `DRAIN_S`, `ModuleError` when C_Initialize fails.
+        Returns at once when another thread did it meanwhile. Raises `ModuleStalled` when calls
+        under way do not end within `DRAIN_S`, `ModuleError` when C_Initialize fails.
         """
         with self._gate:
-            self._gate.wait_for(lambda: not self._exclusive)
+            self._wait_turn()
             if self.generation != seen:
                 return
             self._exclusive = True
             try:
                 if not self._gate.wait_for(lambda: self._users == 0, DRAIN_S):
-                    raise TokenUnavailable(
+                    raise ModuleStalled(
                         f"{self.path.name} cannot be re-initialised: a call into it has not "
                         f"returned for {DRAIN_S:.0f} s; check the device and restart"
                     )
@@ -146,7 +151,28 @@ class Module:
                 self._exclusive = False
                 self._gate.notify_all()
 
-    def _initialise(self) -> None:
+    def renew(self, seen: int) -> None:
+        """A new generation without C_Finalize: sessions and logins are made anew, once for all.
+
+        For when a call hangs in the module, perhaps for ever: PKCS#11 forbids to finalise under
+        it, and the others should not share its fate. Sessions of the old generation are left to
+        the module. Raises `ModuleError` when C_Initialize fails.
+        """
+        with self._gate:
+            self._wait_turn()
+            if self.generation == seen:
+                self._initialise(again=True)
+
+    def _wait_turn(self) -> None:
+        """Wait, with the gate held, until no re-initialisation is under way."""
+        if not self._gate.wait_for(lambda: not self._exclusive, TURN_S):
+            raise ModuleStalled(
+                f"the re-initialisation of {self.path.name} has not returned for {TURN_S:.0f} s; "
+                "check the device and restart"
+            )
+
+    def _initialise(self, *, again: bool = False) -> None:
+        """`again`: it may be initialised still."""
         self.generation += 1
         reserved = None if self.init_reserved is None else self.init_reserved.encode()
         arguments = ck.InitializeArgs(flags=ck.CKF_OS_LOCKING_OK, pReserved=reserved)
@@ -156,6 +182,8 @@ class Module:
             self._serial = self._serial or threading.Lock()
             arguments.flags = 0
             code = self.call("C_Initialize", ctypes.byref(arguments))
+        if code == ck.CKR_CRYPTOKI_ALREADY_INITIALIZED and again:
+            return
         if code == ck.CKR_CRYPTOKI_ALREADY_INITIALIZED:
             raise ModuleError(
                 f"{self.path.name} was initialised by other code in this process, perhaps "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 
@@ -12,11 +13,13 @@ from hsm._login import log_in_again
 from hsm._objects import StoredKey, mismatch
 from hsm._schemes import PublicKey, SigningRecipe, check_key, check_mechanism, default_scheme
 from hsm._session import Session
-from hsm.errors import SignatureFault
-from hsm.keys import KeyRef, SignatureScheme
+from hsm.errors import HSMError, PinError, SignatureFault, TokenUnavailable
+from hsm.keys import KeyRef, SignatureScheme, Witness
 
 if TYPE_CHECKING:
     from hsm.token import Token
+
+MAX_FAULTS: Final = 3  # digests in a row that a token may refuse before a batch is given up
 
 
 class PrivateKey:
@@ -53,25 +56,60 @@ class PrivateKey:
 
         Raises ValueError for a digest of the wrong length, before anything is signed.
         """
-        payloads = [self._recipe.payload(digest) for digest in digests]
-        if not payloads:
-            return []
-        raw = self._token.in_session(lambda session: self._sign(session, payloads))
-        signatures = [self._recipe.encoded(value) for value in raw]
+        run = _Run([self._recipe.payload(digest) for digest in digests], None)
+        if run.pending:
+            self._token.in_session(lambda session: self._sign(session, run))
+        signatures = [self._recipe.encoded(raw) for raw in run.raw.values()]
         for signature, digest in zip(signatures, digests, strict=True):
             self._recipe.verify(signature, digest)
         return signatures
 
-    def _sign(self, session: Session, payloads: Sequence[bytes]) -> list[bytes]:
+    def sign_each(self, digests: Sequence[bytes], witness: Witness) -> list[bytes | HSMError]:
+        """See `hsm.keys.WitnessedKey`."""
+        run = _Run([self._recipe.payload(digest) for digest in digests], witness)
+        faults = 0
+        while run.pending:
+            before = len(run.pending)
+            try:
+                self._token.in_session(lambda session: self._sign(session, run))
+            except HSMError as error:
+                run.errors[run.pending[0]] = error
+                faults = faults + 1 if len(run.pending) == before else 1
+                # the token itself is ill: no use in asking it for the others
+                if isinstance(error, TokenUnavailable | PinError) or faults >= MAX_FAULTS:
+                    run.errors.update(dict.fromkeys(run.pending, error))
+                    break
+                run.pending.popleft()
+        return [
+            run.errors.get(n) or self._verified(run.raw[n], digest)
+            for n, digest in enumerate(digests)
+        ]
+
+    def _verified(self, raw: bytes, digest: bytes) -> bytes | HSMError:
+        signature = self._recipe.encoded(raw)
+        try:
+            self._recipe.verify(signature, digest)
+        except SignatureFault as fault:
+            return fault
+        return signature
+
+    def _sign(self, session: Session, run: _Run) -> None:
+        """Sign what is pending. Called again, for the rest, when the token was lost meanwhile."""
         key = self._object(session)
         mechanism = self._recipe.mechanism
-        signatures = []
-        for payload in payloads:
+        while run.pending:
+            position = run.pending[0]
+            run.announce()
             session.sign_init(mechanism, key.handle)
             if key.always_authenticate:
                 log_in_again(session, self._token.identity, self._token.pin)
-            signatures.append(session.sign(payload))
-        return signatures
+            run.announced.discard(position)
+            try:
+                run.raw[position] = session.sign(run.payloads[position])
+            except HSMError as error:
+                run.failed(position, error)
+                raise
+            run.pending.popleft()
 
     def _object(self, session: Session) -> StoredKey:
         """The key object, looked up once a generation: a look-up is linear in all objects."""
@@ -98,9 +136,48 @@ class CertifiedKey(PrivateKey):
         self.certificate = certificate
         self.chain = chain
 
-    def prove(self) -> None:
+    def prove(self, witness: Witness | None = None) -> None:
         """Sign a random digest and verify it by the certificate; raises `KeyMismatch`."""
+        digest = secrets.token_bytes(self._recipe.digest_size)
         try:
-            self.sign_digests([secrets.token_bytes(self._recipe.digest_size)])
+            if witness is None:
+                self.sign_digests([digest])
+                return
+            (result,) = self.sign_each([digest], witness)
+            if isinstance(result, HSMError):
+                raise result
         except SignatureFault as error:
             raise mismatch(self.label) from error
+
+
+class _Run:
+    """One batch on its way: what is to be signed still, what came of the rest."""
+
+    __slots__ = ("announced", "errors", "payloads", "pending", "raw", "witness")
+
+    def __init__(self, payloads: Sequence[bytes], witness: Witness | None) -> None:
+        self.payloads = payloads
+        self.witness = witness
+        self.pending = deque(range(len(payloads)))
+        self.announced: set[int] = set()  # may have its C_Sign: the witness knows
+        self.raw: dict[int, bytes] = {}  # in the order of the positions
+        self.errors: dict[int, HSMError] = {}
+
+    def announce(self) -> None:
+        """Make sure that the witness knows of the next C_Sign; the rest goes in one word."""
+        if self.witness is None:
+            return
+        if not self.witness.may_go_on():
+            raise TokenUnavailable(
+                "the token took too long; the rest of the batch was not signed: try again",
+                retry_after_s=1,
+            )
+        if self.pending[0] not in self.announced:
+            fresh = [n for n in self.pending if n not in self.announced]
+            self.witness.intend(fresh)
+            self.announced.update(fresh)
+
+    def failed(self, position: int, error: HSMError) -> None:
+        """The C_Sign of `position` failed."""
+        if self.witness is not None:
+            self.witness.failed(position, error)

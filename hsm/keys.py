@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from cryptography import x509
 
-from hsm.errors import KeyRefInvalid
+from hsm.errors import HSMError, KeyRefInvalid
 
 
 class SignatureScheme(enum.Enum):
@@ -74,6 +74,41 @@ class SigningKey(Protocol):
         Each signature has the form that CMS wants (RSA: the octet string, ECDSA: a DER
         ``Ecdsa-Sig-Value``, RFC 5753) and was verified against `certificate` before it is
         returned. Raises `hsm.errors.HSMError`; then no signature of the batch is returned.
+        """
+        ...
+
+
+class Witness(Protocol):
+    """Is told of every C_Sign before it is made: whoever keeps an audit chain (S8).
+
+    Called by the thread that signs. What its methods raise ends the signing; no more calls of
+    C_Sign are made then.
+    """
+
+    def intend(self, positions: Sequence[int]) -> None:
+        """The digests at `positions` are about to be signed, one C_Sign each.
+
+        Called again for a position whose C_Sign failed and is tried once more.
+        """
+        ...
+
+    def failed(self, position: int, error: HSMError) -> None:
+        """The C_Sign that was announced last for `position` was made and failed."""
+        ...
+
+    def may_go_on(self) -> bool:
+        """Asked before each C_Sign; False gives up what is not signed yet."""
+        ...
+
+
+class WitnessedKey(SigningKey, Protocol):
+    """A key of a token in this process, whose uses can be witnessed one by one."""
+
+    def sign_each(self, digests: Sequence[bytes], witness: Witness) -> list[bytes | HSMError]:
+        """As `sign_digests`, but a digest that fails does not fail the others.
+
+        Each place holds the verified signature or the error of that digest. Raises what
+        `witness` raises, and ValueError for a digest of the wrong length before anything else.
         """
         ...
 

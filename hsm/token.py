@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import secrets
 import threading
 import time
@@ -38,19 +39,19 @@ from hsm._objects import (
     read_certificates,
     read_key,
 )
-from hsm._pkcs11 import Module, TokenLost, load_module
+from hsm._pkcs11 import Module, ModuleStalled, TokenLost, load_module
 from hsm._session import Session
 from hsm._startup import startup_lock
 from hsm._tokenkey import CertifiedKey, PrivateKey
 from hsm.errors import HSMError, KeyNotFound, ModuleError, PinError, TokenUnavailable
-from hsm.keys import KeyRef, SignatureScheme, SigningKey
+from hsm.keys import KeyRef, SignatureScheme, SigningKey, Witness, WitnessedKey
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 
 MAX_SESSIONS: Final = 32  # more threads than that wait; tokens rarely do more at a time
 WAIT_S: Final = 30.0  # for a free session
-RECOVERY_PAUSE_S: Final = 5.0
+RECOVERY_PAUSE_S: Final = 2.0
 
 # What software tokens call themselves, in any of their names. A module's word for being
 # hardware (CKF_HW_SLOT) is not enough: opencryptoki's soft token sets the flag too.
@@ -150,12 +151,13 @@ class Token:
         *,
         certificate: x509.Certificate | None = None,
         chain: Sequence[x509.Certificate] | None = None,
-    ) -> SigningKey:
+        witness: Witness | None = None,
+    ) -> WitnessedKey:
         """The key that `ref` (a label, a ``pkcs11:`` URI or a `KeyRef`) names, ready to sign.
 
         Certificate and chain default to the token's: the newest certificate of the key's
         CKA_ID, its issuers by name and signature. The certificate is proved to match by
-        comparing public keys and by a test signature.
+        comparing public keys and by a test signature, of which `witness` is told.
 
         Raises `KeyNotFound`, `KeyMismatch`, `SchemeNotSupported`, `TokenUnavailable`.
         """
@@ -170,7 +172,7 @@ class Token:
         if chain is None:
             chain = chain_of(certificate, [entry.certificate for entry in known])
         key = CertifiedKey(self, stored, scheme, certificate, tuple(chain))
-        key.prove()
+        key.prove(witness)
         return key
 
     def check_health(self, key: SigningKey | None = None) -> None:
@@ -208,7 +210,8 @@ class Token:
         if wait > 0:
             raise TokenUnavailable(
                 f"the token {self.label!r} is not available; plug it in or start it, "
-                f"the next try is possible in {wait:.0f} s"
+                f"the next try is possible in {wait:.0f} s",
+                retry_after_s=math.ceil(wait),
             )
         try:
             return self._attempt(work, writable)
@@ -216,7 +219,11 @@ class Token:
             _LOG.warning("token %s lost, re-initialising the module: %s", self.label, lost)
             generation = lost.generation
         try:
-            self._module.reinitialise(generation)
+            try:
+                self._module.reinitialise(generation)
+            except ModuleStalled as stalled:
+                _LOG.warning("token %s: %s; going on without it", self.label, stalled)
+                self._module.renew(generation)
             return self._attempt(work, writable)
         except (TokenUnavailable, ModuleError) as error:
             self._down_until = time.monotonic() + RECOVERY_PAUSE_S
