@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import typer
 
-from api import output, problems
-from api.commands import keys
-from api.commands.digitize import digitize
-from api.commands.init import init
-from api.commands.renew import renew
-from api.commands.serve import serve
-from api.commands.sign import sign
-from api.commands.verify import verify
+from api import lifeline, output, problems
+from api.lazy import LazyCommands
 
 _LOG = logging.getLogger("sohoa")
 
+
+class Commands(LazyCommands):
+    """Every command, and where it is."""
+
+    table: ClassVar[Mapping[str, str]] = {
+        "init": "api.commands.init:init",
+        "digitize": "api.commands.digitize:digitize",
+        "sign": "api.commands.sign:sign",
+        "verify": "api.commands.verify:verify",
+        "renew": "api.commands.renew:renew",
+        "keys": "api.commands.keys:app",
+        "serve": "api.commands.serve:serve",
+        "prepare": "api.commands.prepare:prepare",
+        "web": "api.commands.web:web",
+        "worker": "api.commands.worker:worker",
+    }
+
+
 app = typer.Typer(
     name="sohoa",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -29,13 +43,6 @@ app = typer.Typer(
         "Turns paper dossiers into signed, searchable PDF/A records."
     ),
 )
-app.command(name="init")(init)
-app.command(name="digitize")(digitize)
-app.command(name="sign")(sign)
-app.command(name="verify")(verify)
-app.command(name="renew")(renew)
-app.command(name="serve")(serve)
-app.add_typer(keys.app, name="keys")
 
 
 def _version(wanted: bool) -> None:
@@ -55,9 +62,14 @@ def options(
     debug: Annotated[
         bool, typer.Option("--debug", help="In vết lỗi. / Print tracebacks and debug logs.")
     ] = False,
+    supervisor: Annotated[
+        int | None, typer.Option("--lifeline", metavar="FD", hidden=True, min=3)
+    ] = None,
 ) -> None:
     """Options of every command."""
     del version
+    if supervisor is not None:
+        lifeline.hold(supervisor)
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING)
 
 

@@ -116,7 +116,8 @@ class Supervisor:
     def run(self) -> int:
         """Start, supervise, drain; returns the exit code of the service (see `api.problems`).
 
-        When it returns, no process of its parts is left.
+        It returns by itself when all parts are steps that have ended well. When it returns, no
+        process of its parts is left.
         """
         with self._signals() as told:
             try:
@@ -130,6 +131,8 @@ class Supervisor:
         while True:
             self._start_what_is_due()
             if self._draining and not self._drain():
+                return
+            if all(child.finished for child in self._children):
                 return
             for key, _ in self._selector.select(self._patience()):
                 if key.fileobj is told:

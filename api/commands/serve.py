@@ -1,48 +1,112 @@
-"""`sohoa serve`: the service on one machine."""
+"""`sohoa serve`: the whole service on one machine, supervised."""
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from api import output
-from api.embedded import create_installation
-from api.settings import default_data_dir
-from api.wiring import open_desk
+from api.errors import SettingsError
+from api.settings import Settings, default_data_dir, load_settings
+from api.supervisor import Part, Supervisor
+
+_LOCK = "serve.lock"
 
 
 def serve(
     *,
-    host: Annotated[str, typer.Option("--host", help="Địa chỉ. / Address.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Cổng. / Port.")] = 8080,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Thay web.host. / Instead of web.host.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=1, max=65535, help="Thay web.port. / Instead of web.port."),
+    ] = None,
+    web_processes: Annotated[
+        int,
+        typer.Option("--web", min=1, max=16, help="Số tiến trình HTTP. / Processes that serve."),
+    ] = 1,
     data: Annotated[
         Path | None, typer.Option("--data", metavar="DIR", help="Thư mục dữ liệu. / Data folder.")
     ] = None,
-) -> None:
-    """Chạy dịch vụ: kiểm tra chữ ký, CA và TSA thử nghiệm. / Run the service.
+) -> int:
+    """Chạy cả dịch vụ trên một máy và trông coi nó. / Run and supervise the service.
 
-    Chưa có bản cài đặt thì tạo bản thử. / Makes a test installation where there is none.
+    Chưa có bản cài đặt thì tạo bản thử; lần đầu in khóa quản trị, chỉ một lần. SIGTERM: làm nốt
+    việc đang dở rồi dừng; lần hai: dừng ngay. SIGHUP: nạp lại cổng HTTP (chứng thư TLS). /
+    Makes a test installation where there is none; the first start prints the administrator's
+    key, once. SIGTERM drains, a second one kills, SIGHUP reloads the HTTP door.
 
-    Ví dụ / Example:  sohoa serve --data var/serve
+    Ví dụ / Example:  sohoa serve --data var/serve --port 8080
     """
-    import uvicorn  # late: no other command needs the web
+    from api.web_server import listen
 
-    from api.app import AppServices, Probe, create_app
+    folder = (data or default_data_dir()).absolute()
+    with _alone(folder):
+        prepare = Part("prepare", ("prepare", "--data", str(folder)), 0, once=True)
+        code = Supervisor([prepare], output.bilingual).run()
+        if code:
+            return code
+        settings = load_settings(folder)
+        address = host or settings.web.host, port or settings.web.port
+        with listen(*address) as door:
+            return Supervisor(
+                parts_of(settings, address, door.fileno(), web_processes),
+                output.bilingual,
+                on_ready=lambda: output.bilingual(
+                    f"Sẵn sàng tại {_url(settings, address)}", "ready", style="green"
+                ),
+                on_drain=door.close,
+            ).run()
 
-    made = create_installation(data or default_data_dir())
-    with open_desk(made.settings) as desk:
-        leader = desk.key("leader")
-        probes: dict[str, Probe] = {"token": lambda: desk.token.check_health(leader)}
-        timestamper = desk.timestamper
-        if timestamper is not None:
-            probes["tsa"] = lambda: _discard(timestamper.timestamp(bytes(32)))
-        output.bilingual(f"Đang chạy tại http://{host}:{port}", "serving", style="green")
-        app = create_app(AppServices(desk.services.verifier, probes))
-        uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+
+def parts_of(
+    settings: Settings, address: tuple[str, int], listening: int, web_processes: int
+) -> list[Part]:
+    """The processes of one machine, in the stages that they need."""
+    data = ("--data", str(settings.data_dir))
+    parts = [Part("agent", ("agent", *data), 1, drain_s=4)]
+    if settings.embedded is not None:
+        parts.append(Part("authority", ("authority", *data), 0, drain_s=2))
+    queues = {
+        "seal": settings.worker.seal_processes,
+        "ocr": settings.worker.ocr_processes,
+        "house": 1,
+    }
+    parts += [
+        Part(f"worker {queue} {n}", ("worker", queue, *data), 2, drain_s=13)
+        for queue, processes in queues.items()
+        for n in range(1, processes + 1)
+    ]
+    where = ("--host", address[0], "--port", str(address[1]), "--listening", str(listening))
+    parts += [
+        Part(f"web {n}", ("web", *where, *data), 3, drain_s=10, reloads=True, sockets=(listening,))
+        for n in range(1, web_processes + 1)
+    ]
+    return parts
 
 
-def _discard(token: bytes) -> None:
-    """A probe wants to know that the authority answers, not what."""
-    del token
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Be the only supervisor of this folder; the kernel lets go when we die."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / _LOCK).open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingsError(
+                f"Dịch vụ của {folder} đang chạy; hãy dừng nó trước. / The service of {folder} is "
+                "running already: stop it first."
+            ) from error
+        yield
+
+
+def _url(settings: Settings, address: tuple[str, int]) -> str:
+    host, port = address
+    scheme = "https" if settings.web.tls_certificate else "http"
+    return settings.web.public_url or f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
