@@ -228,6 +228,14 @@ class ClericalSequence:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What makes a request repeatable: the client's Idempotency-Key and the request's digest."""
+
+    key: str | None
+    request_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Numbering:
     """Number and date as the clerk gives them. `number` None: the next one of the book."""
 
