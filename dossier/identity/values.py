@@ -104,7 +104,7 @@ class Limits(_JSONValue):
     open_jobs: int = 50_000
     """Signatures and digitizations accepted and not finished, at most."""
     require_signed_requests: bool = False
-    """Accept requests signed by RFC 9421 alone: a stolen bearer text is then worth nothing."""
+    """Accept requests signed by RFC 9421 alone: the secret then never travels."""
 
     def __post_init__(self) -> None:
         if self.requests_per_s <= 0 or self.burst < 1:
