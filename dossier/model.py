@@ -20,6 +20,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
 from dossier.errors import AccessRefused, StateConflict
@@ -176,7 +177,16 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower cas
 
 def new_id(prefix: str) -> str:
     """A new identifier: `prefix`, milliseconds since 1970, 80 random bits; sorts by time."""
-    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return _id(prefix, time.time_ns() // 1_000_000, secrets.randbits(80))
+
+
+def first_id(prefix: str, moment: datetime) -> str:
+    """The smallest identifier that `new_id` can have made at `moment`: bounds a walk by time."""
+    return _id(prefix, int(moment.timestamp() * 1000), 0)
+
+
+def _id(prefix: str, milliseconds: int, random_bits: int) -> str:
+    number = milliseconds << 80 | random_bits
     text = ""
     for _ in range(26):
         number, digit = divmod(number, 32)

@@ -9,7 +9,6 @@ and whose start-up costs nothing (httpx reads the CA bundle even for plain HTTP)
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import select
 import socket
 import ssl
@@ -20,6 +19,7 @@ from collections.abc import Mapping
 from typing import cast
 from urllib.parse import SplitResult, urlsplit
 
+from signer.addresses import is_public
 from signer.deadline import DeadlineSocket, remaining
 
 _Server = tuple[str, str, int]  # scheme, host, port
@@ -181,7 +181,7 @@ class Fetcher:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [str(entry[4][0]) for entry in found]
         for address in addresses:
-            if not ipaddress.ip_address(address.partition("%")[0]).is_global:
+            if not is_public(address):
                 raise UnusableAnswer(f"{host} is not a public address ({address})")
         return addresses[0]
 
