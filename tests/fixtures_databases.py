@@ -28,7 +28,7 @@ import psycopg
 import pytest
 
 from dossier.database import Database
-from dossier.tables import metadata
+from dossier.migrations import upgrade
 
 _SETTINGS = {
     "fsync": "off",
@@ -154,8 +154,7 @@ def postgres() -> Iterator[PostgresCluster]:
 
 def _make_schema(url: str) -> None:
     database = Database(url)
-    with database.begin() as connection:
-        metadata.create_all(connection)
+    upgrade(database)
     database.close()
 
 

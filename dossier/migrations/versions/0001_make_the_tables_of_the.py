@@ -1,0 +1,391 @@
+"""Make the tables of the first release."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the tables of the first release."""
+    op.create_table(
+        "agencies",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("policy", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agencies")),
+    )
+    op.create_table(
+        "audit_entries",
+        sa.Column("chain", sa.String(length=16), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("entry", sa.Text(), nullable=False),
+        sa.Column("entry_sha256", sa.String(length=64), nullable=False),
+        sa.Column("link_sha256", sa.String(length=64), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=True),
+        sa.Column("subject", sa.String(length=48), nullable=False),
+        sa.PrimaryKeyConstraint("chain", "seq", name=op.f("pk_audit_entries")),
+    )
+    with op.batch_alter_table("audit_entries", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_audit_entries_agency_id", ["chain", "agency_id", "seq"], unique=False
+        )
+        batch_op.create_index("ix_audit_entries_subject", ["chain", "subject", "seq"], unique=False)
+
+    op.create_table(
+        "audit_heads",
+        sa.Column("chain", sa.String(length=16), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("statement", sa.Text(), nullable=False),
+        sa.Column("signature", sa.LargeBinary(), nullable=False),
+        sa.Column("timestamp_token", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("chain", "seq", name=op.f("pk_audit_heads")),
+    )
+    op.create_table(
+        "house_settings",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_house_settings")),
+    )
+    op.create_table(
+        "idempotency",
+        sa.Column("principal_id", sa.String(length=48), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("request_sha256", sa.String(length=64), nullable=False),
+        sa.Column("resource_id", sa.String(length=48), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("principal_id", "key", name=op.f("pk_idempotency")),
+    )
+    with op.batch_alter_table("idempotency", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_idempotency_created_at"), ["created_at"], unique=False)
+
+    op.create_table(
+        "jobs",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("queue", sa.String(length=16), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("subject", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=True),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("run_at", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("crashes", sa.Integer(), nullable=False),
+        sa.Column("worker", sa.String(length=96), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+    )
+    with op.batch_alter_table("jobs", schema=None) as batch_op:
+        batch_op.create_index("ix_jobs_agency_id", ["agency_id", "id"], unique=False)
+        batch_op.create_index(
+            "ix_jobs_finished_at",
+            ["finished_at"],
+            unique=False,
+            sqlite_where=sa.text("finished_at IS NOT NULL"),
+            postgresql_where=sa.text("finished_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_jobs_ready",
+            ["queue", "priority", "run_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'ready'"),
+            postgresql_where=sa.text("state = 'ready'"),
+        )
+        batch_op.create_index(
+            "ix_jobs_running",
+            ["queue", "lease_until"],
+            unique=False,
+            sqlite_where=sa.text("state = 'running'"),
+            postgresql_where=sa.text("state = 'running'"),
+        )
+        batch_op.create_index(batch_op.f("ix_jobs_subject"), ["subject"], unique=False)
+
+    op.create_table(
+        "key_intents",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("credential", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=True),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_key_intents")),
+    )
+    op.create_table(
+        "key_uses",
+        sa.Column("credential", sa.String(length=64), nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("uses", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("credential", "day", name=op.f("pk_key_uses")),
+    )
+    op.create_table(
+        "batches",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("order", sa.JSON(), nullable=False),
+        sa.Column("created_by", sa.String(length=48), nullable=False),
+        sa.Column("approved_by", sa.String(length=48), nullable=True),
+        sa.Column("released_by", sa.String(length=48), nullable=True),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("handed", sa.Integer(), nullable=False),
+        sa.Column("published", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("list_sha256", sa.String(length=64), nullable=False),
+        sa.Column("list_signature", sa.JSON(), nullable=True),
+        sa.Column("sheet_sha256", sa.String(length=64), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["agency_id"], ["agencies.id"], name=op.f("fk_batches_agency_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
+    )
+    with op.batch_alter_table("batches", schema=None) as batch_op:
+        batch_op.create_index("ix_batches_agency_id", ["agency_id", "id"], unique=False)
+
+    op.create_table(
+        "blobs",
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("media_type", sa.String(length=128), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["agency_id"], ["agencies.id"], name=op.f("fk_blobs_agency_id")),
+        sa.PrimaryKeyConstraint("agency_id", "sha256", name=op.f("pk_blobs")),
+    )
+    with op.batch_alter_table("blobs", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_blobs_usage", ["agency_id", "created_at", "size_bytes"], unique=False
+        )
+
+    op.create_table(
+        "digitizations",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("principal_id", sa.String(length=48), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("order", sa.JSON(), nullable=False),
+        sa.Column("pages_done", sa.Integer(), nullable=False),
+        sa.Column("result_sha256", sa.String(length=64), nullable=True),
+        sa.Column("text_sha256", sa.String(length=64), nullable=True),
+        sa.Column("fields_sha256", sa.String(length=64), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agency_id"], ["agencies.id"], name=op.f("fk_digitizations_agency_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_digitizations")),
+    )
+    with op.batch_alter_table("digitizations", schema=None) as batch_op:
+        batch_op.create_index("ix_digitizations_agency_id", ["agency_id", "id"], unique=False)
+
+    op.create_table(
+        "number_books",
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("book", sa.String(length=64), nullable=False),
+        sa.Column("year", sa.Integer(), nullable=False),
+        sa.Column("last_number", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agency_id"], ["agencies.id"], name=op.f("fk_number_books_agency_id")
+        ),
+        sa.PrimaryKeyConstraint("agency_id", "book", "year", name=op.f("pk_number_books")),
+    )
+    op.create_table(
+        "principals",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("keys", sa.JSON(), nullable=False),
+        sa.Column("certificate_sha256", sa.String(length=64), nullable=True),
+        sa.Column("oidc_subject", sa.Text(), nullable=True),
+        sa.Column("limits", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("disabled_at", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agency_id"], ["agencies.id"], name=op.f("fk_principals_agency_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_principals")),
+        sa.UniqueConstraint("certificate_sha256", name=op.f("uq_principals_certificate_sha256")),
+        sa.UniqueConstraint("oidc_subject", name=op.f("uq_principals_oidc_subject")),
+    )
+    with op.batch_alter_table("principals", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_principals_agency_id"), ["agency_id"], unique=False)
+
+    op.create_table(
+        "records",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("principal_id", sa.String(length=48), nullable=False),
+        sa.Column("request_id", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("order", sa.JSON(), nullable=False),
+        sa.Column("source_sha256", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=True),
+        sa.Column("symbol", sa.String(length=64), nullable=True),
+        sa.Column("year", sa.Integer(), nullable=True),
+        sa.Column("supersedes", sa.String(length=48), nullable=True),
+        sa.Column("superseded_by", sa.String(length=48), nullable=True),
+        sa.Column("batch_id", sa.String(length=48), nullable=True),
+        sa.Column("batch_position", sa.Integer(), nullable=True),
+        sa.Column("sequence_id", sa.String(length=48), nullable=True),
+        sa.Column("result_sha256", sa.String(length=64), nullable=True),
+        sa.Column("report_sha256", sa.String(length=64), nullable=True),
+        sa.Column("evidence_sha256", sa.String(length=64), nullable=True),
+        sa.Column("result_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("level", sa.String(length=8), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("published_at", sa.BigInteger(), nullable=True),
+        sa.Column("renew_at", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["agency_id"], ["agencies.id"], name=op.f("fk_records_agency_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_records")),
+    )
+    with op.batch_alter_table("records", schema=None) as batch_op:
+        batch_op.create_index("ix_records_agency_id", ["agency_id", "id"], unique=False)
+        batch_op.create_index("ix_records_batch", ["batch_id", "batch_position"], unique=False)
+        batch_op.create_index(
+            "ix_records_renew_at",
+            ["renew_at"],
+            unique=False,
+            sqlite_where=sa.text("renew_at IS NOT NULL"),
+            postgresql_where=sa.text("renew_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_records_sequence_id",
+            ["sequence_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("sequence_id IS NOT NULL"),
+            postgresql_where=sa.text("sequence_id IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "uq_records_number",
+            ["agency_id", "symbol", "year", "number"],
+            unique=True,
+            sqlite_where=sa.text(
+                "number IS NOT NULL AND superseded_by IS NULL AND state NOT "
+                "IN ('failed','cancelled')"
+            ),
+            postgresql_where=sa.text(
+                "number IS NOT NULL AND superseded_by IS NULL AND state NOT "
+                "IN ('failed','cancelled')"
+            ),
+        )
+
+    op.create_table(
+        "sequences",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("step_running", sa.String(length=16), nullable=True),
+        sa.Column("order", sa.JSON(), nullable=False),
+        sa.Column("steps", sa.JSON(), nullable=False),
+        sa.Column("source_sha256", sa.String(length=64), nullable=False),
+        sa.Column("current_sha256", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=True),
+        sa.Column("symbol", sa.String(length=64), nullable=True),
+        sa.Column("year", sa.Integer(), nullable=True),
+        sa.Column("record_id", sa.String(length=48), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agency_id"], ["agencies.id"], name=op.f("fk_sequences_agency_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sequences")),
+    )
+    with op.batch_alter_table("sequences", schema=None) as batch_op:
+        batch_op.create_index("ix_sequences_agency_id", ["agency_id", "id"], unique=False)
+
+    op.create_table(
+        "webhooks",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("old_secret", sa.Text(), nullable=True),
+        sa.Column("old_secret_until", sa.BigInteger(), nullable=True),
+        sa.Column("events", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("disabled_at", sa.BigInteger(), nullable=True),
+        sa.Column("disabled_why", sa.String(length=8), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["agency_id"], ["agencies.id"], name=op.f("fk_webhooks_agency_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
+    )
+    with op.batch_alter_table("webhooks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhooks_agency_id"), ["agency_id"], unique=False)
+
+    op.create_table(
+        "api_keys",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("principal_id", sa.String(length=48), nullable=False),
+        sa.Column("secret_sha256", sa.String(length=64), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=True),
+        sa.Column("keys", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name=op.f("fk_api_keys_principal_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
+    )
+    with op.batch_alter_table("api_keys", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_api_keys_principal_id"), ["principal_id"], unique=False
+        )
+
+    op.create_table(
+        "batch_items",
+        sa.Column("batch_id", sa.String(length=48), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("source_sha256", sa.String(length=64), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("overrides", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("record_id", sa.String(length=48), nullable=True),
+        sa.Column("result_sha256", sa.String(length=64), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_batch_items_batch_id")),
+        sa.PrimaryKeyConstraint("batch_id", "position", name=op.f("pk_batch_items")),
+    )
+    with op.batch_alter_table("batch_items", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_batch_items_state", ["batch_id", "state", "position"], unique=False
+        )
+
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("webhook_id", sa.String(length=48), nullable=False),
+        sa.Column("event", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("tries", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["webhook_id"], ["webhooks.id"], name=op.f("fk_deliveries_webhook_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+    )
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index("ix_deliveries_webhook_id", ["webhook_id", "id"], unique=False)
