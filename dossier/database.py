@@ -11,9 +11,7 @@ ended at 37; with it, 200 of 200).
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -23,6 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dossier.errors import StoreError
+from dossier.grouping import Group
 
 T = TypeVar("T")
 _BUSY_MS = 30_000
@@ -49,7 +48,7 @@ class Database:
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
         self._writer = self.engine.execution_options(**{_WRITES: True})
-        self._group = _GroupCommit(self)
+        self._group: Group[Callable[[sa.Connection], Any], Any] = Group(self._run_together, _GROUP)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -74,7 +73,12 @@ class Database:
         neighbours' failure undoes the first run), so it touches nothing but the connection. It
         raises what `work` raises; then only this work is undone.
         """
-        return self._group.run(work)
+        result: T = self._group.do(work)
+        return result
+
+    def _run_together(self, works: Sequence[Callable[[sa.Connection], Any]]) -> list[Any]:
+        with self.begin() as connection:
+            return [work(connection) for work in works]
 
     def now(self, connection: sa.Connection) -> datetime:
         """The database's clock, which all machines share. UTC."""
@@ -127,47 +131,3 @@ def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ANN401 - 
 def _begin_sqlite(connection: sa.Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-class _GroupCommit:
-    """Whoever finds no commit under way commits for all that came in meanwhile."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._lock = threading.Lock()  # guards _waiting
-        self._turn = threading.Lock()  # held by the thread that commits
-        self._waiting: list[tuple[Callable[[sa.Connection], Any], Future[Any]]] = []
-
-    def run(self, work: Callable[[sa.Connection], T]) -> T:
-        mine: Future[T] = Future()
-        with self._lock:
-            self._waiting.append((work, mine))
-        with self._turn:
-            if not mine.done():  # nobody took it along: lead the next commit
-                self._commit()
-                while not mine.done():
-                    self._commit()
-        return mine.result()
-
-    def _commit(self) -> None:
-        with self._lock:
-            group, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
-        results: list[Any] = []
-        try:
-            with self._database.begin() as connection:
-                results = [work(connection) for work, _ in group]
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever handed the work in
-            if len(group) == 1:
-                group[0][1].set_exception(error)
-                return
-            for work, done in group:  # find the one that fails; the others are not its victims
-                try:
-                    with self._database.begin() as connection:
-                        result = work(connection)
-                except BaseException as own:  # noqa: BLE001
-                    done.set_exception(own)
-                else:
-                    done.set_result(result)
-            return
-        for (_, done), result in zip(group, results, strict=True):
-            done.set_result(result)

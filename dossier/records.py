@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -125,8 +125,9 @@ class Records:
         if earlier is not None:
             return required(find(connection, caller.agency_id, earlier), earlier), False
         self._holdings.require(connection, caller.agency_id, source_sha256)
-        number, year = order.number, None
-        if order.symbol is not None and (order.from_book or number is not None):
+        number, year = None, None
+        if order.symbol is not None and order.issues_number:
+            number = order.number
             year = book_year(order.decided_on)
             if order.from_book:
                 number = next_number(connection, caller.agency_id, order.symbol, year)
@@ -250,9 +251,15 @@ class Records:
 
         return self._database.together(work)
 
-    def publish(self, connection: sa.Connection, made: Sequence[Publication]) -> None:
+    def publish(
+        self,
+        connection: sa.Connection,
+        made: Sequence[Publication],
+        hooks: Sequence[Callable[[sa.Connection, Record], None]] = (),
+    ) -> None:
         """Publish records in the caller's transaction, which also finishes their jobs.
 
+        `hooks` see each published record; the audit log comes last, for its lock is everybody's.
         Raises `StateConflict` when one of them is not being signed.
         """
         rows = [
@@ -276,6 +283,11 @@ class Records:
             raise StateConflict(
                 "Văn bản bị thay thế đã đổi trạng thái. / The superseded record has changed."
             )
+        if hooks:
+            for p in made:
+                record = required(find(connection, p.agency_id, p.record_id), p.record_id)
+                for hook in hooks:
+                    hook(connection, record)
         self._audit.append(
             connection,
             [

@@ -26,6 +26,8 @@ class SignatureOrder:
     `decided_on` gives the book's year. `expected_agency` has to be the organisation in the
     certificate (K14). `copy_form` is SY, TRS or SL (P5). `supersedes` is the record whose number
     this decision takes over. `field_name` names the signature's field (one profile at most).
+    An `annex` in a file of its own (P4) and a copy cite the number of the main document; they
+    are issued none.
     """
 
     key: str
@@ -41,6 +43,7 @@ class SignatureOrder:
     copy_form: str | None = None
     supersedes: str | None = None
     field_name: str | None = None
+    annex: bool = False
 
     def __post_init__(self) -> None:
         """Raise `InvalidOrder` for what contradicts itself."""
@@ -64,6 +67,13 @@ class SignatureOrder:
                 "Có số thì phải có ký hiệu, như QĐ-UBND. / A number needs its symbol, as QĐ-UBND.",
                 field="symbol",
             )
+        if self.cites_number and (self.from_book or self.supersedes is not None):
+            raise InvalidOrder(
+                "Phụ lục và bản sao ghi số của văn bản chính, không được cấp số. / Annexes and "
+                "copies cite the number of the main document; they take none from a book and "
+                "supersede nothing.",
+                field="from_book" if self.from_book else "supersedes",
+            )
         if self.supersedes is not None and self.number is None:
             raise InvalidOrder(
                 "Văn bản thay thế phải nêu số và ký hiệu của văn bản bị thay. / A superseding "
@@ -82,6 +92,16 @@ class SignatureOrder:
                 "of copy; use SY, TRS or SL.",
                 field="copy_form",
             )
+
+    @property
+    def cites_number(self) -> bool:
+        """Whether number and symbol are those of another document."""
+        return self.annex or self.copy_form is not None
+
+    @property
+    def issues_number(self) -> bool:
+        """Whether the record holds a number of its own, which nobody else may have."""
+        return not self.cites_number and (self.from_book or self.number is not None)
 
     def to_json(self) -> dict[str, JSON]:
         """As it is stored: what differs from the defaults."""

@@ -1,0 +1,78 @@
+"""Publishes finished records: those of all threads that are ready at one moment, in one commit.
+
+In the transaction, in this order, so that two workers never wait for each other in a circle:
+jobs done (the swap that decides), blobs held, records, hooks, and the audit log last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import sqlalchemy as sa
+
+from dossier.database import Database
+from dossier.grouping import Group
+from dossier.holdings import Holdings
+from dossier.jobs import Job, JobQueue
+from dossier.records import Publication, Record, Records
+from dossier.store import BlobInfo
+
+PublishHook = Callable[[sa.Connection, Record], None]
+"""Runs in the transaction that publishes a record: webhooks, counters of batches."""
+
+_MEDIA_TYPE = "application/pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A record that is sealed, verified and stored, with the job that it was made for."""
+
+    job: Job
+    publication: Publication
+    result: BlobInfo
+
+
+class Publisher:
+    """Publishes for the threads of one process."""
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: JobQueue,
+        records: Records,
+        holdings: Holdings,
+        hooks: Sequence[PublishHook] = (),
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._records = records
+        self._holdings = holdings
+        self._hooks = tuple(hooks)
+        self._group: Group[Ready, None] = Group(self._publish)
+
+    def publish(self, ready: Ready) -> None:
+        """Publish one record; durable when it returns.
+
+        Raises `LeaseLost`, `StateConflict`, `StoreError`, `AuditUnavailable`; then this record
+        is not published, and those that shared its commit are.
+        """
+        self._group.do(ready)
+
+    def _publish(self, group: Sequence[Ready]) -> list[None]:
+        # one order for everybody: whoever updates what two records share takes it alike
+        ordered = sorted(group, key=lambda ready: ready.publication.record_id)
+        with self._database.begin() as connection:
+            self._jobs.done_many(connection, [ready.job for ready in ordered])
+            by_agency = sorted(ordered, key=_agency)
+            for agency_id, held in groupby(by_agency, key=_agency):
+                items = [(ready.result, _MEDIA_TYPE) for ready in held]
+                self._holdings.register_all(connection, agency_id, items)
+            made = [ready.publication for ready in ordered]
+            self._records.publish(connection, made, self._hooks)
+        return [None] * len(group)
+
+
+def _agency(ready: Ready) -> str:
+    return ready.publication.agency_id
