@@ -29,6 +29,9 @@ class Commands(LazyCommands):
         "prepare": "api.commands.prepare:prepare",
         "web": "api.commands.web:web",
         "worker": "api.commands.worker:worker",
+        "users": "api.commands.users:app",
+        "clients": "api.commands.clients:app",
+        "agencies": "api.commands.agencies:app",
     }
 
 

@@ -6,7 +6,6 @@ certificate of the connection. A request with two of a kind is refused.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from starlette.concurrency import run_in_threadpool
 
-from api.auth.mutual_tls import peer_certificate
+from api.auth.mutual_tls import peer_fingerprint
 from api.auth.oidc import TokenVerifier
 from api.auth.rates import TokenBuckets, source_of, whole_seconds
 from api.auth.refusals import AuditWriter, Refusals
@@ -148,9 +147,8 @@ class Authenticator:
             if token.startswith("sohoa_"):
                 return await self._by_key(token, exhausted_s)
             return await self._by_token(token, exhausted_s)
-        certificate = peer_certificate(scope)
-        if certificate is not None:
-            fingerprint = hashlib.sha256(certificate).hexdigest()
+        fingerprint = peer_fingerprint(scope)
+        if fingerprint is not None:
             self._require_known("certificate", fingerprint, exhausted_s)
             return await self._look_up(
                 "certificate", fingerprint, lambda: self._identity.by_certificate(fingerprint)

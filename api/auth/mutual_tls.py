@@ -1,25 +1,21 @@
-"""Client certificates: the server's TLS context, and the certificate's way into the request.
+"""Client certificates: the server's TLS context, and whose certificate a connection shows.
 
-uvicorn does not pass the peer's certificate on. `CertificateProtocol` asks the connection for it
-once and puts its DER bytes into the scope of every request:
-
-    uvicorn.Config(app, http=CertificateProtocol, ssl_context_factory=server_context(settings.web))
+    uvicorn.Config(app, http=BoundedProtocol, ssl_context_factory=server_context(settings.web))
 
 The chain has been verified by OpenSSL against `tls_client_ca` before a byte of HTTP is read: a
-certificate that is expired or of another CA ends the handshake. Which certificate is whose is
-decided by its SHA-256, so a CA that issues to others as well does no harm.
+certificate that is expired or of another CA ends the handshake. `api.bounded_protocol` puts the
+certificate's SHA-256 into the scope of each request of the connection. That fingerprint decides
+whose it is, so a CA that issues to others as well does no harm.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
+from api.bounded_protocol import PEER_CERTIFICATE
 from api.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -27,38 +23,16 @@ if TYPE_CHECKING:
 
     from api.settings import WebSettings
 
-_EXTENSION = "sohoa.peer_certificate"
+ContextFactory = Callable[[object, object], ssl.SSLContext]
 
 
-class CertificateProtocol(HttpToolsProtocol):
-    """HTTP over a connection whose peer's certificate is known to the application."""
-
-    _peer_certificate: bytes | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn itself narrows it
-        """Remember the certificate: it is the connection's, not the request's."""
-        super().connection_made(transport)
-        connection = transport.get_extra_info("ssl_object")
-        if connection is not None:
-            self._peer_certificate = connection.getpeercert(binary_form=True)
-
-    def on_message_begin(self) -> None:
-        """Put the certificate into the scope of the next request."""
-        super().on_message_begin()
-        if self._peer_certificate is not None:
-            extensions = self.scope.setdefault("extensions", {})
-            extensions[_EXTENSION] = {"der": self._peer_certificate}
-
-
-def peer_certificate(scope: Scope) -> bytes | None:
-    """The DER of the verified client certificate of this request's connection, or None."""
-    found: bytes | None = scope.get("extensions", {}).get(_EXTENSION, {}).get("der")
+def peer_fingerprint(scope: Scope) -> str | None:
+    """SHA-256 (hex) of the verified client certificate of this request's connection, or None."""
+    found: str | None = scope.get(PEER_CERTIFICATE)
     return found
 
 
-def server_context(
-    web: WebSettings,
-) -> Callable[[Any, Callable[[], ssl.SSLContext]], ssl.SSLContext] | None:
+def server_context(web: WebSettings) -> ContextFactory | None:
     """What `uvicorn.Config` takes as `ssl_context_factory`; None without a certificate.
 
     TLS 1.2 and above. With `tls_client_ca` a client may show a certificate, and one that it

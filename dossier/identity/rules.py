@@ -61,14 +61,15 @@ def require_fitting(
     """Raise `InvalidOrder` for roles and keys that nobody may hold together."""
     if not roles:
         raise InvalidOrder("Cần ít nhất một vai trò. / At least one role is needed.", field="roles")
-    for alone, why in (
-        (Role.ADMIN, "quản trị không ký gì / an administrator signs nothing"),
-        (Role.AUDITOR, "kiểm tra viên không thay đổi gì / an auditor changes nothing"),
+    for alone, vietnamese, english in (
+        (Role.ADMIN, "quản trị không ký gì", "an administrator signs nothing"),
+        (Role.AUDITOR, "kiểm tra viên không thay đổi gì", "an auditor changes nothing"),
     ):
         if alone in roles and (len(roles) > 1 or keys):
             raise InvalidOrder(
-                f"Vai trò {alone} không đi cùng vai trò khác hay khóa ký: {why}. Hãy lập tài khoản "
-                "riêng. / Make a separate user for it.",
+                f"Vai trò {alone} không đi cùng vai trò khác hay khóa ký ({vietnamese}); hãy lập "
+                f"tài khoản riêng. / The role {alone} goes with no other role and no signing key "
+                f"({english}); make a separate user for it.",
                 field="roles",
             )
     if agency_id == HOUSE and not roles <= {Role.ADMIN, Role.AUDITOR}:
