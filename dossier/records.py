@@ -101,7 +101,7 @@ class Records:
             record, created = self._database.together(work)
         except sa.exc.IntegrityError as error:  # somebody else took the number just now
             with self._database.read() as connection:
-                if order.number is not None:
+                if order.issues_number and not order.from_book:
                     self._require_free(connection, caller.agency_id, order)
             raise StateConflict(
                 "Yêu cầu trùng với một yêu cầu khác vừa được nhận; hãy thử lại. / Another request "

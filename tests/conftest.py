@@ -9,5 +9,6 @@ pytest_plugins = [
     "tests.fixtures_record",
     "tests.fixtures_signed",
     "tests.fixtures_databases",
+    "tests.fixtures_signing",
     "tests.fixtures_s3",
 ]
