@@ -78,6 +78,7 @@ class ItemState(enum.StrEnum):
 
     LISTED = "listed"
     RUNNING = "running"
+    HELD = "held"  # signed and verified, withheld until the whole batch is
     PUBLISHED = "published"
     FAILED = "failed"
     SKIPPED = "skipped"  # cancelled, or given up because of the all-or-nothing policy

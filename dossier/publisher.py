@@ -62,16 +62,22 @@ class Publisher:
 
     def _publish(self, group: Sequence[Ready]) -> list[None]:
         # one order for everybody: whoever updates what two records share takes it alike
-        ordered = sorted(group, key=lambda ready: ready.publication.record_id)
+        ordered = sorted(group, key=_place)
         with self._database.begin() as connection:
             self._jobs.done_many(connection, [ready.job for ready in ordered])
             by_agency = sorted(ordered, key=_agency)
             for agency_id, held in groupby(by_agency, key=_agency):
-                items = [(ready.result, _MEDIA_TYPE) for ready in held]
+                # nobody may download what is withheld: its agency does not hold the bytes yet
+                items = [(r.result, _MEDIA_TYPE) for r in held if not r.publication.held]
                 self._holdings.register_all(connection, agency_id, items)
             made = [ready.publication for ready in ordered]
             self._records.publish(connection, made, self._hooks)
         return [None] * len(group)
+
+
+def _place(ready: Ready) -> tuple[str, str]:
+    made = ready.publication
+    return made.batch[0] if made.batch else "", made.record_id
 
 
 def _agency(ready: Ready) -> str:

@@ -25,6 +25,7 @@ from dossier.recordtable import (
     NewRecord,
     Publication,
     Record,
+    RecordWatcher,
     claim_key,
     find,
     number_values,
@@ -72,7 +73,12 @@ class Records:
         self._audit = audit
         self._jobs = jobs
         self._backlog = _Backlog(jobs, max_backlog)
-        jobs.follow(KIND, _Moves(database, audit))
+        self._watchers: list[RecordWatcher] = []
+        jobs.follow(KIND, _Moves(database, audit, self._watchers))
+
+    def watch(self, watcher: RecordWatcher) -> None:
+        """Let `watcher` keep account of records as they end. Call it at the start."""
+        self._watchers.append(watcher)
 
     def accept(
         self,
@@ -246,7 +252,15 @@ class Records:
             event = AuditEvent(
                 "signature.cancelled", caller.principal_id, caller.agency_id, record_id
             )
-            end_unpublished(connection, self._audit, record, RecordState.CANCELLED, None, event)
+            end_unpublished(
+                connection,
+                self._audit,
+                record,
+                RecordState.CANCELLED,
+                None,
+                event,
+                watchers=self._watchers,
+            )
             return required(find(connection, caller.agency_id, record_id), record_id)
 
         return self._database.together(work)
@@ -265,6 +279,7 @@ class Records:
         rows = [
             {
                 "id_": p.record_id,
+                "to": p.state,
                 "result": p.result_sha256,
                 "report": p.report_sha256,
                 "evidence": p.evidence_sha256,
@@ -283,15 +298,17 @@ class Records:
             raise StateConflict(
                 "Văn bản bị thay thế đã đổi trạng thái. / The superseded record has changed."
             )
+        for watcher in self._watchers:
+            watcher.published(connection, made)
         if hooks:
-            for p in made:
+            for p in (p for p in made if not p.held):
                 record = required(find(connection, p.agency_id, p.record_id), p.record_id)
                 for hook in hooks:
                     hook(connection, record)
         self._audit.append(
             connection,
             [
-                AuditEvent("signature.published", p.actor, p.agency_id, p.record_id, p.details)
+                AuditEvent(f"signature.{p.state}", p.actor, p.agency_id, p.record_id, p.details)
                 for p in made
             ],
         )
@@ -326,9 +343,12 @@ class Records:
 class _Moves(Follower):
     """Moves records with their jobs."""
 
-    def __init__(self, database: Database, audit: AuditLog) -> None:
+    def __init__(
+        self, database: Database, audit: AuditLog, watchers: Sequence[RecordWatcher]
+    ) -> None:
         self._database = database
         self._audit = audit
+        self._watchers = watchers
 
     def claimed(self, connection: sa.Connection, taken: Sequence[Job]) -> None:
         connection.execute(
@@ -350,7 +370,15 @@ class _Moves(Follower):
             record.id,
             {"error": error, "attempt": job.attempt},
         )
-        end_unpublished(connection, self._audit, record, RecordState.FAILED, error, event)
+        end_unpublished(
+            connection,
+            self._audit,
+            record,
+            RecordState.FAILED,
+            error,
+            event,
+            watchers=self._watchers,
+        )
 
 
 def end_unpublished(
@@ -360,6 +388,8 @@ def end_unpublished(
     state: RecordState,
     error: JSON,
     event: AuditEvent,
+    *,
+    watchers: Sequence[RecordWatcher] = (),
 ) -> None:
     """Fail or cancel a record: its number goes back, what it would have superseded stands.
 
@@ -381,6 +411,8 @@ def end_unpublished(
                 "the number may be given to another document by naming it"
             )
         events.append(AuditEvent(name, event.actor, record.agency_id, record.id, details))
+    for watcher in watchers:
+        watcher.ended(connection, record, state, error)
     audit.append(connection, events)
 
 

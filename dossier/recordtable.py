@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -63,6 +63,7 @@ class NewRecord:
     batch_id: str | None = None
     batch_position: int | None = None
     sequence_id: str | None = None
+    held: bool = False  # withhold the result until the whole batch is there
     priority: int = 0
     id: str = field(default_factory=lambda: new_id("rec"))
 
@@ -83,6 +84,30 @@ class Publication:
     renew_at: datetime | None
     actor: str
     details: Mapping[str, JSON]  # for the audit event
+    batch: tuple[str, int] | None = None  # and the position in its list
+    held: bool = False
+
+    @property
+    def state(self) -> RecordState:
+        """What the record becomes."""
+        return RecordState.HELD if self.held else RecordState.PUBLISHED
+
+
+class RecordWatcher(Protocol):
+    """Keeps account of records in the transactions that end them; `Records.watch` it.
+
+    Every method runs before the audit log is locked, with records in the order of their batches.
+    """
+
+    def published(self, connection: sa.Connection, made: Sequence[Publication]) -> None:
+        """These were published, or are held."""
+        ...
+
+    def ended(
+        self, connection: sa.Connection, record: Record, state: RecordState, error: JSON
+    ) -> None:
+        """The record, as it was, failed or was cancelled."""
+        ...
 
 
 # --- statements ------------------------------------------------------------------------------
@@ -169,7 +194,7 @@ PUBLISH = (
     sa.update(records)
     .where(_THIS, records.c.state == RecordState.SIGNING)
     .values(
-        state=RecordState.PUBLISHED,
+        state=sa.bindparam("to"),
         result_sha256=sa.bindparam("result"),
         report_sha256=sa.bindparam("report"),
         evidence_sha256=sa.bindparam("evidence"),
@@ -236,6 +261,8 @@ def payload(new: NewRecord) -> dict[str, JSON]:
         "number": new.number,
         "principal": new.principal_id,
         "request": new.request_id,
+        **({"batch": [new.batch_id, new.batch_position]} if new.batch_id else {}),
+        **({"held": True} if new.held else {}),
     }
 
 

@@ -71,7 +71,8 @@ CANCEL = (
 def row_of(sequence: ClericalSequence) -> dict[str, Any]:
     """The sequence as a new row."""
     row = {name: getattr(sequence, name) for name in ClericalSequence.__dataclass_fields__}
-    return row | {"order": sequence.order.to_json(), "steps": [], "error": sa.null()}
+    del row["error"]
+    return row | {"order": sequence.order.to_json(), "steps": []}
 
 
 def sequence_of(row: Any) -> ClericalSequence:  # noqa: ANN401 - a row

@@ -201,6 +201,8 @@ class SigningWork:
             renew_at=self._desk.renew_at(finished),
             actor=f"worker:{job.worker}",
             details=details,
+            batch=_batch_place(job),
+            held=bool(job.payload.get("held")),
         )
         return Ready(job, publication, result)
 
@@ -280,6 +282,11 @@ class _Watched:
         signatures = self._key.sign_digests(digests)
         self.uses += len(signatures)
         return signatures
+
+
+def _batch_place(job: Job) -> tuple[str, int] | None:
+    place = job.payload.get("batch")
+    return (str(place[0]), int(place[1])) if place else None
 
 
 def _context(job: Job) -> dict[str, Any]:
