@@ -16,6 +16,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from cryptography import x509
@@ -64,45 +65,31 @@ def export(
         yield _line({"type": "certificate", "pem": pem})
     count = 0
     # a head sorts behind the entry that it is about
-    entries = ((row.seq, 0, _entry_line(row, agency_id)) for row in _entries(log, last))
-    heads = ((row.seq, 1, _line(head_of(row).to_json())) for row in _heads(log, last))
+    entries = ((row.seq, 0, _entry_line(row, agency_id)) for row in _rows(log, audit_entries, last))
+    heads = ((row.seq, 1, _line(head_of(row).to_json())) for row in _rows(log, audit_heads, last))
     for _, kind, line in heapq.merge(entries, heads):
         count += kind
         yield line
     yield _line({"type": "end", "seq": last, "link": link, "heads": count})
 
 
-def _entries(log: AuditLog, last: int) -> Iterator[sa.Row[tuple[object, ...]]]:
+def _rows(log: AuditLog, table: sa.Table, last: int) -> Iterator[sa.Row[Any]]:
+    """The chain's rows of `table` up to entry `last`; no transaction outlives a page."""
     after = 0
-    columns = audit_entries.c
-    while after < last:
-        wanted = sa.select(audit_entries).where(
-            columns.chain == log.chain, columns.seq > after, columns.seq <= last
-        )
-        with log.database.read() as connection:
-            page = connection.execute(wanted.order_by(columns.seq).limit(_PAGE)).all()
-        if not page:
-            return
-        yield from page
-        after = page[-1].seq
-
-
-def _heads(log: AuditLog, last: int) -> Iterator[sa.Row[tuple[object, ...]]]:
-    after = 0
-    columns = audit_heads.c
+    columns = table.c
     while True:
-        wanted = sa.select(audit_heads).where(
+        wanted = sa.select(table).where(
             columns.chain == log.chain, columns.seq > after, columns.seq <= last
         )
         with log.database.read() as connection:
             page = connection.execute(wanted.order_by(columns.seq).limit(_PAGE)).all()
-        if not page:
-            return
         yield from page
+        if len(page) < _PAGE:
+            return
         after = page[-1].seq
 
 
-def _entry_line(row: sa.Row[tuple[object, ...]], agency_id: str | None) -> bytes:
+def _entry_line(row: sa.Row[Any], agency_id: str | None) -> bytes:
     line = {"type": "entry", "seq": row.seq, "sha256": row.entry_sha256, "link": row.link_sha256}
     if agency_id is None or row.agency_id == agency_id or _is_of_the_chain(row):
         line["entry"] = row.entry
@@ -111,9 +98,11 @@ def _entry_line(row: sa.Row[tuple[object, ...]], agency_id: str | None) -> bytes
     return _line(line)
 
 
-def _is_of_the_chain(row: sa.Row[tuple[object, ...]]) -> bool:
-    """Whether an entry without an agency is about the chain: its subject is no resource."""
-    return row.agency_id is None and f'"event":"{OF_THE_CHAIN}' in row.entry
+def _is_of_the_chain(row: sa.Row[Any]) -> bool:
+    if row.agency_id is not None:
+        return False
+    event: str = json.loads(row.entry)["event"]
+    return event.startswith(OF_THE_CHAIN)
 
 
 def _line(value: JSON) -> bytes:

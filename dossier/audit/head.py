@@ -24,6 +24,9 @@ from signer.statement import SignedStatement
 SUBJECT = "audit-head"
 """The subject of all events about heads; alone they are no reason to seal another one."""
 
+PURPOSE = "audit-head"
+"""The purpose that the key agent is told for the signature of a head."""
+
 _TYPE = "sohoa audit head 1"
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "at": str,

@@ -41,8 +41,6 @@ _log = logging.getLogger(__name__)
 Bind = Callable[[SigningKey, str], SigningKey]
 """Ties a key to what it is about to sign: the key and the statement's SHA-256 in hex."""
 
-PURPOSE = "audit-head"
-"""The purpose that the key agent is told for such a signature."""
 _ACTOR = "audit"
 
 
