@@ -14,6 +14,7 @@ DossierError
 ├── Overloaded             too much is waiting; come back in `retry_after_s`
 ├── StoreError             the database or the blob store does not answer, retry later
 │   └── BlobDamaged        bytes do not have the digest that names them
+├── DeliveryFailed         a webhook's receiver did not answer; stays in the delivery log
 ├── AuditUnavailable       the audit log cannot be written, so nothing may be signed
 ├── ChainBroken            an audit export or log was altered; `.findings` has each place
 └── BackupError            a backup cannot be made, read or restored
@@ -102,6 +103,10 @@ class StoreError(DossierError):
 
 class BlobDamaged(StoreError):
     """Stored or received bytes do not have the SHA-256 that names them."""
+
+
+class DeliveryFailed(DossierError):
+    """One try to deliver a webhook failed; the message stands in the delivery log."""
 
 
 class AuditUnavailable(DossierError):
