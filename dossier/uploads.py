@@ -16,7 +16,6 @@ import fcntl
 import hashlib
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +24,7 @@ from pathlib import Path
 
 from dossier.blobs import sync_folder, translated
 from dossier.database import Database
-from dossier.errors import BlobDamaged, InvalidOrder, QuotaExceeded, StateConflict
+from dossier.errors import BlobDamaged, InvalidOrder, QuotaExceeded, StateConflict, StoreError
 from dossier.holdings import Holdings, require_media_type
 from dossier.model import Caller, Role
 from dossier.store import BlobStore, require_digest
@@ -34,6 +33,7 @@ _CHECKPOINT_BYTES = 8 << 20
 _ABANDONED_S = 24 * 3600.0
 _SWEEP_S = 3600.0
 _MAX_OPEN = 100  # unfinished uploads of one agency
+_TURN_S = 10.0  # how long a request waits for another one's part to be written
 _UPLOADERS = (Role.SCANNER, Role.OFFICER, Role.LEADER, Role.CLERK)
 
 
@@ -98,41 +98,36 @@ class Uploads:
     ) -> UploadStatus:
         """Store `chunks` from `offset` on, of a blob of `total` bytes.
 
-        With its last byte the blob is checked, stored, and the agency's. `offset` 0 begins
-        anew. When `chunks` raises (the client is gone), what arrived is kept and the error
-        goes on. A blob that the agency holds already is complete at once, and `chunks` is not
-        read.
+        With its last byte the blob is checked, stored, and the agency's. Bytes that are here
+        already may come again: the same ones are skipped, others take their place. When
+        `chunks` raises (the client is gone), what arrived is kept and the error goes on. A blob
+        that the agency holds already is complete at once, and `chunks` is not read.
 
-        Raises `StateConflict` when `offset` is not that of `status`, or another request is
-        appending; `BlobDamaged` when the bytes are not those of `sha256`, and forgets them;
-        `InvalidOrder` for more bytes than `total`, for a malformed digest or media type;
-        `QuotaExceeded`; `AccessRefused`; `StoreError`.
+        Returns the end of these `chunks`; another request may have brought more. Raises
+        `StateConflict` when `offset` lies behind what is here (see `status`), or another request
+        keeps the upload to itself; `BlobDamaged` when the bytes are not those of `sha256`, and
+        forgets them; `InvalidOrder` for more bytes than `total`, for a malformed digest or media
+        type; `QuotaExceeded`; `AccessRefused`; `StoreError`.
         """
         caller.require(*_UPLOADERS)
         require_digest(sha256)
         media_type = require_media_type(media_type)
         self._require_sizes(offset, total)
-        done = self.status(caller, sha256)
-        if done.complete:
-            if done.total != total:
-                raise InvalidOrder(
-                    f"Tệp {sha256} có {done.total} byte, không phải {total}; hãy xem lại. / That "
-                    f"blob has {done.total} bytes, not {total}; compute its digest again.",
-                    field="total",
-                )
-            return done
         self.sweep()
-        with translated(self._folder), self._locked(caller.agency_id, sha256, offset) as place:
-            self._require_room(caller.agency_id, place, total)
-            journal = _resumed(place, offset, total)
-            try:
-                journal = _receive(place, journal, chunks)
-            except InvalidOrder:
+        done = self._held(caller, sha256, total)
+        if done is not None:
+            return done
+        with translated(self._folder), self._locked(caller.agency_id, sha256) as place:
+            done = self._held(caller, sha256, total)  # the one before us may have finished it
+            if done is not None:
                 place.forget()
-                raise
-            if journal.offset < total:
-                return UploadStatus(journal.offset, total, complete=False)
-            self._finish(caller, sha256, media_type, place)
+                return done
+            self._require_room(caller.agency_id, place, total)
+            with _Partial.resumed(place, offset, total) as partial:
+                end = partial.receive(offset, chunks)
+                if partial.known < total:
+                    return UploadStatus(end, total, complete=False)
+                self._finish(caller, sha256, media_type, partial)
             place.forget()
         return UploadStatus(total, total, complete=True)
 
@@ -173,11 +168,25 @@ class Uploads:
                 waiting += part.stat().st_size
         self._holdings.require_room(agency_id, waiting + total)
 
-    def _finish(self, caller: Caller, sha256: str, media_type: str, place: _Place) -> None:
+    def _held(self, caller: Caller, sha256: str, total: int) -> UploadStatus | None:
+        """The finished upload, if the agency holds the blob."""
+        done = self.status(caller, sha256)
+        if done.complete and done.total != total:
+            raise InvalidOrder(
+                f"Tệp {sha256} có {done.total} byte, không phải {total}; hãy xem lại. / That blob "
+                f"has {done.total} bytes, not {total}; compute its digest again.",
+                field="total",
+            )
+        return done if done.complete else None
+
+    def _finish(self, caller: Caller, sha256: str, media_type: str, partial: _Partial) -> None:
         try:
-            info = self._blobs.put(place.part, sha256=sha256)
+            info = self._blobs.put(partial.place.part, sha256=sha256)
         except BlobDamaged:
-            place.forget()
+            partial.place.forget()
+            raise
+        except StoreError:
+            partial.checkpoint()  # nothing has to be sent again
             raise
         self._database.together(
             lambda connection: self._holdings.register(
@@ -189,33 +198,24 @@ class Uploads:
         return _Place(self._folder / hashlib.sha256(agency_id.encode()).hexdigest()[:32], sha256)
 
     @contextmanager
-    def _locked(self, agency_id: str, sha256: str, offset: int) -> Iterator[_Place]:
-        """The place of this upload, held by this request alone.
-
-        Who begins while another request is at it gets a place of its own, which does not
-        outlive the request: a client that is cut off need not wait until its old connection is
-        given up, and of several that bring the same blob all succeed.
-        """
+    def _locked(self, agency_id: str, sha256: str) -> Iterator[_Place]:
+        """The place of this upload, held by this request alone."""
         place = self._place(agency_id, sha256)
         if not place.part.parent.is_dir():
             place.part.parent.mkdir(mode=0o700, exist_ok=True)
             sync_folder(self._folder)
-        handle = place.lock()
-        private = handle is None and offset == 0
-        if private:
-            place = _Place(place.part.parent, f"{sha256}.{secrets.token_hex(8)}")
-            handle = place.lock()
-        if handle is None:
-            raise StateConflict(
-                "Tệp này đang được tải lên từ một kết nối khác; hãy đợi rồi hỏi lại vị trí. / "
-                "Another request is uploading this blob; wait, ask for the status, and go on "
-                "from there."
-            )
+        until = time.monotonic() + _TURN_S
+        while (handle := place.lock()) is None:
+            if time.monotonic() > until:
+                raise StateConflict(
+                    "Tệp này đang được tải lên từ một kết nối khác; hãy đợi rồi hỏi lại vị trí. / "
+                    "Another request is uploading this blob; wait, ask for the status, and go on "
+                    "from there."
+                )
+            time.sleep(0.02)
         try:
             yield place
         finally:
-            if private:
-                place.forget()
             os.close(handle)
 
 
@@ -275,65 +275,84 @@ class _Journal:
         sync_folder(place.journal.parent)
 
 
-def _resumed(place: _Place, offset: int, total: int) -> _Journal:
-    """The journal to go on from; an upload that begins has a new one."""
-    journal = _Journal.read(place)
-    if offset == 0:
-        if journal.offset:  # said before the bytes that it vouches for are cut off
-            _Journal(0, total).write(place)
-        return _Journal(0, total)
-    if (offset, total) != (journal.offset, journal.total):
-        raise StateConflict(
-            f"Đã nhận {journal.offset} byte; hãy gửi tiếp từ đó, hoặc gửi lại từ đầu. / "
-            f"{journal.offset} bytes of {journal.total} are here; go on from there, or begin "
-            "again at 0."
-        )
-    return journal
+class _Partial:
+    """An unfinished blob, open and locked. `known`: how many of its bytes are in the file."""
 
+    def __init__(self, place: _Place, journal: _Journal, total: int) -> None:
+        self.place = place
+        self.known = journal.offset
+        self._journal = journal
+        self._total = total
+        self._handle = os.open(place.part, os.O_RDWR | os.O_CLOEXEC)
 
-def _receive(place: _Place, journal: _Journal, chunks: Iterable[bytes]) -> _Journal:
-    """Append `chunks` behind the journal's offset; returns the journal afterwards."""
-    total = journal.total or 0
-    offset = journal.offset
-    handle = os.open(place.part, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        os.ftruncate(handle, offset)
+    @classmethod
+    @contextmanager
+    def resumed(cls, place: _Place, offset: int, total: int) -> Iterator[_Partial]:
+        """Go on where the journal stands, or begin. Raises `StateConflict` for a gap."""
+        journal = _Journal.read(place)
+        if offset == 0 and journal.total not in (None, total):
+            journal = _Journal(0, total)
+            journal.write(place)
+        if offset > journal.offset or journal.total not in (None, total):
+            raise StateConflict(
+                f"Đã nhận {journal.offset} byte; hãy gửi tiếp từ đó, hoặc gửi lại từ đầu. / "
+                f"{journal.offset} bytes of {journal.total} are here; go on from there, or begin "
+                "again at 0."
+            )
+        partial = cls(place, journal, total)
+        try:
+            os.ftruncate(partial._handle, journal.offset)
+            yield partial
+        finally:
+            os.close(partial._handle)
+
+    def receive(self, offset: int, chunks: Iterable[bytes]) -> int:
+        """Take `chunks` at `offset`; where they end. Durable then, unless the blob is whole."""
         try:
             for chunk in chunks:
-                if offset + len(chunk) > total:
-                    raise InvalidOrder(
-                        f"Nhiều dữ liệu hơn {total} byte đã báo; hãy tải lại từ đầu. / More bytes "
-                        f"came than the announced {total}; begin again.",
-                        field="total",
-                    )
-                _write_all(handle, offset, chunk, keep=journal.offset)
+                self._take(offset, chunk)
                 offset += len(chunk)
-                if offset - journal.offset >= _CHECKPOINT_BYTES:
-                    journal = _checkpoint(handle, place, offset, total)
-        finally:  # also for a client that is gone
-            journal = _checkpoint(handle, place, offset, total)
-    finally:
-        os.close(handle)
-    return journal
+                if self.known - self._journal.offset >= _CHECKPOINT_BYTES:
+                    self.checkpoint()
+        except BaseException:  # the client is gone: what it sent is worth keeping
+            self.checkpoint()
+            raise
+        if self.known < self._total:
+            self.checkpoint()
+        return offset
 
+    def checkpoint(self) -> None:
+        """Force what is known to the disk, then say so in the journal."""
+        if self.known != self._journal.offset:
+            os.fsync(self._handle)
+            self._journal = _Journal(self.known, self._total)
+            self._journal.write(self.place)
 
-def _write_all(handle: int, offset: int, chunk: bytes, *, keep: int) -> None:
-    """Write `chunk` at `offset`; a full disk gets back what came after the byte `keep`."""
-    view = memoryview(chunk)
-    try:
-        while view:
-            written = os.pwrite(handle, view, offset)
-            view, offset = view[written:], offset + written
-    except OSError:
-        os.ftruncate(handle, keep)
-        raise
-
-
-def _checkpoint(handle: int, place: _Place, offset: int, total: int) -> _Journal:
-    os.fsync(handle)
-    journal = _Journal(offset, total)
-    journal.write(place)
-    return journal
+    def _take(self, offset: int, chunk: bytes) -> None:
+        if offset + len(chunk) > self._total:
+            raise InvalidOrder(
+                f"Nhiều dữ liệu hơn {self._total} byte đã báo; hãy xem lại. / More bytes came than "
+                f"the announced {self._total}; check the length.",
+                field="total",
+            )
+        again = min(self.known - offset, len(chunk))
+        if os.pread(self._handle, again, offset) == chunk[:again]:
+            offset, chunk = offset + again, chunk[again:]
+        else:  # one of the two was wrong; the newer one stands, and the digest will tell
+            self._journal = _Journal(offset, self._total)
+            self._journal.write(self.place)  # before the bytes that it vouched for go
+            os.ftruncate(self._handle, offset)
+            self.known = offset
+        view = memoryview(chunk)
+        try:
+            while view:
+                written = os.pwrite(self._handle, view, offset)
+                view, offset = view[written:], offset + written
+        except OSError:  # a full disk gets back what no answer has vouched for
+            self.known = self._journal.offset
+            os.ftruncate(self._handle, self.known)
+            raise
+        self.known = max(self.known, offset)
 
 
 def _same_file(handle: int, path: Path) -> bool:
