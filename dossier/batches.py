@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from dossier import batchtable, recordtable
+from dossier.batch_accounts import BatchAccounts, enqueue, stop
 from dossier.batch_order import Batch, BatchItem, BatchOrder, ListedItem
 from dossier.errors import (
     AccessRefused,
@@ -37,7 +38,6 @@ from dossier.model import (
     new_id,
     require_move,
 )
-from dossier.records import QUEUE
 from dossier.tables import batches, blobs
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from dossier.database import Database
     from dossier.identity.values import AgencyPolicy
     from dossier.jobs import JobQueue
+    from dossier.records import Records
     from dossier.sequence_order import Claim
 
-KIND = "batch"
 _SIGNERS = (Role.OFFICER, Role.LEADER, Role.CLERK)
 _READERS = (*_SIGNERS, Role.AUDITOR, Role.SCANNER, Role.ADMIN)
 _ROWS = 500  # rows in one statement
@@ -61,9 +61,12 @@ class Batches:
         database: Database,
         audit: AuditLog,
         jobs: JobQueue,
+        records: Records,
         policy: Callable[[str], AgencyPolicy],
     ) -> None:
         """`policy` gives an agency's policy (`Identity.policy`)."""
+        self.accounts = BatchAccounts(jobs)
+        records.watch(self.accounts)
         self._database = database
         self._audit = audit
         self._jobs = jobs
@@ -305,24 +308,6 @@ class Batches:
             [AuditEvent(event, caller.principal_id, batch.agency_id, batch.id, details)],
         )
         return changed
-
-
-def enqueue(connection: sa.Connection, jobs: JobQueue, batch_id: str, agency_id: str) -> None:
-    """Let a worker look after the batch, ahead of the records that wait."""
-    jobs.enqueue(
-        connection, queue=QUEUE, kind=KIND, subject=batch_id, agency_id=agency_id, priority=-1
-    )
-
-
-def stop(connection: sa.Connection, jobs: JobQueue, batch: Batch, error: JSON) -> None:
-    """Cancel a batch whose row is locked: nothing more is handed out.
-
-    With nothing in flight the end is prepared at once; otherwise the last in flight does it.
-    """
-    connection.execute(batchtable.STOP, {"id_": batch.id, "error_": error})
-    connection.execute(batchtable.SKIP_LISTED, {"batch": batch.id})
-    if batch.in_flight == 0 and batch.state is not BatchState.LISTED:
-        enqueue(connection, jobs, batch.id, batch.agency_id)
 
 
 def _require_second_person(batch: Batch, caller: Caller) -> None:

@@ -63,20 +63,17 @@ COUNT = (
         published=batches.c.published + sa.bindparam("good"),
         failed=batches.c.failed + sa.bindparam("bad"),
     )
-    .returning(
-        batches.c.agency_id,
-        batches.c.state,
-        batches.c.total,
-        batches.c.handed,
-        batches.c.published,
-        batches.c.failed,
-        batches.c.error,
-    )
+    .returning(batches)
 )
 STOP = (
     sa.update(batches)
     .where(_THIS)
-    .values(state=BatchState.CANCELLED, error=_ERROR, version=batches.c.version + 1)
+    .values(
+        state=BatchState.CANCELLED,
+        error=_ERROR,
+        finished_at=sa.bindparam("at"),
+        version=batches.c.version + 1,
+    )
 )
 FINISH = (
     sa.update(batches)
@@ -115,10 +112,20 @@ SKIP_LISTED = (
     .where(_MINE, batch_items.c.state == ItemState.LISTED)
     .values(state=ItemState.SKIPPED)
 )
-MOVE_HELD = (
+SKIP_HELD = (
     sa.update(batch_items)
     .where(_MINE, batch_items.c.state == ItemState.HELD)
-    .values(state=sa.bindparam("to"), result_sha256=sa.bindparam("keep"))
+    .values(state=ItemState.SKIPPED, error=_ERROR)
+)
+RELEASE_ITEMS = (
+    sa.update(batch_items)
+    .where(_MINE, batch_items.c.state == ItemState.HELD)
+    .values(
+        state=ItemState.PUBLISHED,
+        result_sha256=sa.select(records.c.result_sha256)
+        .where(records.c.id == batch_items.c.record_id)
+        .scalar_subquery(),
+    )
 )
 _HELD_RECORDS = sa.and_(
     records.c.batch_id == sa.bindparam("batch"), records.c.state == RecordState.HELD

@@ -127,6 +127,12 @@ class PDFWriter:
         self._write(serialise(value) + b"\nendobj\n")
         return ref
 
+    def add_serialised(self, body: bytes) -> Ref:
+        """Write an indirect object whose value is in PDF syntax already, streams included."""
+        ref = self._begin(None)
+        self._write(body + b"\nendobj\n")
+        return ref
+
     def add_stream(
         self,
         entries: Mapping[str, Value],
