@@ -14,8 +14,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dossier.errors import StoreError
 from dossier.grouping import Group
+from dossier.turns import Turns
 
 T = TypeVar("T")
 _BUSY_MS = 30_000
@@ -46,9 +48,13 @@ class Database:
         else:
             options["pool_pre_ping"] = True
         self.engine = sa.create_engine(parsed, **options)
+        self._turns: Turns | None = None
         if self.is_sqlite:
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
+            in_memory = parsed.database in (None, "", ":memory:")
+            file = None if in_memory else Path(str(parsed.database))
+            self._turns = Turns(file, _BUSY_MS / 1000)
         self._writer = self.engine.execution_options(**{_WRITES: True})
         self._group: Group[Callable[[sa.Connection], Any], Any] = Group(self._run_together, _GROUP)
 
@@ -59,7 +65,7 @@ class Database:
         Raises `StoreError` for what the database reports, except `sa.exc.IntegrityError`,
         which the caller's rules give a meaning.
         """
-        with _translated(), self._writer.begin() as connection:
+        with _translated(), self._turn(), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
@@ -92,6 +98,11 @@ class Database:
     def close(self) -> None:
         """Close idle connections."""
         self.engine.dispose()
+        if self._turns is not None:
+            self._turns.close()
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._turns is None else self._turns.taken()
 
 
 def insert_if_new(table: sa.Table) -> Mapping[str, sa.Insert]:

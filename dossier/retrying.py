@@ -92,7 +92,7 @@ def error_json(error: Exception) -> dict[str, JSON]:
 
 def _delay(error: Exception, attempt: int) -> float:
     """Doubling with jitter, so that thousands of jobs do not come back at one moment."""
-    longest = min(_MOST_S, _FIRST_S * 2 ** min(attempt - 1, 16))
+    longest = min(_MOST_S, _FIRST_S * 2.0 ** min(attempt - 1, 16))
     wanted = float(getattr(error, "retry_after_s", 0) or 0)
     jitter: float = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
     return max(longest, min(wanted, _MOST_S)) * jitter

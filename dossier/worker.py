@@ -33,7 +33,7 @@ Handler = Callable[[Job], None]
 
 _BUSY_S = 0.01  # between two looks at the queue while there is work
 _IDLE_S = 0.25
-_AHEAD = 1  # jobs in hand beyond those that run, for each thread
+_AHEAD = 2  # jobs in hand beyond those that run, for each thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +156,15 @@ class Worker:
     def _dispatch(self, stop: threading.Event) -> None:
         pause = _BUSY_S
         while not stop.is_set():
-            room = self._room()
-            if room < 1:
-                with self._freed:
+            with self._freed:
+                usable, room = self._room()
+                if room < max(usable, 1):  # take some at once: a claim costs a commit
                     self._freed.wait(_IDLE_S)
-                continue
+                    continue
             taken = self._claim(room)
             if not taken:
-                pause = min(pause * 1.5, _IDLE_S)
                 stop.wait(pause)
+                pause = min(pause * 1.3, _IDLE_S)
                 continue
             pause = _BUSY_S
             if taken[0].isolated:
@@ -174,11 +174,11 @@ class Worker:
                 if len(taken) < room:  # the queue is empty: look again a little later
                     stop.wait(_BUSY_S)
 
-    def _room(self) -> int:
-        """How many more jobs can be begun soon; a hung one has taken its thread with it."""
-        with self._lock:
-            hung = sum(held.hung for held in self._held.values())
-            return (self._threads - hung) * (1 + _AHEAD) - (len(self._held) - hung)
+    def _room(self) -> tuple[int, int]:
+        """Usable threads (a hung job has taken its thread), and how many more jobs to take."""
+        hung = sum(held.hung for held in self._held.values())
+        usable = self._threads - hung
+        return usable, usable * (1 + _AHEAD) - (len(self._held) - hung)
 
     def _claim(self, limit: int) -> list[Job]:
         try:
