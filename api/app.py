@@ -2,78 +2,106 @@
 
 Everything below the routes is synchronous and runs in threads; `api` validates, authenticates,
 streams and enqueues. A new resource is a file of `api/routes/` with a `router`, and a line here.
+
+    Door (ids, admission, bounded body, problems) > Gate (who asks) > routes
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from api import problem_documents
+from api import auth, problem_documents
 from api.admission import Admission
-from api.door import Door, language_of, request_id_of
-from api.problem_documents import Answer, FieldError
-from api.problems import Report
-from api.routes import health, verifications
+from api.auth.gate import PUBLIC
+from api.door import Door, document_of
+from api.openapi import describe
+from api.problems import PROBLEMS
+from api.readiness import Readiness, probes_of
+from api.routes import (
+    audit,
+    blobs,
+    clients,
+    csc,
+    health,
+    jobs,
+    keys,
+    profiles,
+    signatures,
+    verifications,
+)
+from api.validation import field_errors
+from api.waiting import Waiting, settled
 
 if TYPE_CHECKING:
-    from starlette.types import Scope
+    from fastapi import APIRouter
 
     from api.house import House
 
-_ROUTERS = (verifications.router, health.router)
+# the first ones are looked at first: those that are asked most often
+_ROUTERS = (
+    signatures.router,
+    blobs.router,
+    verifications.router,
+    jobs.router,
+    keys.router,
+    profiles.router,
+    audit.router,
+    csc.router,
+    clients.router,
+    health.router,
+)
 
 
-def create_app(house: House) -> FastAPI:
-    """Build the application over `house`; nothing happens at import."""
-    app = FastAPI(title="Sohoa", version="1", docs_url=None, redoc_url=None)
+def create_app(house: House, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """Build the application over `house`; nothing happens at import.
+
+    `routers` are further resources. The caller of this owns `house` and closes it afterwards.
+    """
+    app = FastAPI(title="Sohoa", version="1", docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.house = house
-    for router in _ROUTERS:
+    app.state.waiting = Waiting(lambda ids: settled(house.records.states(ids)))
+    app.state.readiness = Readiness(probes_of(house))
+    app.state.verifying = verifications.Turns()
+    for router in (*_ROUTERS, *routers):
         app.include_router(router)
     app.add_exception_handler(HTTPException, _refused_by_framework)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(auth.Gate)
     app.add_middleware(
-        Door, admission=Admission(house.settings.web.max_waiting), refused=_nothing_yet
+        Door,
+        admission=Admission(house.settings.web.max_waiting),
+        refused=auth.authenticator_of(app).refusals.refused,
+        max_body_bytes=house.settings.web.max_body_bytes,
     )
+    app.openapi = lambda: describe(app, PUBLIC)  # type: ignore[method-assign] # FastAPI's own way
     return app
 
 
-async def _nothing_yet(scope: Scope, error: BaseException, told: Report) -> None:
-    del scope, error, told
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await auth.close(app)
 
 
 async def _refused_by_framework(request: Request, error: Exception) -> Response:
     """No such address, no such method, a body that is no form."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
-    return _response(
-        problem_documents.answer_status(
-            error.status_code,
-            language=language_of(request.scope),
-            request_id=request_id_of(request.scope),
-            headers=error.headers,
-        )
-    )
+    cause: Any = error.__cause__
+    if any(kind in PROBLEMS for kind in type(cause).__mro__):
+        raise cause  # reading the body raised one of ours, which the framework wrapped
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    headers = error.headers if isinstance(error, HTTPException) else None
+    document = document_of(request.scope, problem_documents.of_status(status))
+    return Response(document.body, document.status, {**document.headers, **(headers or {})})
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     """What the declared form of a request refuses, entry by entry."""
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
-    entries = [
-        FieldError(".".join(str(part) for part in entry["loc"]), str(entry["msg"]))
-        for entry in error.errors()[:20]
-    ]
-    return _response(
-        problem_documents.answer_report(
-            problem_documents.INVALID,
-            language=language_of(request.scope),
-            request_id=request_id_of(request.scope),
-            errors=entries,
-        )
-    )
-
-
-def _response(document: Answer) -> Response:
-    return Response(document.body, document.status, headers=document.headers)
+    found = error.errors() if isinstance(error, RequestValidationError) else ()
+    document = document_of(request.scope, problem_documents.INVALID, errors=field_errors(found))
+    return Response(document.body, document.status, document.headers)

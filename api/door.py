@@ -3,7 +3,8 @@
 Pure ASGI: Starlette's BaseHTTPMiddleware starts a task and two streams a request, which would
 cost more CPU than all of this.
 
-    request id > may it come in? > route > headers > what was raised becomes a problem document
+    request id > may it come in? > bounded body > gate > route > headers
+    and back: what was raised becomes a problem document
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from starlette.exceptions import HTTPException
-
 from api import problem_documents
+from api.body import Body, too_large
 from api.problem_documents import Answer
 from api.problems import Report, report
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from api.admission import Admission
 
 _LOG = logging.getLogger("sohoa.web")
+JSON_LIMIT = 16 << 20
+"""JSON is parsed as a whole, so it is bounded more narrowly than documents."""
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -44,10 +47,13 @@ Refused = Callable[["Scope", BaseException, Report], Coroutine[Any, Any, None]]
 class Door:
     """ASGI middleware around the whole application. One a process; used by its event loop."""
 
-    def __init__(self, app: ASGIApp, *, admission: Admission, refused: Refused) -> None:
+    def __init__(
+        self, app: ASGIApp, *, admission: Admission, refused: Refused, max_body_bytes: int
+    ) -> None:
         self._app = app
         self._admission = admission
         self._refused = refused
+        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; everything that a route raises ends here."""
@@ -55,7 +61,8 @@ class Door:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
         started = False
         extra = [*_SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
         if scope.get("scheme") == "https":
@@ -74,11 +81,8 @@ class Door:
 
         try:
             with self._admission.entered(scope):
-                await self._app(scope, receive, with_headers)
-        except HTTPException as error:  # raised outside of a route: by other middleware
-            if started:
-                raise
-            await _send(with_headers, _of_http(error, scope))
+                body = state["body"] = self._body(scope, receive)
+                await self._app(scope, body.next, with_headers)
         except Exception as error:
             told = report(error)
             if told.error_id is not None:
@@ -89,13 +93,19 @@ class Door:
             if started:  # too late for a document: cut the connection instead of ending it well
                 raise
             await self._refused(scope, error, told)
-            document = problem_documents.answer_report(
-                told,
-                language=language_of(scope),
-                request_id=request_id,
-                errors=problem_documents.fields_of(error),
-            )
+            document = document_of(scope, told, errors=problem_documents.fields_of(error))
             await _send(with_headers, document)
+
+    def _body(self, scope: Scope, receive: Receive) -> Body:
+        """The bounded body. Raises `BodyTooLarge` and `MalformedRequest` by the headers alone."""
+        limit = self._max_body_bytes
+        media_type = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
+        if media_type == "application/json":
+            limit = min(limit, JSON_LIMIT)
+        length = header(scope, b"content-length")
+        if length is not None and length.isdigit() and int(length) > limit:
+            raise too_large(limit)
+        return Body(receive, limit=limit, content_digest=header(scope, b"content-digest"))
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -112,6 +122,20 @@ def language_of(scope: Scope) -> problem_documents.Language:
     return problem_documents.preferred(header(scope, b"accept-language"))
 
 
+def document_of(
+    scope: Scope, told: Report, *, errors: Sequence[problem_documents.FieldError] = ()
+) -> Answer:
+    """The problem document for the client that sent this request."""
+    path: str = scope["path"]
+    return problem_documents.answer_report(
+        told,
+        language=language_of(scope),
+        request_id=request_id_of(scope),
+        errors=errors,
+        csc=path.startswith("/csc/"),
+    )
+
+
 def request_id_of(scope: Scope) -> str:
     """The id that logs, traces, audit and problem documents give to this request."""
     found: str = scope["state"]["request_id"]
@@ -124,15 +148,6 @@ def _request_id(scope: Scope) -> str:
     if told is not None and _REQUEST_ID.fullmatch(told.encode("latin-1")):
         return told
     return f"req_{secrets.token_hex(10)}"
-
-
-def _of_http(error: HTTPException, scope: Scope) -> Answer:
-    return problem_documents.answer_status(
-        error.status_code,
-        language=language_of(scope),
-        request_id=request_id_of(scope),
-        headers=error.headers,
-    )
 
 
 async def _send(send: Send, document: Answer) -> None:

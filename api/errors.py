@@ -9,6 +9,8 @@ APIError
 ├── MalformedRequest       a header, a query or a body is not what its form demands
 ├── UnsupportedMediaType   the route takes no body of this Content-Type
 ├── BodyTooLarge           the body is larger than the route or the client may send
+├── BodyTooSlow            the client did not send its body in time
+├── SigningFailed          a signature was accepted and could not be made; its record says why
 ├── PreconditionRequired   a change was asked for without saying which version (If-Match)
 ├── RangeNotSatisfiable    the asked range begins behind the end of the file
 ├── Unauthenticated        no credential, or none that is accepted; says nothing more
@@ -57,6 +59,18 @@ class UnsupportedMediaType(APIError):
 
 class BodyTooLarge(APIError):
     """The body is larger than the route, or this client, may send; nothing was kept of it."""
+
+
+class BodyTooSlow(APIError):
+    """The client did not send its body in time (RFC 9110 clause 15.5.9)."""
+
+
+class SigningFailed(APIError):
+    """A signature was accepted and could not be made; `record_id` names what says why."""
+
+    def __init__(self, message: str, *, record_id: str) -> None:
+        super().__init__(message)
+        self.record_id = record_id
 
 
 class PreconditionRequired(APIError):

@@ -2,7 +2,7 @@
 
     @router.get("/v1/things/{id}", responses=problems(401, 403, 404))
 
-A route only raises; `api.door` turns what it raised into a document by `answer`. Messages are
+A route only raises; `api.door` turns what it raised into a document by `answer_report`. Messages are
 written "Vietnamese / English", so the reader's language can be picked; Vietnamese is the default.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from api.problems import Problem, Report, report
+from api.problems import Problem, Report
 
 MEDIA_TYPE = "application/problem+json"
 Language = Literal["vi", "en"]
@@ -36,23 +36,18 @@ class FieldError:
     message: str
 
 
-def answer(
-    error: BaseException,
+def answer_report(
+    told: Report,
     *,
     language: Language,
     request_id: str,
     errors: Sequence[FieldError] = (),
+    csc: bool = False,
 ) -> Answer:
-    """The problem document that `error` becomes, with the headers that belong to it."""
-    return answer_report(
-        report(error), language=language, request_id=request_id, errors=errors or fields_of(error)
-    )
+    """The problem document of an error, with the headers that belong to it.
 
-
-def answer_report(
-    told: Report, *, language: Language, request_id: str, errors: Sequence[FieldError] = ()
-) -> Answer:
-    """As `answer`, for an error that was described already."""
+    `csc` adds the members that clients of the CSC API look for (CSC API v2, 7.2).
+    """
     problem = told.problem
     if told.error_id is None:
         detail = in_language(told.message, language)
@@ -75,12 +70,22 @@ def answer_report(
             {"field": entry.field, "message": in_language(entry.message, language)}
             for entry in errors
         ]
+    if csc:
+        body |= {"error": _csc_error(problem.status), "error_description": detail}
     headers = {"content-type": MEDIA_TYPE, "content-language": language, "vary": "accept-language"}
     if told.retry_after_s is not None:
         headers["retry-after"] = str(told.retry_after_s)
     if problem.status == 401:
         headers["www-authenticate"] = 'Bearer realm="sohoa"'
     return Answer(problem.status, headers, json.dumps(body, ensure_ascii=False).encode())
+
+
+def _csc_error(status: int) -> str:
+    if status in (429, 503):
+        return "temporarily_unavailable"
+    if status >= 500:
+        return "server_error"
+    return {401: "invalid_token", 403: "access_denied"}.get(status, "invalid_request")
 
 
 def title_of(problem: Problem, language: Language) -> str:
@@ -152,12 +157,9 @@ INVALID = Report(
 )
 
 
-def answer_status(
-    status: int, *, language: Language, request_id: str, headers: Mapping[str, str] | None = None
-) -> Answer:
-    """The document for what the web framework itself refuses: no such address, no such method."""
-    told = answer_report(_HTTP.get(status, _MALFORMED), language=language, request_id=request_id)
-    return Answer(told.status, {**told.headers, **(headers or {})}, told.body)
+def of_status(status: int) -> Report:
+    """What the web framework itself refuses: no such address, no such method."""
+    return _HTTP.get(status, _MALFORMED)
 
 
 # --- OpenAPI ---------------------------------------------------------------------------------
@@ -191,6 +193,7 @@ _MEANING: Mapping[int, str] = {
     403: "Không có quyền. / Not allowed.",
     404: "Không tìm thấy. / Not found.",
     405: "Phương thức không dùng ở đây. / Method not allowed here.",
+    408: "Nội dung đến quá chậm. / The body came too slowly.",
     409: "Trái trạng thái hoặc quy tắc. / Conflicts with a state or a rule.",
     411: "Thiếu độ dài. / A length is required.",
     412: "Đã bị thay đổi từ khi đọc. / Changed since it was read.",

@@ -80,6 +80,8 @@ PROBLEMS: dict[type[BaseException], Problem] = {
         "Loại nội dung không nhận", "Media type not accepted", 4, 415
     ),
     api_errors.BodyTooLarge: Problem("Nội dung quá lớn", "Content too large", 4, 413),
+    api_errors.BodyTooSlow: Problem("Nội dung đến quá chậm", "The body came too slowly", 7, 408),
+    api_errors.SigningFailed: Problem("Ký không thành", "Signing failed", 6, 409),
     api_errors.PreconditionRequired: Problem(
         "Thiếu điều kiện If-Match", "If-Match is required", 4, 428
     ),

@@ -11,4 +11,5 @@ pytest_plugins = [
     "tests.fixtures_databases",
     "tests.fixtures_signing",
     "tests.fixtures_s3",
+    "tests.fixtures_web",
 ]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+import dataclasses
 from pathlib import Path
-from types import SimpleNamespace
 
-import httpx
 import pytest
 
+from api.admission import Admission
 from api.app import create_app
 from api.routes import verifications
-from signer.trust import TrustStore
-from signer.verification.verify import Verifier
+from dossier.errors import Overloaded
 
 
 class Broken:
@@ -22,90 +20,113 @@ class Broken:
         raise ZeroDivisionError("secret detail")
 
 
-class Client:
-    """Asks the application without a socket."""
-
-    def __init__(self, verifier: object | None = None, *, max_waiting: int = 8) -> None:
-        house = SimpleNamespace(
-            verifier=verifier or Verifier(TrustStore()),
-            settings=SimpleNamespace(web=SimpleNamespace(max_waiting=max_waiting)),
-        )
-        self._transport = httpx.ASGITransport(create_app(house), raise_app_exceptions=False)
-
-    def ask(self, method: str, path: str, **options: object) -> httpx.Response:
-        async def ask() -> httpx.Response:
-            async with httpx.AsyncClient(
-                transport=self._transport, base_url="http://127.0.0.1"
-            ) as http:
-                return await http.request(method, path, **options)
-
-        return asyncio.run(ask())
+def test_health(web) -> None:
+    assert web.ask("GET", "/healthz").json() == {"status": "ok"}
 
 
-def test_health() -> None:
-    assert Client().ask("GET", "/healthz").json() == {"status": "ok"}
-
-
-def test_an_unsigned_upload_is_indeterminate() -> None:
-    answer = Client().ask("POST", "/v1/verifications", content=b"%PDF-1.7 and no more")
+def test_an_unsigned_upload_is_indeterminate(web) -> None:
+    answer = web.ask("POST", "/v1/verifications", content=b"%PDF-1.7 and no more")
     assert answer.status_code == 200
     assert answer.json()["indication"] != "TOTAL-PASSED"
 
 
-def test_uploads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uploads_are_bounded(web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verifications, "MAX_BYTES", 10)
-    answer = Client().ask("POST", "/v1/verifications", content=b"x" * 11)
+    answer = web.ask("POST", "/v1/verifications", content=b"x" * 11)
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "body-too-large"
     assert answer.json()["type"] == "/problems/body-too-large"
+    assert not list((web.folder / "incoming").glob("*"))
 
 
-def test_unknown_errors_stay_opaque() -> None:
-    answer = Client(Broken()).ask("POST", "/v1/verifications", content=b"x")
+def test_unknown_errors_stay_opaque(web, caplog: pytest.LogCaptureFixture) -> None:
+    web.app.state.house = dataclasses.replace(web.house, verifier=Broken())
+    answer = web.ask("POST", "/v1/verifications", content=b"x")
     assert answer.status_code == 500
     assert "secret" not in answer.text
-    assert answer.json()["code"] == "unexpected"
+    problem = answer.json()
+    assert problem["code"] == "unexpected"
+    logged = next(record for record in caplog.records if record.name == "sohoa.web")
+    assert logged.error_id in problem["detail"]
+    assert logged.request_id == problem["instance"]
+    assert "secret detail" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("accept", "language", "title"),
     [
-        (None, "vi", "Không có địa chỉ này"),
+        ("", "vi", "Không có địa chỉ này"),
         ("en", "en", "No such address"),
         ("en;q=0.3, vi;q=0.9", "vi", "Không có địa chỉ này"),
         ("fr, en-GB;q=0.5", "en", "No such address"),
         ("de;q=nonsense", "vi", "Không có địa chỉ này"),
+        ("*;q=0.1, en;q=0.2", "en", "No such address"),
+        ("en;q=0", "vi", "Không có địa chỉ này"),
     ],
 )
-def test_the_reader_chooses_the_language(accept, language, title) -> None:
-    headers = {"accept-language": accept} if accept else {"accept-language": ""}
-    answer = Client().ask("GET", "/nowhere", headers=headers)
+def test_the_reader_chooses_the_language(web, accept, language, title) -> None:
+    answer = web.ask("GET", "/nowhere", as_="clerk", headers={"accept-language": accept})
     assert answer.status_code == 404
     assert answer.headers["content-language"] == language
+    assert answer.headers["vary"] == "accept-language"
     assert answer.json()["title"] == title
     assert " / " not in answer.json()["detail"]
 
 
-def test_a_wrong_method_names_the_right_ones() -> None:
-    answer = Client().ask("PUT", "/v1/verifications")
+def test_a_wrong_method_names_the_right_ones(web) -> None:
+    answer = web.ask("PUT", "/v1/verifications")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
 
 
-def test_every_answer_has_a_request_id_and_security_headers() -> None:
-    http = Client()
-    answer = http.ask("GET", "/nowhere", headers={"x-request-id": "case-0001"})
+def test_every_answer_has_a_request_id_and_security_headers(web) -> None:
+    answer = web.ask("GET", "/nowhere", headers={"x-request-id": "case-0001"})
     assert answer.headers["x-request-id"] == answer.json()["instance"] == "case-0001"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-store"
-    forged = http.ask("GET", "/nowhere", headers={"x-request-id": "a b\tc{}<script>"})
+    assert "strict-transport-security" not in answer.headers
+    forged = web.ask("GET", "/nowhere", headers={"x-request-id": "a b\tc{}<script>"})
     assert forged.headers["x-request-id"].startswith("req_")
 
 
-def test_who_finds_no_place_is_told_to_come_back() -> None:
-    http = Client(max_waiting=0)
-    answer = http.ask("POST", "/v1/verifications", content=b"x")
+def test_who_finds_no_place_is_told_to_come_back(web) -> None:
+    full = web.settings.model_copy(
+        update={"web": web.settings.web.model_copy(update={"max_waiting": 0})}
+    )
+    web.transport.app = create_app(dataclasses.replace(web.house, settings=full))
+    answer = web.ask("POST", "/v1/verifications", content=b"x")
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) >= 1
-    assert http.ask("GET", "/healthz").status_code == 200
+    assert answer.json()["code"] == "overloaded"
+    assert web.ask("GET", "/healthz").status_code == 200
+
+
+def test_places_are_given_back_and_streams_have_their_own() -> None:
+    admission = Admission(1, streams=1)
+    ordinary = {"path": "/v1/signatures", "method": "POST"}
+    events = {"path": "/v1/signature-batches/b/events", "method": "GET"}
+    with admission.entered(ordinary), admission.entered(events):
+        for taken in (ordinary, events):
+            with pytest.raises(Overloaded), admission.entered(taken):
+                pytest.fail("there was no place")
+        with admission.entered({"path": "/readyz", "method": "GET"}):
+            pass
+    with pytest.raises(KeyError), admission.entered(ordinary):
+        raise KeyError
+    assert (admission.inside, admission.streaming, admission.shed) == (0, 0, 2)
+
+
+def test_nobody_gets_past_the_gate_unknown(web) -> None:
+    answer = web.ask("GET", "/v1/signatures")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.json()["code"] == "unauthenticated"
+
+
+def test_the_description_is_served_and_says_what_is_open(web) -> None:
+    described = web.ask("GET", "/openapi.json").json()
+    assert described["openapi"].startswith("3.1")
+    assert described["paths"]["/healthz"]["get"]["security"] == []
+    assert described["paths"]["/v1/signatures"]["post"]["security"]
+    assert "HTTPValidationError" not in described["components"]["schemas"]
