@@ -9,13 +9,13 @@ import contextlib
 import errno
 import signal
 import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from api.auth.mutual_tls import server_context
 from api.bounded_protocol import BoundedProtocol
 from api.errors import SettingsError
 
@@ -74,7 +74,7 @@ def serve_app(
         timeout_graceful_shutdown=GRACE_S,
         limit_concurrency=_MAX_CONNECTIONS,
         backlog=BACKLOG,
-        **_tls(settings),
+        ssl_context_factory=server_context(settings),
     )
     with _signals_are_uvicorns():
         _Server(config, on_started).run(sockets=[listening])
@@ -104,17 +104,3 @@ def _signals_are_uvicorns() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _tls(settings: WebSettings) -> dict[str, Any]:
-    if settings.tls_certificate is None:
-        return {}
-    options: dict[str, Any] = {
-        "ssl_certfile": settings.tls_certificate,
-        "ssl_keyfile": settings.tls_key,
-        "ssl_version": ssl.PROTOCOL_TLS_SERVER,
-    }
-    if settings.tls_client_ca is not None:
-        options["ssl_ca_certs"] = str(settings.tls_client_ca)
-        options["ssl_cert_reqs"] = ssl.CERT_OPTIONAL
-    return options
