@@ -259,6 +259,7 @@ digitizations = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),  # a JobState
     sa.Column("order", sa.JSON, nullable=False),
     sa.Column("pages_done", sa.Integer, nullable=False, default=0),
+    sa.Column("pages", sa.Integer),  # of all scans, once they were looked at
     sa.Column("result_sha256", SHA256),
     sa.Column("text_sha256", SHA256),
     sa.Column("fields_sha256", SHA256),

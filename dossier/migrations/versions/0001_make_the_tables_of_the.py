@@ -177,6 +177,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("order", sa.JSON(), nullable=False),
         sa.Column("pages_done", sa.Integer(), nullable=False),
+        sa.Column("pages", sa.Integer(), nullable=True),
         sa.Column("result_sha256", sa.String(length=64), nullable=True),
         sa.Column("text_sha256", sa.String(length=64), nullable=True),
         sa.Column("fields_sha256", sa.String(length=64), nullable=True),
