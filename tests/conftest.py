@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fixtures_record",
     "tests.fixtures_signed",
     "tests.fixtures_databases",
+    "tests.fixtures_identity",
     "tests.fixtures_signing",
     "tests.fixtures_s3",
     "tests.fixtures_web",
