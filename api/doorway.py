@@ -30,7 +30,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _house(request: Request) -> Any:  # noqa: ANN401 - FastAPI resolves the annotation at run time
+async def _house(request: Request) -> Any:  # noqa: ANN401 - FastAPI resolves the annotation at run time
     return request.app.state.house
 
 
@@ -69,7 +69,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-def _if_match(
+async def _if_match(
     if_match: Annotated[
         str | None,
         Header(

@@ -35,6 +35,7 @@ from dossier.recordtable import (
     row_of,
 )
 from dossier.signature_order import SignatureOrder
+from dossier.store import BlobInfo
 from dossier.tables import records
 
 __all__ = ["NewRecord", "Publication", "Record", "Records", "SignatureOrder"]
@@ -50,6 +51,12 @@ class Holder(Protocol):
 
     def require(self, connection: sa.Connection, agency_id: str, sha256: str) -> object:
         """Raise `NotFound` unless the agency holds the blob."""
+        ...
+
+    def register(
+        self, connection: sa.Connection, agency_id: str, info: BlobInfo, media_type: str
+    ) -> None:
+        """Note that the agency holds the blob."""
         ...
 
 
@@ -88,10 +95,13 @@ class Records:
         *,
         idempotency_key: str | None,
         request_sha256: str,
+        uploaded: BlobInfo | None = None,
     ) -> tuple[Record, bool]:
         """Take an order; the record, and whether it is new. Durable when it returns.
 
-        The same principal, key and `request_sha256` give the same record.
+        `uploaded` is a PDF that came with the order and is in the blob store: it becomes the
+        agency's in the same commit. The same principal, key and `request_sha256` give the same
+        record.
         Raises `AccessRefused`, `Overloaded`, `IdempotencyConflict`, `NotFound` (source or
         superseded record), `NumberTaken`, `StateConflict`, `StoreError`, `AuditUnavailable`.
         """
@@ -100,6 +110,8 @@ class Records:
         self._backlog.require_room()
 
         def work(connection: sa.Connection) -> tuple[Record, bool]:
+            if uploaded is not None:
+                self._holdings.register(connection, caller.agency_id, uploaded, "application/pdf")
             return self._accept(connection, caller, order, source_sha256, claim)
 
         claim = (idempotency_key, request_sha256)

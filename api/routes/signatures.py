@@ -227,14 +227,16 @@ def _keep(
     """Make the document durable and the agency's, then accept the order for it."""
     house.holdings.require_room(caller.agency_id, received.size_bytes)
     info = house.blobs.put(received.source, sha256=received.sha256)
-    house.database.together(
-        lambda connection: house.holdings.register(connection, caller.agency_id, info, _PDF)
-    )
-    return _accept(house, caller, order, info.sha256, key)
+    return _accept(house, caller, order, info.sha256, key, info)
 
 
 def _accept(
-    house: House, caller: Caller, order: SignatureOrder, source_sha256: str, key: str
+    house: House,
+    caller: Caller,
+    order: SignatureOrder,
+    source_sha256: str,
+    key: str,
+    uploaded: BlobInfo | None = None,
 ) -> tuple[Record, bool]:
     return house.records.accept(
         caller,
@@ -242,6 +244,7 @@ def _accept(
         source_sha256,
         idempotency_key=key,
         request_sha256=request_digest(_ROUTE, order, source_sha256),
+        uploaded=uploaded,
     )
 
 
