@@ -29,6 +29,8 @@ class Commands(LazyCommands):
         "prepare": "api.commands.prepare:prepare",
         "web": "api.commands.web:web",
         "worker": "api.commands.worker:worker",
+        "agent": "api.commands.agent:agent",
+        "authority": "api.commands.authority:authority",
         "users": "api.commands.users:app",
         "clients": "api.commands.clients:app",
         "agencies": "api.commands.agencies:app",

@@ -15,13 +15,14 @@ import logging
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
 from cryptography.hazmat.primitives import hashes, serialization
 
+from api.draining import DrainingServer
 from hsm.errors import HSMError
 from signer.errors import TrustError
 from signer.insecure_testpki import InsecureTestPKI, Role
@@ -35,7 +36,6 @@ _MAX_BODY = 16 * 1024
 _IDLE_S = 60.0
 _PROBE_S = 2.0
 _TAKE_OVER_S = 0.02
-_DRAIN_S = 2.0
 
 _Answer = tuple[str, bytes]  # content type, body
 _CRL = "application/pkix-crl"
@@ -162,13 +162,10 @@ def _publisher(kind: str, testpki: InsecureTestPKI, role: Role) -> Callable[[], 
     return lambda: (kind, testpki.crl(role))
 
 
-class _Server(socketserver.ThreadingTCPServer):
+class _Server(DrainingServer, socketserver.TCPServer):
     """Accepts on loopback and answers in one daemon thread a connection."""
 
-    daemon_threads = True
-    block_on_close = False
     allow_reuse_address = True
-    request_queue_size = 128
 
     def __init__(
         self,
@@ -181,48 +178,11 @@ class _Server(socketserver.ThreadingTCPServer):
         self.posts = posts
         self._requests = requests
         self._lock = threading.Lock()
-        self._idle = threading.Condition(self._lock)
-        self._busy = 0
-        self._open: set[socket.socket] = set()
         super().__init__((HOST, port), _Handler)
 
     def count(self, path: str) -> None:
         with self._lock:
             self._requests[path] += 1
-
-    def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]  # it is a TCP server
-        with self._lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]  # it is a TCP server
-        with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away; the base class would print a traceback to standard error."""
-        _log.debug("%s from %s was cut short", request, client_address, exc_info=True)
-
-    def server_close(self) -> None:
-        super().server_close()
-        with self._idle:
-            self._idle.wait_for(lambda: self._busy == 0, _DRAIN_S)
-            for request in self._open:
-                with contextlib.suppress(OSError):  # its client has closed it
-                    request.shutdown(socket.SHUT_RDWR)
-
-    @contextlib.contextmanager
-    def answering(self) -> Iterator[None]:
-        """A request under way, which `server_close` waits for."""
-        with self._idle:
-            self._busy += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._busy -= 1
-                self._idle.notify_all()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -63,6 +63,9 @@ class EmbeddedSettings(_Section):
 
     port: int = Field(ge=1, le=65535)
     folder: Path
+    token: str | None = None
+    """Label of the authority's own token. None: its keys are in the documents' token (older)."""
+    pin_file: Path | None = None
 
 
 class RecordSettings(_Section):
@@ -234,16 +237,25 @@ class Settings(_Section):
                     "no PIN: set token.pin_file in the settings, or run on a terminal"
                 )
             return getpass.getpass(f"PIN ({self.token.label}): ")
-        try:
-            mode = path.stat().st_mode
-            text = path.read_text("utf-8").strip()
-        except OSError as error:
-            raise SettingsError(f"cannot read the PIN file {path}: {error.strerror}") from error
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise SettingsError(f"the PIN file {path} is open to others: chmod 600 it")
-        if not text:
-            raise SettingsError(f"the PIN file {path} is empty")
-        return text
+        return _pin_in(path)
+
+    def read_authority_pin(self) -> str:
+        """The PIN of the embedded authority's own token. Raises as `read_pin`."""
+        path = None if self.embedded is None else self.embedded.pin_file
+        return self.read_pin() if path is None else _pin_in(path)
+
+
+def _pin_in(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text("utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"cannot read the PIN file {path}: {error.strerror}") from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SettingsError(f"the PIN file {path} is open to others: chmod 600 it")
+    if not text:
+        raise SettingsError(f"the PIN file {path} is empty")
+    return text
 
 
 def default_data_dir(environ: Mapping[str, str] | None = None) -> Path:
@@ -315,7 +327,10 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         }
     )
     embedded = settings.embedded and settings.embedded.model_copy(
-        update={"folder": folder / settings.embedded.folder}
+        update={
+            "folder": folder / settings.embedded.folder,
+            "pin_file": settings.embedded.pin_file and folder / settings.embedded.pin_file,
+        }
     )
     return settings.model_copy(
         update={

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from cryptography import x509
 
-from api.embedded import embedded_services, use_token_folder
+from api.embedded import embedded_services
 from api.errors import ProductionRefused, SettingsError
 from api.settings import Role, Settings, load_settings
+from api.tokens import open_authority_token, open_token
 from dossier.workflow import Services
 from hsm.keys import SigningKey
 from hsm.token import Token
@@ -51,21 +52,6 @@ class Desk:
         return self.token.signing_key(self.settings.key_label(role))
 
 
-def open_token(settings: Settings) -> Token:
-    """Open the token that the settings name.
-
-    Raises `hsm.errors.HSMError`; `ProductionRefused` for a software token in production.
-    """
-    use_token_folder(settings)
-    token = Token.open(settings.token.module, settings.token.label, settings.read_pin)
-    if settings.mode == "production" and not token.is_hardware:
-        raise ProductionRefused(
-            f"the token {settings.token.label!r} is a software token; production needs an HSM or a "
-            'hardware token (or say mode = "test" in the settings)'
-        )
-    return token
-
-
 def trust_store(settings: Settings) -> TrustStore:
     """The pinned anchors and intermediates of the settings.
 
@@ -85,6 +71,13 @@ def trust_store(settings: Settings) -> TrustStore:
     return store
 
 
+def refuse_embedded_in_production(settings: Settings) -> None:
+    if settings.mode == "production" and settings.embedded is not None:
+        raise ProductionRefused(
+            "the settings name the embedded test authority; remove [embedded] for production"
+        )
+
+
 @contextmanager
 def open_desk(settings: Settings, *, timestamped: bool = True) -> Iterator[Desk]:
     """Open token, trust services and verifier for a one-shot command.
@@ -92,27 +85,26 @@ def open_desk(settings: Settings, *, timestamped: bool = True) -> Iterator[Desk]
     With the embedded default its services run for as long as the context lasts.
     `timestamped` says that a TSA is needed. Raises what opening raises.
     """
-    if settings.mode == "production" and settings.embedded is not None:
-        raise ProductionRefused(
-            "the settings name the embedded test authority; remove [embedded] for production"
-        )
+    refuse_embedded_in_production(settings)
     store = trust_store(settings)
     anchors = [anchor.certificate for anchor in store.anchors]
     token = open_token(settings)
     with ExitStack() as stack:
         if settings.embedded is not None:
-            stack.enter_context(embedded_services(settings.embedded, token))
-        timestamper = _timestamper(settings, anchors)
+            authority = open_authority_token(settings)
+            stack.enter_context(embedded_services(settings.embedded, authority))
+        timestamper = timestamper_of(settings, anchors)
         if timestamper is None and timestamped:
             raise SettingsError(
                 "this level needs a timestamp and trust.tsa_url is not set: set it, or use "
                 "--level B-B"
             )
-        services = _services(settings, store, anchors, timestamper)
-        yield Desk(settings, token, services, timestamper, _images(settings))
+        revocation = revocation_of(settings, store, anchors)
+        services = trust_services(settings, store, anchors, timestamper, revocation)
+        yield Desk(settings, token, services, timestamper, images_of(settings))
 
 
-def _timestamper(settings: Settings, anchors: list[x509.Certificate]) -> TSAClient | None:
+def timestamper_of(settings: Settings, anchors: list[x509.Certificate]) -> TSAClient | None:
     if settings.trust.tsa_url is None:
         return None
     return TSAClient(
@@ -120,17 +112,23 @@ def _timestamper(settings: Settings, anchors: list[x509.Certificate]) -> TSAClie
     )
 
 
-def _services(
-    settings: Settings,
-    store: TrustStore,
-    anchors: list[x509.Certificate],
-    timestamper: Timestamper | None,
-) -> Services:
-    revocation = RevocationClient(
+def revocation_of(
+    settings: Settings, store: TrustStore, anchors: list[x509.Certificate]
+) -> RevocationClient:
+    return RevocationClient(
         anchors,
         intermediates=store.intermediates,
         cache_folder=settings.data_dir / "revocation-cache",
     )
+
+
+def trust_services(
+    settings: Settings,
+    store: TrustStore,
+    anchors: list[x509.Certificate],
+    timestamper: Timestamper | None,
+    revocation: RevocationClient,
+) -> Services:
     known = (*store.intermediates, *anchors)
     precheck = PreSigningCheck(
         anchors, revocation, near_expiry=timedelta(days=settings.trust.near_expiry_days)
@@ -139,16 +137,16 @@ def _services(
         sealer=Sealer(timestamper, revocation, precheck=precheck, known_certificates=known),
         augmenter=Augmenter(timestamper, revocation, known_certificates=known),
         verifier=Verifier(store),
-        profiles=_profiles(settings),
+        profiles=profiles_of(settings),
     )
 
 
-def _profiles(settings: Settings) -> ProfileSet:
+def profiles_of(settings: Settings) -> ProfileSet:
     path = settings.record.profiles
     return load_profiles(path) if path is not None else default_profiles()
 
 
-def _images(settings: Settings) -> dict[Role, StampImages]:
+def images_of(settings: Settings) -> dict[Role, StampImages]:
     """Appearance images by role: those of the settings, else (in tests only) the specimens."""
     specimen = specimen_images() if settings.mode == "test" else StampImages()
     images: dict[Role, StampImages] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -103,7 +103,7 @@ class PrivateKey:
             session.sign_init(mechanism, key.handle)
             if key.always_authenticate:
                 log_in_again(session, self._token.identity, self._token.pin)
-            run.announced.discard(position)
+            run.calling(position)
             try:
                 run.raw[position] = session.sign(run.payloads[position])
             except HSMError as error:
@@ -136,14 +136,14 @@ class CertifiedKey(PrivateKey):
         self.certificate = certificate
         self.chain = chain
 
-    def prove(self, witness: Witness | None = None) -> None:
+    def prove(self, witness: Callable[[SignatureScheme, bytes], Witness] | None = None) -> None:
         """Sign a random digest and verify it by the certificate; raises `KeyMismatch`."""
         digest = secrets.token_bytes(self._recipe.digest_size)
         try:
             if witness is None:
                 self.sign_digests([digest])
                 return
-            (result,) = self.sign_each([digest], witness)
+            (result,) = self.sign_each([digest], witness(self.scheme, digest))
             if isinstance(result, HSMError):
                 raise result
         except SignatureFault as error:
@@ -176,6 +176,12 @@ class _Run:
             fresh = [n for n in self.pending if n not in self.announced]
             self.witness.intend(fresh)
             self.announced.update(fresh)
+
+    def calling(self, position: int) -> None:
+        """C_Sign is made for `position` now."""
+        self.announced.discard(position)
+        if self.witness is not None:
+            self.witness.calling(position)
 
     def failed(self, position: int, error: HSMError) -> None:
         """The C_Sign of `position` failed."""

@@ -92,8 +92,12 @@ class Witness(Protocol):
         """
         ...
 
+    def calling(self, position: int) -> None:
+        """C_Sign is made for `position` now: this uses up its intent. Must not raise."""
+        ...
+
     def failed(self, position: int, error: HSMError) -> None:
-        """The C_Sign that was announced last for `position` was made and failed."""
+        """The C_Sign that was called last for `position` failed. Must not raise."""
         ...
 
     def may_go_on(self) -> bool:

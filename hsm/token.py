@@ -151,13 +151,14 @@ class Token:
         *,
         certificate: x509.Certificate | None = None,
         chain: Sequence[x509.Certificate] | None = None,
-        witness: Witness | None = None,
+        witness: Callable[[SignatureScheme, bytes], Witness] | None = None,
     ) -> WitnessedKey:
         """The key that `ref` (a label, a ``pkcs11:`` URI or a `KeyRef`) names, ready to sign.
 
         Certificate and chain default to the token's: the newest certificate of the key's
         CKA_ID, its issuers by name and signature. The certificate is proved to match by
-        comparing public keys and by a test signature, of which `witness` is told.
+        comparing public keys and by a test signature. `witness` makes, from the
+        scheme and the digest of that signature, the witness that is told of it.
 
         Raises `KeyNotFound`, `KeyMismatch`, `SchemeNotSupported`, `TokenUnavailable`.
         """

@@ -26,13 +26,14 @@ from hsm.keys import SignatureScheme
 from signer import der
 from signer.algorithms import DIGEST_OIDS, HASHES, WrongSignature, verify_digest
 from signer.csc.credentials import Credential, read_credential
-from signer.csc.lane import Lane, Result
+from signer.csc.lane import Lane
 from signer.csc.login import ActivationData, Bearer, ClientLogin
 from signer.csc.transport import Answer, Transport
 from signer.csc.wire import (
     Context,
     Failure,
     MalformedMessage,
+    Result,
     decoded,
     encoded,
     scheme_to_wire,

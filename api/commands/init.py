@@ -21,9 +21,10 @@ def init(
 ) -> None:
     """Tạo bản cài đặt CHỈ DÙNG THỬ. / Make an installation, TEST ONLY.
 
-    SoftHSM2 token, khóa cho cán bộ, lãnh đạo, cơ quan và dấu thời gian; CA thử nghiệm. Chạy lại
-    không thay đổi gì. / A SoftHSM2 token with keys of officer, leader, agency seal and TSA, and
-    a test CA. Running it again changes nothing.
+    SoftHSM2 token với khóa cán bộ, lãnh đạo, cơ quan và nhật ký; token riêng cho CA và dấu thời
+    gian thử nghiệm; chính sách khóa. Chạy lại không thay đổi gì. / A SoftHSM2 token with keys of
+    officer, leader, agency seal and audit log, another one for the test CA and TSA, and a key
+    policy. Running it again changes nothing.
 
     Ví dụ / Example:  sohoa init --data var/demo
     """

@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from signer.csc.wire import Context, Failure
+from signer.csc.wire import Context, Failure, Result
 
 PATIENCE_S: Final = 0.5
 """A call that takes longer (a token that stalls) no longer keeps the others waiting."""
 MOST_FLIGHTS: Final = 4
 
-Result = bytes | Failure
+
 Send = Callable[[Sequence[bytes], Sequence[Context]], Sequence[Result]]
 
 

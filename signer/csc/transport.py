@@ -21,6 +21,7 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from hsm.errors import TokenUnavailable
+from signer.csc.sockets import reachable
 from signer.csc.wire import BASE
 from signer.deadline import DeadlineSocket, remaining
 from signer.errors import SignerError
@@ -160,7 +161,8 @@ class Transport:
         try:
             raw.settimeout(remaining(deadline))
             if self._path is not None:
-                raw.connect(self._path)
+                with reachable(Path(self._path)) as name:
+                    raw.connect(name)
             else:
                 raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:

@@ -64,10 +64,13 @@ class Context:
         if not isinstance(value, dict) or not value.keys() <= _CONTEXT_FIELDS:
             raise MalformedMessage("clientData has an entry with unknown members")
         attempt = value.get("attempt", 1)
-        texts = [entry for name, entry in value.items() if name != "attempt"]
+        said = [(name, entry) for name, entry in value.items() if name != "attempt"]
         if type(attempt) is not int or not 1 <= attempt <= _MOST_ATTEMPTS:
             raise MalformedMessage("attempt in clientData is no number from 1")
-        if any(not isinstance(text, str) or len(text) > _LONGEST_TEXT for text in texts):
+        if any(
+            not isinstance(text, str) or len(text) > _LONGEST.get(name, _LONGEST_TEXT)
+            for name, text in said
+        ):
             raise MalformedMessage("clientData has an entry that is no text, or too long")
         return cls(**value)
 
@@ -75,6 +78,7 @@ class Context:
 _CONTEXT_FIELDS: Final = frozenset(field.name for field in fields(Context))
 _MOST_ATTEMPTS: Final = 1_000_000
 _LONGEST_TEXT: Final = 256
+_LONGEST: Final = {"agency": 32, "subject": 48, "document_sha256": 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,9 @@ class Failure:
         made: hsm_errors.HSMError | SignerError = _KINDS[self.kind][0](self.message)
         return made
 
+
+Result = bytes | Failure
+"""What came of one hash of a call."""
 
 # class, HTTP status, CSC error code (7.2 and RFC 6749)
 _KINDS: Final[dict[str, tuple[Any, int, str]]] = {

@@ -16,7 +16,7 @@ _ORGANIZATION = f"Cơ quan giả định – {MARK}"
 
 
 class Role(enum.StrEnum):
-    """The seven keys of the test PKI; the value is the file name of the certificate."""
+    """The keys of the test PKI; the value is the file name of the certificate."""
 
     ROOT = "root"
     ISSUING = "issuing"
@@ -25,6 +25,12 @@ class Role(enum.StrEnum):
     OFFICER = "officer"
     LEADER = "leader"
     SEAL = "seal"
+    AUDIT = "audit"
+
+    @property
+    def is_authority(self) -> bool:
+        """True for the keys of the authority itself: they sign no document of the agency."""
+        return self in (Role.ROOT, Role.ISSUING, Role.OCSP, Role.TSA)
 
     @property
     def label(self) -> str:
@@ -124,4 +130,5 @@ PROFILES: dict[Role, CertificateProfile] = {
     ),
     Role.LEADER: CertificateProfile("Trần Thị Mẫu", _RSA, 3 * _YEAR, title="Chủ tịch (giả định)"),
     Role.SEAL: CertificateProfile("UBND xã Thử Nghiệm", _P256, 3 * _YEAR),
+    Role.AUDIT: CertificateProfile("Niêm phong nhật ký thử", _P256, 3 * _YEAR),
 }

@@ -188,7 +188,7 @@ def test_a_token_that_is_gone_is_said(services, test_pki, monkeypatch, caplog):
 
 
 def test_a_client_that_goes_away_is_no_news(services, caplog, capfd):
-    with caplog.at_level("DEBUG", "api.loopback"):
+    with caplog.at_level("DEBUG", "api.draining"):
         with socket.create_connection((HOST, services.port), timeout=5) as connection:
             linger = struct.pack("ii", 1, 0)  # a reset instead of an orderly end
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
