@@ -165,9 +165,10 @@ class JobQueue:
                 "payload": job.payload,
                 "priority": job.priority,
                 "run_at_": job.run_at,
+                "nth": count,
                 "created_at": now,
             }
-            for job in new
+            for count, job in enumerate(new)
         ]
         connection.execute(self._sql.insert, rows)
         return [str(row["id"]) for row in rows]

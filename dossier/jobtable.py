@@ -48,7 +48,11 @@ class JobStatements:
         free = {"worker": None, "lease_until": None}
 
         self.insert = sa.insert(jobs).values(
-            run_at=sa.func.coalesce(sa.bindparam("run_at_", type_=Instant), now),
+            # those of one statement are a microsecond apart, so that they keep their order
+            run_at=sa.func.coalesce(
+                sa.bindparam("run_at_", type_=Instant),
+                now + sa.bindparam("nth", type_=sa.BigInteger),
+            ),
             state=JobState.READY,
         )
         self.ready = (
