@@ -19,7 +19,7 @@ _HOUSE_THREADS = 8
 
 def run_worker(settings: Settings, queue: str, threads: int | None, stop: threading.Event) -> None:
     """Work through `queue` until `stop`; then finish what is in hand and give back the rest."""
-    from api.wiring import open_house, worker_handlers
+    from api.assembly import open_house, worker_handlers
     from dossier.worker import Worker
 
     wanted = threads or (_HOUSE_THREADS if queue == "house" else settings.worker.threads)

@@ -37,7 +37,7 @@ def web(
     """
     from api.app import create_app
     from api.web_server import listen, serve_app
-    from api.wiring import open_house
+    from api.assembly import open_house
 
     settings = load_settings(data)
     address = host or settings.web.host, port or settings.web.port

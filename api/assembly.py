@@ -1,0 +1,145 @@
+"""Puts the service together: the house of web and workers, and what workers do with their jobs.
+
+One-shot commands are put together in `api.wiring`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+from api.house import House
+from api.settings import Role, Settings
+from api.wiring import (
+    images_of,
+    profiles_of,
+    refuse_embedded_in_production,
+    revocation_of,
+    timestamper_of,
+    trust_services,
+    trust_store,
+)
+from dossier.audit.log import AuditLog
+from dossier.batches import Batches
+from dossier.blobs import open_blobs
+from dossier.database import Database
+from dossier.digitizations import Digitizations
+from dossier.holdings import Holdings
+from dossier.identity import Identity
+from dossier.jobs import Job, JobQueue
+from dossier.records import Records
+from dossier.sequences import Sequences
+from dossier.uploads import Uploads
+from dossier.webhooks import Webhooks
+from dossier.workshop import Desk
+from signer.remote import CSCClient
+from signer.verification.verify import Verifier
+
+
+@contextmanager
+def open_house(settings: Settings) -> Iterator[House]:
+    """Everything that web and workers work with; closed when the context ends.
+
+    Opens no token and loads no PKCS#11 module: keys are the agent's. Raises `StoreError`,
+    `TrustError`, `SettingsError`.
+    """
+    refuse_embedded_in_production(settings)
+    store = trust_store(settings)
+    with ExitStack() as stack:
+        database = Database(settings.database_url)
+        stack.callback(database.close)
+        agent = agent_client(settings)
+        stack.callback(agent.close)
+        blobs = open_blobs(
+            settings.blobs.url,
+            settings.data_dir / "blobs",
+            endpoint=settings.blobs.endpoint,
+            region=settings.blobs.region,
+            credentials_file=settings.blobs.credentials_file,
+        )
+        audit = AuditLog(database)
+        jobs = JobQueue(database, audit)
+        holdings = Holdings(database)
+        identity = Identity(database, audit)
+        records = Records(
+            database, blobs, holdings, audit, jobs, max_backlog=settings.web.max_backlog
+        )
+        yield House(
+            settings=settings,
+            database=database,
+            blobs=blobs,
+            holdings=holdings,
+            uploads=Uploads(
+                settings.data_dir / "uploads",
+                blobs,
+                database,
+                holdings,
+                max_bytes=settings.web.max_body_bytes,
+            ),
+            audit=audit,
+            identity=identity,
+            jobs=jobs,
+            records=records,
+            sequences=Sequences(database, holdings, audit, jobs, records, identity.policy),
+            batches=Batches(database, audit, jobs, records, identity.policy),
+            digitizations=Digitizations(database, blobs, holdings, audit, jobs),
+            webhooks=Webhooks(
+                database, jobs, audit, private_networks=settings.webhooks.private_networks
+            ),
+            agent=agent,
+            verifier=Verifier(store),
+            profiles=profiles_of(settings),
+            timestamper=timestamper_of(settings, [a.certificate for a in store.anchors]),
+        )
+
+
+def agent_client(settings: Settings) -> CSCClient:
+    """The way to the key agent that the settings name."""
+    return CSCClient(
+        settings.agent_address,
+        timeout_s=settings.agent.timeout_s,
+        server_ca=settings.agent.server_ca,
+        client_certificate=settings.agent.client_certificate,
+        client_key=settings.agent.client_key,
+    )
+
+
+def signing_desk(house: House) -> Desk:
+    """What signing works with beside the database. Raises `TrustError`."""
+    settings = house.settings
+    store = trust_store(settings)
+    anchors = [anchor.certificate for anchor in store.anchors]
+    revocation = revocation_of(settings, store, anchors)
+    images = images_of(settings)
+    roles: tuple[Role, ...] = ("officer", "leader", "seal")
+    by_label = {settings.key_label(role): images[role] for role in roles}
+    return Desk(
+        services=trust_services(settings, store, anchors, house.timestamper, revocation),
+        key_for=lambda label, context: house.agent.key(label).bound(**context),
+        images_for=by_label.get,
+        revocation=revocation,
+    )
+
+
+def worker_handlers(house: House, queue: str) -> Mapping[str, Callable[[Job], None]]:
+    """What the jobs of `queue` are done with, by their kind; imports what that queue needs."""
+    if queue == "ocr":
+        return {}
+    if queue == "house":
+        from dossier.webhook_delivery import WebhookSender
+
+        return {
+            "webhook": WebhookSender(
+                house.database,
+                house.jobs,
+                house.audit,
+                private_networks=house.settings.webhooks.private_networks,
+            )
+        }
+    from dossier.signing import SigningWork
+
+    tools = (house.database, house.blobs, house.holdings, house.audit, house.jobs, house.records)
+    desk = signing_desk(house)
+    return {
+        "signature": SigningWork(*tools, desk),
+    }

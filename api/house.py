@@ -1,0 +1,51 @@
+"""The house: everything that web and workers work with, built once a process by `api.wiring`.
+
+Types only; nothing is imported at run time, so that a process loads no more than it uses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from api.settings import Settings
+    from dossier.audit.log import AuditLog
+    from dossier.batches import Batches
+    from dossier.database import Database
+    from dossier.digitizations import Digitizations
+    from dossier.holdings import Holdings
+    from dossier.identity import Identity
+    from dossier.jobs import JobQueue
+    from dossier.records import Records
+    from dossier.sequences import Sequences
+    from dossier.store import BlobStore
+    from dossier.uploads import Uploads
+    from dossier.webhooks import Webhooks
+    from signer.remote import CSCClient
+    from signer.sealing.appearance.profiles import ProfileSet
+    from signer.services import Timestamper
+    from signer.verification.verify import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The collaborators of one process; safe for several threads."""
+
+    settings: Settings
+    database: Database
+    blobs: BlobStore
+    holdings: Holdings  # which agency may see which blob
+    uploads: Uploads
+    audit: AuditLog
+    identity: Identity
+    jobs: JobQueue
+    records: Records
+    sequences: Sequences
+    batches: Batches
+    digitizations: Digitizations
+    webhooks: Webhooks
+    agent: CSCClient
+    verifier: Verifier
+    profiles: ProfileSet
+    timestamper: Timestamper | None
