@@ -28,12 +28,14 @@ from api.routes import (
     blobs,
     clients,
     csc,
+    digitizations,
     health,
     jobs,
     keys,
     profiles,
     signatures,
     verifications,
+    webhooks,
 )
 from api.validation import field_errors
 from api.waiting import Waiting, settled
@@ -52,6 +54,8 @@ _ROUTERS = (
     keys.router,
     profiles.router,
     audit.router,
+    digitizations.router,
+    webhooks.router,
     csc.router,
     clients.router,
     health.router,

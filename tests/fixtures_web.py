@@ -29,6 +29,7 @@ from api.house import House
 from api.settings import Settings, TokenSettings
 from dossier.batches import Batches
 from dossier.database import Database
+from dossier.digitizations import Digitizations
 from dossier.identity import HOUSE, AgencyPolicy, Identity
 from dossier.model import Role
 from dossier.sequences import Sequences
@@ -231,7 +232,9 @@ def _others(room: SigningRoom, identity: Identity) -> dict[str, Any]:
         ),
         "batches": Batches(*common, identity.policy),
         "webhooks": Webhooks(room.database, room.jobs, room.audit, private_networks=True),
-        "digitizations": None,
+        "digitizations": Digitizations(
+            room.database, room.blobs, room.holdings, room.audit, room.jobs
+        ),
     }
 
 
