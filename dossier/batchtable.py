@@ -176,8 +176,7 @@ def batch_of(row: Any) -> Batch:  # noqa: ANN401 - a row
 
 def item_of(row: Any) -> BatchItem:  # noqa: ANN401 - a row
     """A row of `items_page` as a value."""
-    values = dict(row._mapping)
-    values.pop("batch_id")
+    values = {name: row._mapping[name] for name in BatchItem.__dataclass_fields__}
     values["state"] = ItemState(values["state"])
     return BatchItem(**values)
 

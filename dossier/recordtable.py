@@ -125,7 +125,7 @@ _JSON_OR_NULL = sa.JSON(none_as_null=True)
 _THIS = records.c.id == sa.bindparam("id_")
 _NEXT_VERSION = records.c.version + 1
 # as the partial index says it, so that it is used
-_HOLDS_NUMBER = sa.and_(
+HOLDS_NUMBER = sa.and_(
     records.c.number.is_not(None),
     records.c.superseded_by.is_(None),
     records.c.state.not_in([sa.literal_column("'failed'"), sa.literal_column("'cancelled'")]),
@@ -142,7 +142,7 @@ ONE = sa.select(records).where(_THIS, records.c.agency_id == sa.bindparam("agenc
 STATES = sa.select(records.c.id, records.c.state).where(
     records.c.id.in_(sa.bindparam("ids", expanding=True))
 )
-HOLDER = sa.select(records.c.id, records.c.state).where(_SAME_NUMBER, _HOLDS_NUMBER)
+HOLDER = sa.select(records.c.id, records.c.state).where(_SAME_NUMBER, HOLDS_NUMBER)
 SUPERSEDE = (
     sa.update(records)
     .where(

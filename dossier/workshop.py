@@ -29,7 +29,7 @@ from dossier.tables import agencies
 from hsm.keys import SignatureScheme, SigningKey
 from signer.errors import CertificateRefused
 from signer.sealing.appearance.pictures import StampImages
-from signer.services import RevocationEvidence, RevocationSource
+from signer.services import RevocationEvidence, RevocationSource, Timestamper
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -55,7 +55,8 @@ class Desk:
 
     `images_for` gives the pictures of a key's stamps. `revocation` is the source that the
     sealer asks too, so that it answers from its cache. `renew_at` says when the archive
-    timestamp of a finished document should be renewed.
+    timestamp of a finished document should be renewed. `timestamper` is for what is no PDF: the
+    lists of batches; the sealer has its own.
     """
 
     services: Services
@@ -63,6 +64,7 @@ class Desk:
     images_for: Callable[[str], StampImages | None] = _no_images
     revocation: RevocationSource | None = None
     renew_at: Callable[[Finished], datetime | None] = _no_renewal
+    timestamper: Timestamper | None = None
 
 
 class Workshop:

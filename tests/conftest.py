@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures_databases",
     "tests.fixtures_identity",
     "tests.fixtures_signing",
+    "tests.fixtures_clerical",
     "tests.fixtures_s3",
     "tests.fixtures_web",
 ]

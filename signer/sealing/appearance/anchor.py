@@ -28,7 +28,7 @@ from typing import TypeVar
 import pypdfium2
 import pypdfium2.raw as pdfium_c
 
-from signer.errors import UnsuitableDocument
+from signer.errors import ProfileError, UnsuitableDocument
 from signer.sealing.appearance.placement import POINTS_PER_MM, View
 from signer.sealing.stamp import PageGeometry, Rect
 
@@ -220,19 +220,23 @@ def rows_of(source: Path | bytes, page_index: int = 0) -> PageRows:
     """The visible characters of one page (0-based) of a PDF, without blanks.
 
     Blocking, some milliseconds. Raises `UnsuitableDocument` when PDFium cannot read the file
-    or there is no such page.
+    and `ProfileError` when there is no such page.
     """
     with _PDFIUM:
         try:
-            with (
-                closing(pypdfium2.PdfDocument(source)) as document,
-                closing(document[page_index]) as page,
-            ):
-                geometry = PageGeometry(page.get_bbox(), page.get_rotation())
-                with closing(page.get_textpage()) as text:
-                    count = text.count_chars()
-                    found = _glyphs(text, count, View(geometry))
-        except (pypdfium2.PdfiumError, OSError, IndexError) as error:
+            with closing(pypdfium2.PdfDocument(source)) as document:
+                pages = len(document)
+                if page_index >= pages:
+                    raise ProfileError(
+                        f"Văn bản có {pages} trang, không có trang {page_index + 1}; hãy sửa vị "
+                        f"trí. / The document has {pages} pages and no page {page_index + 1}: give "
+                        "a page that it has."
+                    )
+                with closing(document[page_index]) as page:
+                    geometry = PageGeometry(page.get_bbox(), page.get_rotation())
+                    with closing(page.get_textpage()) as text:
+                        found = _glyphs(text, text.count_chars(), View(geometry))
+        except (pypdfium2.PdfiumError, OSError) as error:
             raise _unreadable(error) from error
     rows = [sorted(row, key=lambda glyph: glyph.rect[0]) for row in _rows(found)]
     return PageRows(page_index, geometry, tuple(map(tuple, rows)))
