@@ -7,28 +7,26 @@ transaction that moves its job (`_Moves`), so record and job never disagree.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from dossier import recordtable
+from dossier.acceptance import Acceptance, Holder, Incoming
 from dossier.audit.log import AuditLog
+from dossier.backlog import Backlog
 from dossier.database import Database
-from dossier.errors import NumberTaken, Overloaded, StateConflict, VersionConflict
+from dossier.errors import StateConflict, VersionConflict
 from dossier.jobs import Follower, Job, JobQueue, NewJob
-from dossier.model import JSON, AuditEvent, Caller, RecordState, Role, new_id
-from dossier.numbers import book_year, next_number, take_back
+from dossier.model import JSON, AuditEvent, Caller, RecordState, Role
+from dossier.numbers import take_back
 from dossier.recordtable import (
     NewRecord,
     Publication,
     Record,
     RecordWatcher,
-    claim_key,
     find,
-    number_values,
     payload,
     record_of,
     required,
@@ -43,21 +41,6 @@ __all__ = ["NewRecord", "Publication", "Record", "Records", "SignatureOrder"]
 QUEUE = "seal"
 KIND = "signature"
 _SIGNERS = (Role.OFFICER, Role.LEADER, Role.CLERK)
-_BACKLOG_S = 0.5  # how long a count of the backlog is good
-
-
-class Holder(Protocol):
-    """What records ask of `dossier.holdings.Holdings`."""
-
-    def require(self, connection: sa.Connection, agency_id: str, sha256: str) -> object:
-        """Raise `NotFound` unless the agency holds the blob."""
-        ...
-
-    def register(
-        self, connection: sa.Connection, agency_id: str, info: BlobInfo, media_type: str
-    ) -> None:
-        """Note that the agency holds the blob."""
-        ...
 
 
 class Records:
@@ -76,10 +59,10 @@ class Records:
         """`max_backlog`: jobs waiting or running above which nothing new is accepted."""
         del blobs  # records name bytes, they never read them
         self._database = database
-        self._holdings = holdings
+        self._acceptance = Acceptance(database, holdings, audit, self.insert)
         self._audit = audit
         self._jobs = jobs
-        self._backlog = _Backlog(jobs, max_backlog)
+        self._backlog = Backlog(jobs, QUEUE, max_backlog)
         self._watchers: list[RecordWatcher] = []
         jobs.follow(KIND, _Moves(database, audit, self._watchers))
 
@@ -109,88 +92,22 @@ class Records:
         caller.require_key(order.key)
         self._backlog.require_room()
 
-        def work(connection: sa.Connection) -> tuple[Record, bool]:
-            if uploaded is not None:
-                self._holdings.register(connection, caller.agency_id, uploaded, "application/pdf")
-            return self._accept(connection, caller, order, source_sha256, claim)
-
         claim = (idempotency_key, request_sha256)
-        try:
-            record, created = self._database.together(work)
-        except sa.exc.IntegrityError as error:  # somebody else took the number just now
-            with self._database.read() as connection:
-                if order.issues_number and not order.from_book:
-                    self._require_free(connection, caller.agency_id, order)
-            raise StateConflict(
-                "Yêu cầu trùng với một yêu cầu khác vừa được nhận; hãy thử lại. / Another request "
-                "came in between; try again."
-            ) from error
+        incoming = Incoming(caller, order, source_sha256, claim, uploaded)
+        record, created = self._acceptance.take(incoming)
         if created:
             self._backlog.added()
         return record, created
 
-    def _accept(
-        self,
-        connection: sa.Connection,
-        caller: Caller,
-        order: SignatureOrder,
-        source_sha256: str,
-        claim: tuple[str | None, str],
-    ) -> tuple[Record, bool]:
-        record_id = new_id("rec")
-        now = self._database.now(connection)
-        earlier = claim_key(connection, caller.principal_id, *claim, record_id, now)
-        if earlier is not None:
-            return required(find(connection, caller.agency_id, earlier), earlier), False
-        self._holdings.require(connection, caller.agency_id, source_sha256)
-        number, year = None, None
-        if order.symbol is not None and order.issues_number:
-            number = order.number
-            year = book_year(order.decided_on)
-            if order.from_book:
-                number = next_number(connection, caller.agency_id, order.symbol, year)
-            elif order.supersedes is not None:
-                self._supersede(connection, caller.agency_id, order, record_id)
-            else:
-                self._require_free(connection, caller.agency_id, order)
-        new = NewRecord(
-            caller.agency_id,
-            caller.principal_id,
-            caller.request_id,
-            order,
-            source_sha256,
-            number,
-            year,
-            id=record_id,
-        )
-        (record,) = self.insert(connection, [new])
-        details: dict[str, JSON] = {
-            "source_sha256": source_sha256,
-            "key": order.key,
-            "level": order.level.value,
-            "request_id": caller.request_id,
-        }
-        if number is not None:
-            details |= {"number": number, "symbol": order.symbol, "year": year}
-        if order.supersedes is not None:
-            details["supersedes"] = order.supersedes
-        self._audit.append(
-            connection,
-            [
-                AuditEvent(
-                    "signature.accepted", caller.principal_id, caller.agency_id, record_id, details
-                )
-            ],
-        )
-        return record, True
-
-    def insert(self, connection: sa.Connection, new: Sequence[NewRecord]) -> list[Record]:
+    def insert(
+        self, connection: sa.Connection, new: Sequence[NewRecord], now: datetime | None = None
+    ) -> list[Record]:
         """Add records and their jobs in the caller's transaction, in two statements.
 
         Numbers, rights and the audit event are the caller's affair.
         """
-        now = self._database.now(connection)
-        added = [recordtable.made(entry, now) for entry in new]
+        at = now or self._database.now(connection)
+        added = [recordtable.made(entry, at) for entry in new]
         connection.execute(recordtable.INSERT, [row_of(record) for record in added])
         self._jobs.enqueue_many(
             connection,
@@ -325,32 +242,6 @@ class Records:
             ],
         )
 
-    def _require_free(
-        self, connection: sa.Connection, agency_id: str, order: SignatureOrder
-    ) -> None:
-        """Raise `NumberTaken` when a record holds the order's number."""
-        found = connection.execute(recordtable.HOLDER, number_values(agency_id, order)).first()
-        if found is not None:
-            raise NumberTaken(
-                f"Số {order.number}/{order.symbol} đã cấp cho hồ sơ {found.id} (trạng thái "
-                f"“{found.state}”); để thay thế, hãy gửi supersedes={found.id} khi hồ sơ ấy đã "
-                f"phát hành. / The number belongs to record {found.id} ({found.state}); to replace "
-                f"it once it is published, send supersedes={found.id}."
-            )
-
-    @staticmethod
-    def _supersede(
-        connection: sa.Connection, agency_id: str, order: SignatureOrder, record_id: str
-    ) -> None:
-        """Take the number over from the published record that the order names."""
-        values = number_values(agency_id, order) | {"old": order.supersedes, "new": record_id}
-        if connection.execute(recordtable.SUPERSEDE, values).rowcount != 1:
-            raise NumberTaken(
-                f"Hồ sơ {order.supersedes} không phải bản đã phát hành mang số "
-                f"{order.number}/{order.symbol}, hoặc đã có văn bản thay thế. / What is superseded "
-                "has to be a published record of this agency with that number, not replaced yet."
-            )
-
 
 class _Moves(Follower):
     """Moves records with their jobs."""
@@ -426,36 +317,3 @@ def end_unpublished(
     for watcher in watchers:
         watcher.ended(connection, record, state, error)
     audit.append(connection, events)
-
-
-class _Backlog:
-    """Counts what waits, at most every half second; in between it adds what came in here."""
-
-    def __init__(self, jobs: JobQueue, most: int) -> None:
-        self._jobs = jobs
-        self._most = most
-        self._lock = threading.Lock()
-        self._count = 0
-        self._counted_at = float("-inf")
-
-    def require_room(self) -> None:
-        """Raise `Overloaded` when too much waits."""
-        now = time.monotonic()
-        with self._lock:
-            is_old = now - self._counted_at > _BACKLOG_S
-            if is_old:
-                self._counted_at = now  # one thread counts, the others go by the old figure
-        if is_old:
-            count = self._jobs.waiting(QUEUE)
-            with self._lock:
-                self._count = count
-        if self._count >= self._most:
-            raise Overloaded(
-                f"Đang có {self._count} văn bản chờ ký; hãy gửi lại sau ít giây. / Too many "
-                "documents wait to be signed; try again in a few seconds. Nothing was accepted.",
-                retry_after_s=2,
-            )
-
-    def added(self) -> None:
-        with self._lock:
-            self._count += 1
