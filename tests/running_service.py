@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -156,6 +156,23 @@ class RunningService:
     def __exit__(self, *exception: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.stop()
+
+    def new_client(
+        self,
+        agency: str = "H22.12",
+        roles: Sequence[str] = ("leader", "clerk", "officer"),
+        keys: Sequence[str] = ("test-leader", "test-seal", "test-officer"),
+    ) -> str:
+        """Make an agency, if it is new, and a client of it; its API key."""
+        whole = {"id": agency, "name": f"UBND xã {agency}", "policy": {"keys": [*keys]}}
+        made = self.ask("POST", "/v1/agencies", whole)
+        assert made.status in (201, 409), made
+        form = {"agency_id": agency, "name": "may khach", "roles": [*roles], "keys": [*keys]}
+        client = self.ask("POST", "/v1/clients", form)
+        assert client.status == 201, client
+        issued = self.ask("POST", f"/v1/clients/{client.json['id']}/keys", {})
+        assert issued.status == 201, issued
+        return str(issued.json["text"])
 
     def ask(
         self,
