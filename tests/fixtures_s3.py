@@ -1,7 +1,7 @@
 """A real S3 server on loopback: SeaweedFS, one a test process.
 
-    s3_server      an `S3Server`: endpoint, credentials_file, `.new_bucket()`, `.stop()`, `.start()`
-    s3_url         ``s3://bucket/prefix`` in a bucket that no other test uses
+    s3_server      an `S3Server`: endpoint, credentials_file, `.new_url()`, `.stop()`, `.start()`
+    s3_url         ``s3://bucket/prefix`` of an empty store that no other test uses
 
 It ends with the session, or with the test process if that is killed.
 """
@@ -24,6 +24,7 @@ import pytest
 
 ACCESS_KEY = "sohoa-test"
 SECRET_KEY = "sohoa-test-secret-of-no-worth"
+BUCKET = "sohoa"
 _START_S = 60.0
 
 
@@ -33,7 +34,7 @@ class S3Server:
     def __init__(self, program: Path) -> None:
         self._program = program
         self._folder = Path(tempfile.mkdtemp(prefix="sohoa-s3-"))
-        self._names = (f"sohoa-{n}" for n in itertools.count(1))
+        self._names = (f"house-{n}" for n in itertools.count(1))
         self._server: subprocess.Popen[bytes] | None = None
         self._ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
         self.endpoint = f"http://127.0.0.1:{self._ports['s3.port']}"
@@ -84,11 +85,9 @@ class S3Server:
         self._server.kill()
         self._server.wait(_START_S)
 
-    def new_bucket(self) -> str:
-        """Make a bucket; its name."""
-        name = next(self._names)
-        self._filer("POST", f"/buckets/{name}/")
-        return name
+    def new_url(self) -> str:
+        """The URL of a new store: one bucket, a prefix of its own (a bucket costs volumes)."""
+        return f"s3://{BUCKET}/{next(self._names)}/blobs"
 
     def close(self) -> None:
         """End the server and remove its data."""
@@ -98,17 +97,17 @@ class S3Server:
     def _answers(self) -> bool:
         """Whether an object can be stored, which needs all its parts; and S3 listens."""
         try:
-            self._filer("PUT", "/buckets/probe/probe")
+            self._filer(f"/buckets/{BUCKET}/probe")  # makes the bucket, too
             with socket.create_connection(("127.0.0.1", self._ports["s3.port"]), timeout=1):
                 return True
         except OSError:
             return False
 
-    def _filer(self, method: str, path: str) -> None:
-        """Ask the file server under S3, whose folders the buckets are."""
+    def _filer(self, path: str) -> None:
+        """Store a file in the file server under S3, whose folders the buckets are."""
         connection = http.client.HTTPConnection("127.0.0.1", self._ports["filer.port"], timeout=5)
         try:
-            connection.request(method, path, b"probe" if method == "PUT" else None)
+            connection.request("PUT", path, b"probe")
             if connection.getresponse().status >= http.HTTPStatus.BAD_REQUEST:
                 raise OSError("not ready")
         finally:
@@ -145,5 +144,5 @@ def s3_server() -> Iterator[S3Server]:
 
 @pytest.fixture
 def s3_url(s3_server: S3Server) -> str:
-    """The URL of a store in a bucket of this test alone."""
-    return f"s3://{s3_server.new_bucket()}/house/blobs"
+    """The URL of an empty store that no other test uses."""
+    return s3_server.new_url()
