@@ -1,11 +1,10 @@
-"""HTTP/1.1 for strangers: uvicorn's protocol with bounds on heads, bodies and slow clients.
+"""HTTP/1.1 for strangers: uvicorn's protocol with bounds on heads and slow clients.
 
 uvicorn bounds neither the size of a head nor the time a client takes over anything but an idle
 connection, so a few hundred connections that send a byte a minute would occupy a service that
-has no proxy before it. Each bound costs a timer that is moved, not a task.
+has no proxy before it. Each bound costs a timer, not a task. Bodies are bounded by `api.body`.
 
     head       `MAX_HEAD_BYTES` and `HEAD_S` seconds                       431, 408
-    body       `MIN_BODY_BYTES` in every window of `BODY_WINDOW_S`         408
     answer     what waits in the socket is taken within `ANSWER_S`         connection cut
     unread     a body that was refused is not read for long                connection closed
 """
@@ -20,8 +19,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 32 * 1024
 HEAD_S = 10.0
-BODY_WINDOW_S = 20.0
-MIN_BODY_BYTES = 16 * 1024
 ANSWER_S = 60.0
 LINGER_S = 2.0
 
@@ -42,9 +39,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _head_bytes = 0  # of data that came while it was open
     _parsed_bytes = 0  # of its parts: a head may come together with its body
     _body_is_open = False
-    _body_bytes = 0  # in the present window
     _head_timer: asyncio.TimerHandle | None = None
-    _body_timer: asyncio.TimerHandle | None = None
     _answer_timer: asyncio.TimerHandle | None = None
 
     # --- connection ----------------------------------------------------------------------
@@ -60,7 +55,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client went; nothing may fire for it any more."""
-        for timer in (self._head_timer, self._body_timer, self._answer_timer):
+        for timer in (self._head_timer, self._answer_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -69,8 +64,6 @@ class BoundedProtocol(HttpToolsProtocol):
         """Some bytes of a head or a body, or of several requests."""
         if self._head_is_open:
             self._head_bytes += len(data)
-        else:
-            self._body_bytes += len(data)
         super().data_received(data)
         if self._head_is_open and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(b"431 Request Header Fields Too Large")
@@ -99,21 +92,14 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is whole: the body may take its time, within bounds."""
+        """The head is whole."""
         self._head_is_open = False
         self._asked = True
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
         self._body_is_open = True
-        self._body_bytes = 0
         super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
-        if self._body_timer is None:
-            self._body_timer = self.loop.call_later(BODY_WINDOW_S, self._check_body)
-        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -139,17 +125,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._parsed_bytes += size_bytes
         if self._parsed_bytes > MAX_HEAD_BYTES:
             raise _HeadTooLarge
-
-    def _check_body(self) -> None:
-        self._body_timer = None
-        if not self._body_is_open or self.transport.is_closing():
-            return
-        waits_for_us = self.flow.read_paused or self.cycle.waiting_for_100_continue
-        if not waits_for_us and self._body_bytes < MIN_BODY_BYTES:
-            self._too_slow()
-            return
-        self._body_bytes = 0
-        self._body_timer = self.loop.call_later(BODY_WINDOW_S, self._check_body)
 
     def _too_slow(self) -> None:
         self._refuse(b"408 Request Timeout")

@@ -6,10 +6,8 @@ The access log is off: `api.telemetry` writes one structured line a request.
 from __future__ import annotations
 
 import contextlib
-import errno
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,38 +15,15 @@ import uvicorn
 
 from api.auth.mutual_tls import server_context
 from api.bounded_protocol import BoundedProtocol
-from api.errors import SettingsError
+from api.listening import BACKLOG
 
 if TYPE_CHECKING:
     from api.settings import WebSettings
 
-BACKLOG = 512
 _KEEP_ALIVE_S = 75
 _MAX_CONNECTIONS = 2000
-_TAKE_OVER_S = 2.0  # the processes of a killed predecessor need a moment to end
 GRACE_S = 8
 """Requests under way get so long at the end; streams of events end with it."""
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, to be inherited by the processes that serve it.
-
-    Raises `SettingsError` when the port is taken or the address is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    deadline = time.monotonic() + _TAKE_OVER_S
-    while True:
-        try:
-            return socket.create_server((host, port), family=family, backlog=BACKLOG)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
-                time.sleep(0.05)
-                continue
-            raise SettingsError(
-                f"Không mở được {host}:{port}; cổng đang bị dùng hoặc địa chỉ sai, hãy chọn cổng "
-                f"khác (--port). / Cannot listen on {host}:{port} ({error.strerror}): choose "
-                "another port (--port) or stop the program that has it."
-            ) from error
 
 
 def serve_app(

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from api.auth.message_signature import MEANT, signature_base
 from api.auth.structured import InnerList, MalformedField, parse_bytes_entry, parse_inner_list_entry
 from api.body import parse_digest
 from api.errors import MalformedRequest, RateLimited, Unauthenticated
@@ -35,8 +36,6 @@ T = TypeVar("T")
 
 LEEWAY_S = 30
 """How far a client's clock may be ahead."""
-MEANT = ("content-digest", "idempotency-key", "if-match", "content-type", "prefer")
-"""Headers that change what a request does: covered whenever they are there."""
 _NONCES = 100_000
 _SHORTEST_NONCE, _LONGEST_NONCE = 16, 128
 
@@ -139,9 +138,7 @@ class SignedRequests:
             raise _unusable(f"the signature has to cover {', '.join(missing)}")
 
     def _base(self, scope: Scope, headers: dict[str, str], given: InnerList) -> bytes:
-        lines = [f'"{name}": {self._value(scope, headers, name)}' for name in given.items]
-        lines.append(f'"@signature-params": {given.serialised()}')
-        return "\n".join(lines).encode("latin-1")
+        return signature_base(given, lambda name: self._value(scope, headers, name))
 
     def _value(self, scope: Scope, headers: dict[str, str], name: str) -> str:
         """The value of a covered component (RFC 9421 clauses 2.1 and 2.2)."""

@@ -12,6 +12,7 @@ import typer
 
 from api import output
 from api.errors import SettingsError
+from api.listening import listen
 from api.settings import Settings, default_data_dir, load_settings
 from api.supervisor import Part, Supervisor
 
@@ -44,8 +45,6 @@ def serve(
 
     Ví dụ / Example:  sohoa serve --data var/serve --port 8080
     """
-    from api.web_server import listen
-
     folder = (data or default_data_dir()).absolute()
     with _alone(folder):
         prepare = Part("prepare", ("prepare", "--data", str(folder)), 0, once=True)

@@ -1,0 +1,198 @@
+"""`sohoa serve` from outside: signed through the Python client, judged by others, ended in time."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sohoa.client import Client, Conflict, Invalid, Missing, NotAllowed
+from tests.agency import enter_agency
+from tests.fixtures_installation import run_sohoa
+from tests.running_service import RunningService
+from tests.storm import decision
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A whole service of this module; a test may stop it and start it again."""
+    data = tmp_path_factory.mktemp("service") / "data"
+    with RunningService(data) as running:
+        yield running
+    assert running.pids() == []
+
+
+@pytest.fixture(scope="module")
+def keys(service: RunningService) -> dict[str, str]:
+    """API keys by role, of one agency."""
+    return enter_agency(service)
+
+
+@pytest.fixture
+def officer(service: RunningService, keys: dict[str, str]) -> Iterator[Client]:
+    with Client(service.url, keys["officer"], language="en") as client:
+        yield client
+
+
+def test_decision_is_signed_downloaded_and_verified_by_others(
+    service: RunningService, officer: Client, tmp_path: Path
+) -> None:
+    (tmp_path / "decision.pdf").write_bytes(decision(1))
+    record = officer.sign(
+        tmp_path / "decision.pdf",
+        key="test-leader",
+        level="B-LTA",
+        reason="Ban hành quyết định (mẫu)",
+        idempotency_key="decision-1",
+        wait_s=50,
+    )
+    assert record.state == "published"
+    signed = officer.download(record, tmp_path / "signed.pdf")
+
+    told = subprocess.run(
+        ["pdfsig", "-nocert", str(signed)], capture_output=True, text=True, check=True
+    ).stdout
+    assert "Signature Validation: Signature is Valid." in told
+    assert "ETSI.CAdES.detached" in told
+
+    anchor = service.data / "pki" / "root.pem"
+    verdict = run_sohoa("verify", signed, "--trust", anchor, "--json", "--data", service.data)
+    assert verdict.code == 0, verdict.told
+    assert verdict.json["indication"] == "TOTAL-PASSED"
+    assert officer.verify(signed).has_passed
+
+    again = officer.sign(
+        tmp_path / "decision.pdf",
+        key="test-leader",
+        level="B-LTA",
+        reason="Ban hành quyết định (mẫu)",
+        idempotency_key="decision-1",
+        wait_s=50,
+    )
+    assert again.id == record.id
+    assert officer.read(again) == signed.read_bytes()
+    assert officer.read(record, file="report").startswith(b"{")
+
+    with pytest.raises(Conflict) as other:
+        officer.sign(decision(2), key="test-leader", idempotency_key="decision-1")
+    assert other.value.code == "idempotency-conflict"
+    assert other.value.request_id
+
+
+def test_large_document_is_uploaded_in_parts(officer: Client) -> None:
+    large = decision(3) + b"\n%" + os.urandom(9_000_000).hex().encode()[:9_000_000] + b"\n"
+    told: list[tuple[int, int]] = []
+    blob = officer.upload(large, progress=lambda done, total: told.append((done, total)))
+    assert told[0][0] == 0
+    assert told[-1] == (len(large), len(large))
+    assert len(told) > 3
+    told.clear()
+    assert officer.upload(large, progress=lambda done, total: told.append((done, total))) == blob
+    assert told == [(len(large), len(large))]  # what is there is not sent again
+
+
+def test_signed_requests(service: RunningService, keys: dict[str, str]) -> None:
+    """RFC 9421: the key itself never travels, and the service accepts what we sign."""
+    with Client(service.url, keys["officer"], signed=True) as client:
+        record = client.sign(decision(4), key="test-officer", level="B-B", wait_s=50)
+        assert client.record(record.id) == record
+        assert next(one.id for one in client.records()) == record.id
+
+
+def test_errors_are_typed_and_bilingual(service: RunningService, officer: Client) -> None:
+    with pytest.raises(Missing):
+        officer.record("sig_" + "0" * 26)
+    with pytest.raises(Invalid) as invalid:
+        officer.sign(decision(5), key="test-officer", profiles=["P99"])
+    assert "P99" in invalid.value.detail or "profile" in invalid.value.detail
+    with Client(service.url, "sohoa_nobody") as nobody, pytest.raises(NotAllowed) as refused:
+        next(nobody.records())
+    assert refused.value.status == 401
+    assert "xác thực" in refused.value.detail
+
+
+def test_audit_export_holds_together(
+    service: RunningService, keys: dict[str, str], tmp_path: Path
+) -> None:
+    with Client(service.url, keys["auditor"]) as auditor:
+        events = {entry["event"] for entry in auditor.audit()}
+        assert "signature.published" in events
+        export = auditor.export_audit(tmp_path / "audit.jsonl")
+    assert export.stat().st_size > 1000
+
+
+def test_processes_hold_what_belongs_to_them(service: RunningService) -> None:
+    """Only agent and authority have the PKCS#11 module in memory."""
+    holders = set()
+    for pid in service.pids():
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        if "libsofthsm2" in Path(f"/proc/{pid}/maps").read_text():
+            found = re.search(r"--lifeline \d+ (\w+)", command)
+            holders.add(found[1] if found else command)
+    assert holders == {"agent", "authority"}
+
+
+def test_part_that_crashes_comes_back(service: RunningService, officer: Client) -> None:
+    for part in ("agent", "worker seal"):
+        pid = _pid_of(service, part)
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while _pid_of(service, part) in (None, pid):
+            assert time.monotonic() < deadline, service.told()[-2000:]
+            time.sleep(0.05)
+    assert officer.sign(decision(6), key="test-leader", wait_s=50).is_published
+
+
+def test_sigterm_drains_in_time_and_leaves_nobody(service: RunningService, officer: Client) -> None:
+    accepted = [
+        officer.sign(decision(n), key="test-leader", idempotency_key=f"drain-{n}", wait_s=0)
+        for n in range(10, 30)
+    ]
+    began = time.monotonic()
+    assert service.stop(35) == 0
+    assert time.monotonic() - began < 32
+    assert service.pids() == []
+    service.start()  # and nothing was lost
+    for record in accepted:
+        assert officer.wait(record, timeout_s=60).is_published
+
+
+def test_kill_of_the_supervisor_leaves_nobody(service: RunningService, officer: Client) -> None:
+    record = officer.sign(decision(40), key="test-leader", wait_s=0)
+    assert service.process is not None
+    assert len(service.pids()) >= 6
+    os.kill(service.process.pid, signal.SIGKILL)
+    service.process.wait()
+    deadline = time.monotonic() + 5
+    while service.pids():
+        assert time.monotonic() < deadline, service.pids()
+        time.sleep(0.02)
+    service.start()  # the socket and the port of the dead are taken over
+    assert officer.wait(record, timeout_s=60).is_published
+
+
+def test_second_supervisor_of_the_same_folder_is_refused(service: RunningService) -> None:
+    done = run_sohoa("serve", "--data", service.data, "--port", str(service.port))
+    assert done.code == 9
+    assert "đang chạy" in done.told
+
+
+def test_bootstrap_secret_was_printed_once(service: RunningService) -> None:
+    assert service.told().count(service.secret) == 1
+
+
+def _pid_of(service: RunningService, part: str) -> int | None:
+    for pid in service.pids():
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if re.search(rf"--lifeline \d+ {part}", command):
+            return pid
+    return None
