@@ -8,9 +8,10 @@ directory.client(…)  a client of an agency with an API key
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -20,6 +21,9 @@ from dossier.audit.log import AuditLog
 from dossier.database import Database
 from dossier.identity import AgencyPolicy, Identity, Limits, Principal, local_administrator
 from dossier.model import Caller
+
+if TYPE_CHECKING:
+    from tests.auth_client import AuthClient
 
 AGENCY = "H00.01"
 OTHER_AGENCY = "H00.02"
@@ -91,3 +95,19 @@ def lone_directory(sqlite_url: str, open_database: Callable[[str], Database]) ->
     made = Directory(open_database(sqlite_url))
     made.agency()
     return made
+
+
+@pytest.fixture
+def auth_client(lone_directory: Directory) -> Iterator[Callable[..., AuthClient]]:
+    """Makes applications over `lone_directory`; they are closed when the test is over."""
+    from tests.auth_client import AuthClient  # it needs the web framework; most tests do not
+
+    made: list[AuthClient] = []
+
+    def make(*arguments, **options) -> AuthClient:
+        made.append(AuthClient(lone_directory, *arguments, **options))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()

@@ -32,6 +32,7 @@ _PER_S = 0.5  # … and how many a second from then on
 _GATHER_S = 0.2  # how long the first of a kind waits for others alike
 _PAUSE_S = 1.0  # between two commits
 _PATH = 160
+_MANY = ("many",)
 
 
 class AuditWriter(Protocol):
@@ -117,7 +118,7 @@ class Refusals:
             self.refused_total += 1
             alike = self._waiting.get(place)
             if alike is None and len(self._waiting) >= _KINDS:
-                place = ("many",)
+                place = _MANY
                 alike = self._waiting.get(place)
                 event = _many(event.event)
             if alike is None:
@@ -131,8 +132,11 @@ class Refusals:
                 self._thread.start()
         self._wake.set()
 
-    def flush(self) -> int:
-        """Write what may be written now; returns the number of entries. Errors are logged."""
+    def flush(self, *, all_of_them: bool = False) -> int:
+        """Write what may be written now; returns the number of entries. Errors are logged.
+
+        With `all_of_them` the rest is counted in one entry.
+        """
         with self._writing:
             with self._lock:
                 now = self._monotonic()
@@ -141,6 +145,11 @@ class Refusals:
                 places = list(self._waiting)[: int(self._allowed)]
                 taken = {place: self._waiting.pop(place) for place in places}
                 self._allowed -= len(taken)
+                if all_of_them and self._waiting:
+                    rest = list(self._waiting.values())
+                    self._waiting.clear()
+                    many = taken.setdefault(_MANY, _Alike(_many(rest[0].event.event), 0))
+                    many.count += sum(alike.count for alike in rest)
             if not taken:
                 return 0
             try:
@@ -157,7 +166,7 @@ class Refusals:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(10)
-        self.flush()
+        self.flush(all_of_them=True)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
