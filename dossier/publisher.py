@@ -13,10 +13,12 @@ from itertools import groupby
 import sqlalchemy as sa
 
 from dossier.database import Database
+from dossier.errors import LeaseLost
 from dossier.grouping import Group
 from dossier.holdings import Holdings
 from dossier.jobs import Job, JobQueue
 from dossier.records import Publication, Record, Records
+from dossier.recordtable import find
 from dossier.store import BlobInfo
 
 PublishHook = Callable[[sa.Connection, Record], None]
@@ -53,12 +55,22 @@ class Publisher:
         self._group: Group[Ready, None] = Group(self._publish)
 
     def publish(self, ready: Ready) -> None:
-        """Publish one record; durable when it returns.
+        """Publish one record; durable when it returns. May be repeated after a `StoreError`.
 
         Raises `LeaseLost`, `StateConflict`, `StoreError`, `AuditUnavailable`; then this record
         is not published, and those that shared its commit are.
         """
-        self._group.do(ready)
+        try:
+            self._group.do(ready)
+        except LeaseLost:
+            # the answer to an earlier commit may have been lost with the connection
+            if not self._is_published(ready.publication):
+                raise
+
+    def _is_published(self, publication: Publication) -> bool:
+        with self._database.read() as connection:
+            record = find(connection, publication.agency_id, publication.record_id)
+        return record is not None and record.result_sha256 == publication.result_sha256
 
     def _publish(self, group: Sequence[Ready]) -> list[None]:
         # one order for everybody: whoever updates what two records share takes it alike
