@@ -25,6 +25,7 @@ from api.problems import PROBLEMS
 from api.readiness import Readiness, probes_of
 from api.routes import (
     audit,
+    batches,
     blobs,
     clients,
     csc,
@@ -33,6 +34,7 @@ from api.routes import (
     jobs,
     keys,
     profiles,
+    sequences,
     signatures,
     verifications,
     webhooks,
@@ -55,6 +57,8 @@ _ROUTERS = (
     profiles.router,
     audit.router,
     digitizations.router,
+    sequences.router,
+    batches.router,
     webhooks.router,
     csc.router,
     clients.router,

@@ -69,20 +69,29 @@ IdempotencyKey = Annotated[
 ]
 
 
-async def _if_match(
-    if_match: Annotated[
-        str | None,
-        Header(
-            alias="If-Match",
-            max_length=64,
-            description="ETag đã đọc. / The entity tag that was read.",
-        ),
-    ] = None,
-) -> int:
-    if if_match is None:
+_IfMatchHeader = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        max_length=64,
+        description="ETag đã đọc. / The entity tag that was read.",
+    ),
+]
+
+
+async def _if_match(if_match: _IfMatchHeader = None) -> int:
+    version = await given_version(if_match)
+    if version is None:
         raise PreconditionRequired(
             "Hãy gửi If-Match với ETag đã đọc. / Send If-Match with the ETag that you read."
         )
+    return version
+
+
+async def given_version(if_match: _IfMatchHeader = None) -> int | None:
+    """The version in If-Match where it may be left out. Raises `MalformedRequest`."""
+    if if_match is None:
+        return None
     text = if_match.strip().removeprefix("W/").strip('"')
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise MalformedRequest(

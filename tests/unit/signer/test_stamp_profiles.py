@@ -66,7 +66,9 @@ def test_each_profile_says_what_its_rule_says(name, place, corner, image, fields
 
 
 def test_an_unknown_profile_names_the_known_ones():
-    with pytest.raises(ProfileError, match=r"unknown appearance profile 'P9'; known: NGAY, P1, P2, P3"):
+    with pytest.raises(
+        ProfileError, match=r"unknown appearance profile 'P9'; known: NGAY, P1, P2, P3"
+    ):
         default_profiles().get("P9", TODAY)
 
 
