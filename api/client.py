@@ -39,7 +39,7 @@ from api.client_errors import (
 from api.client_files import Files, Progress, require_digest
 from api.client_transport import Transport
 from api.client_values import Blob, Event, Level, Record, Resource, Verification
-from api.client_workflows import Digitizations, pages
+from api.client_workflows import Batches, Digitizations, Sequences, pages, plain
 
 __all__ = [
     "Blob",
@@ -100,6 +100,8 @@ class Client:
             certificate=certificate,
         )
         self._files = Files(self._transport)
+        self.batches = Batches(self._transport)
+        self.sequences = Sequences(self._transport)
         self.digitizations = Digitizations(self._transport)
 
     def close(self) -> None:
@@ -145,22 +147,23 @@ class Client:
         comes as it is accepted; `wait` goes on from there. Raises `Refused`, also when signing
         failed for good, `StillWorking` when it is not published within `wait_s`, `NoAnswer`.
         """
-        order = {
-            "key": key,
-            "profiles": list(profiles),
-            "level": level,
-            "number": number,
-            "symbol": symbol,
-            "from_book": from_book,
-            "decided_on": None if decided_on is None else decided_on.isoformat(),
-            "reason": reason,
-            "location": location,
-            "expected_agency": expected_agency,
-            "copy_form": copy_form,
-            "supersedes": supersedes,
-            "field_name": field_name,
-        }
-        order = {name: value for name, value in order.items() if value not in (None, [], False)}
+        order = plain(
+            {
+                "key": key,
+                "profiles": list(profiles),
+                "level": level,
+                "number": number,
+                "symbol": symbol,
+                "from_book": from_book,
+                "decided_on": decided_on,
+                "reason": reason,
+                "location": location,
+                "expected_agency": expected_agency,
+                "copy_form": copy_form,
+                "supersedes": supersedes,
+                "field_name": field_name,
+            }
+        )
         headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
         waited_s = min(wait_s, _LONGEST_WAIT_S)
         if waited_s >= 1:

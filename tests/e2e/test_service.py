@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from sohoa.client import Client, Conflict, Invalid, Missing, NotAllowed
-from tests.agency import enter_agency
 from tests.fixtures_installation import run_sohoa
 from tests.running_service import RunningService
 from tests.storm import decision
@@ -30,8 +29,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 @pytest.fixture(scope="module")
 def keys(service: RunningService) -> dict[str, str]:
-    """API keys by role, of one agency."""
-    return enter_agency(service)
+    """API keys of one agency, by what their clients may do."""
+    return {
+        "officer": service.new_client(roles=("officer",)),
+        "leader": service.new_client(roles=("leader",)),
+        "clerk": service.new_client(roles=("clerk",)),
+        "auditor": service.new_client(roles=("auditor",), keys=()),
+        "admin": service.new_client(roles=("admin",), keys=()),
+    }
 
 
 @pytest.fixture
