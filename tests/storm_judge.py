@@ -1,0 +1,126 @@
+"""What has to be true after a kill storm, by the service's answers and by both audit chains.
+
+figures = judge(service, result, counter)     # raises AssertionError
+"""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from api.settings import load_settings
+from dossier.audit.explain import Explanation, all_entries, explain
+from dossier.audit.head import Head, from_seq, head_of
+from dossier.audit.log import AuditLog
+from dossier.database import Database
+from tests.running_service import RunningService
+from tests.storm import StormResult, decision, download, submit, verdict
+
+_OF_AUTHORITY = ("test-root", "test-issuing", "test-ocsp", "test-tsa")
+
+
+def judge(
+    service: RunningService, result: StormResult, counter: Path, *, decisions: int, seed: int
+) -> dict[str, Any]:
+    """Every record published once and valid, every number once, every use of a key explained."""
+    assert len(result.records) == decisions
+    numbers = sorted(record["number"] for record in result.records.values())
+    assert numbers == list(range(1, decisions + 1)), "numbers with a gap or twice"
+    digests: dict[str, str] = {}
+    with ThreadPoolExecutor(4) as pool:
+        for key, digest in pool.map(
+            lambda item: (item[0], _valid(service, item[1])), result.records.items()
+        ):
+            digests[key] = digest
+    assert len(set(digests.values())) == decisions
+    same = repeat(service, result, seed)
+    published = count_published(service)
+    assert published == decisions, f"{published} records are published"
+    audit = account(service, counter)
+    assert not audit["explanation"].findings, audit["explanation"].findings
+    return {
+        "decisions": decisions,
+        "kills": result.kills,
+        "processes_killed": result.processes_killed,
+        "requests": result.asked,
+        "cut_off": result.cut_off,
+        "refused": result.refused,
+        "seconds": round(result.seconds),
+        "same_bytes_on_repeat": same,
+        "c_sign_calls": audit["calls"],
+        "intents": audit["intents"],
+        "reasons": audit["explanation"].counts(),
+    }
+
+
+def _valid(service: RunningService, record: dict[str, Any]) -> str:
+    pdf = download(service, record)
+    assert verdict(service, pdf) == "TOTAL-PASSED INTACT", record
+    return hashlib.sha256(pdf).hexdigest()
+
+
+def repeat(service: RunningService, result: StormResult, seed: int, most: int = 25) -> int:
+    """Ask again with the same keys: the same record, the same bytes."""
+    keys = sorted(result.records)[:most]
+    for key in keys:
+        number = int(key.rsplit("-", 1)[1])
+        answer = submit(service, key, decision(number, seed))
+        assert answer.status in (200, 201), answer
+        assert answer.json["id"] == result.records[key]["id"]
+        assert answer.json["result_sha256"] == result.records[key]["result_sha256"]
+    return len(keys)
+
+
+def count_published(service: RunningService) -> int:
+    """Records that the service shows as published, page by page."""
+    count, after = 0, ""
+    while True:
+        query = {"state": "published", "limit": "200", **({"after": after} if after else {})}
+        page = service.ask("GET", "/v1/signatures", query=query)
+        assert page.status == 200, page
+        items = page.json["items"]
+        count += len(items)
+        if not items or not page.json.get("next"):
+            return count
+        after = items[-1]["id"]
+
+
+def account(service: RunningService, counter: Path) -> dict[str, Any]:
+    """C_Sign calls counted inside the module against the intents of the key agent's chain.
+
+    Keys of the test authority (another token, another process) are left out.
+    """
+    settings = load_settings(service.data, {**service.environ})
+    databases = [
+        Database(settings.database_url),
+        Database(f"sqlite:///{settings.data_dir / settings.agent.database}"),
+    ]
+    try:
+        told = AuditLog(databases[0], "service")
+        keys = AuditLog(databases[1], "keys")
+        heads = [*_heads(told), *_heads(keys)]
+        explanation: Explanation = explain(all_entries(told), all_entries(keys), heads)
+        kinds = collections.Counter(entry.event for entry in all_entries(keys))
+        called = sum(
+            bool(entry.details.get("called", True))
+            for entry in all_entries(keys)
+            if entry.event == "key.outcome"
+        )
+    finally:
+        for database in databases:
+            database.close()
+    calls = sum(
+        not any(label in line for label in _OF_AUTHORITY)
+        for line in counter.read_text().splitlines()
+    )
+    unknown = kinds["key.outcome_unknown"]
+    assert called <= calls <= called + unknown, (calls, called, unknown)
+    return {"calls": calls, "intents": kinds["key.intent"], "explanation": explanation}
+
+
+def _heads(log: AuditLog) -> list[Head]:
+    with log.database.read() as connection:
+        return [head_of(row) for row in connection.execute(from_seq(log.chain, 1))]
