@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from dossier import batchtable, recordtable
 from dossier.batch_accounts import CHUNK, LOW, BatchAccounts, enqueue
 from dossier.batch_order import Batch, ListedItem, Policy, canonical
 from dossier.batch_sheet import sheet_of
+from dossier.errors import LeaseLost, NumberTaken
 from dossier.model import JSON, AuditEvent, BatchState, ItemState
 from dossier.numbers import book_year, next_number
 from dossier.recordtable import NewRecord
@@ -128,7 +129,11 @@ class BatchWork:
                 "cms": base64.b64encode(signed.signature).decode(),
                 "timestamp_token": base64.b64encode(token).decode() if token else None,
             }
-            self._shop.insist(lambda: self._begin(job, batch, signature))
+            self._commit(
+                job,
+                lambda: self._begin(job, batch, signature),
+                lambda now: now.list_signature == signature,
+            )
         except Exception as error:
             if key.uses:
                 self._shop.explain(job, key.uses, error)
@@ -147,6 +152,17 @@ class BatchWork:
                 "key": signature["key"],
             }
             self._audit.append(connection, [_event("batch.list-signed", job, batch, details)])
+
+    def _commit(self, job: Job, work: Callable[[], None], is_done: Callable[[Batch], bool]) -> None:
+        """Commit what cost a use of the key, waiting for a database that is away."""
+        try:
+            self._shop.insist(work)
+        except LeaseLost:
+            # the answer to an earlier commit may have been lost with the connection
+            with self._database.read() as connection:
+                now = self._read(connection, job)
+            if not is_done(now):
+                raise
 
     # --- handing out ---------------------------------------------------------------------
 
@@ -219,7 +235,11 @@ class BatchWork:
             finished = seal_and_verify(pdf, order, self._desk.services, judge=require_ours)
             assert finished.pdf is not None  # noqa: S101 - it was sealed in memory
             sheet = self._shop.put(finished.pdf)
-            self._shop.insist(lambda: self._end(job, batch, sheet, is_whole=is_whole))
+            self._commit(
+                job,
+                lambda: self._end(job, batch, sheet, is_whole=is_whole),
+                lambda now: now.sheet_sha256 == sheet.sha256,
+            )
         except Exception as error:
             if key.uses:
                 self._shop.explain(job, key.uses, error)
@@ -364,8 +384,6 @@ def _taken_numbers(
 
 
 def _number_taken(order: SignatureOrder, holder: str) -> JSON:
-    from dossier.errors import NumberTaken
-
     return error_json(
         NumberTaken(
             f"Số {order.number}/{order.symbol} đã cấp cho hồ sơ {holder}; hãy chọn số khác. / The "

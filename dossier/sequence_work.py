@@ -22,7 +22,7 @@ from cryptography import x509
 
 from dossier import sequencetable
 from dossier.clerical_stamps import DATE, LEADER, NUMBER, SEAL, ClericalStamps
-from dossier.errors import StateConflict
+from dossier.errors import LeaseLost, StateConflict
 from dossier.evidence import evidence_json, report_json
 from dossier.model import JSON, AuditEvent
 from dossier.recordtable import Publication
@@ -106,7 +106,8 @@ class SequenceWork:
                     require_organisation(key, order.expected_agency)
                 self._require_sound(errand)
                 finished, sealed = self._seal(errand, key)
-                self._shop.insist(lambda: self._finish(errand, key, finished, sealed))
+                result = self._shop.insist(lambda: self._blobs.put(sealed))
+                self._finish(errand, key, finished, result)
             except Exception as error:
                 if key.uses:
                     self._shop.explain(job, key.uses, error)
@@ -114,10 +115,7 @@ class SequenceWork:
 
     @contextmanager
     def _errand(self, job: Job) -> Iterator[_Errand]:
-        values = {"id_": job.subject, "agency": job.agency_id}
-        with self._database.read() as connection:
-            row = connection.execute(sequencetable.ONE, values).first()
-        sequence = sequencetable.required(row, job.subject)
+        sequence = self._read(job)
         step = Step(job.payload["step"])
         if sequence.step_running is not step:
             raise StateConflict(
@@ -131,6 +129,12 @@ class SequenceWork:
             profiles = self._desk.services.profiles
             stamps = ClericalStamps(sequence.order, document, profiles, at)
             yield _Errand(job, sequence, step, at, Path(folder), document, stamps)
+
+    def _read(self, job: Job) -> ClericalSequence:
+        values = {"id_": job.subject, "agency": job.agency_id}
+        with self._database.read() as connection:
+            row = connection.execute(sequencetable.ONE, values).first()
+        return sequencetable.required(row, job.subject)
 
     # --- looking -------------------------------------------------------------------------
 
@@ -222,11 +226,12 @@ class SequenceWork:
 
     # --- keeping -------------------------------------------------------------------------
 
-    def _finish(self, errand: _Errand, key: WatchedKey, finished: Finished, sealed: Path) -> None:
-        """Keep the document, and move the sequence, its record and its job in one transaction."""
-        result = self._blobs.put(sealed)
-        report = self._blobs.put(report_json(finished))
+    def _finish(
+        self, errand: _Errand, key: WatchedKey, finished: Finished, result: BlobInfo
+    ) -> None:
+        """Move the sequence, its record and its job in one transaction."""
         sequence, job = errand.sequence, errand.job
+        report = self._shop.put(report_json(finished))
         steps = [*sequence.steps, *self._parts(errand, key, result)]
         publication = None
         if Step.SEAL in errand.step.parts:
@@ -238,13 +243,22 @@ class SequenceWork:
             sequence.id,
             self._told(errand, key, finished, result) | {"report_sha256": report.sha256},
         )
-        with self._database.begin() as connection:
-            self._jobs.done(connection, job)
-            self._holdings.register(connection, sequence.agency_id, result, _PDF)
-            self._move(connection, errand, steps, result)
-            if publication is not None:
-                self._records.publish(connection, [publication], self._hooks)
-            self._audit.append(connection, [event])
+
+        def commit() -> None:
+            with self._database.begin() as connection:
+                self._jobs.done(connection, job)
+                self._holdings.register(connection, sequence.agency_id, result, _PDF)
+                self._move(connection, errand, steps, result)
+                if publication is not None:
+                    self._records.publish(connection, [publication], self._hooks)
+                self._audit.append(connection, [event])
+
+        try:
+            self._shop.insist(commit)
+        except LeaseLost:
+            # the answer to an earlier commit may have been lost with the connection
+            if self._read(job).current_sha256 != result.sha256:
+                raise
 
     @staticmethod
     def _move(
@@ -312,7 +326,7 @@ class SequenceWork:
         sequence, record_id = errand.sequence, errand.sequence.record_id
         if record_id is None:
             raise StateConflict("Chưa cấp số. / The document has no number yet; number it first.")
-        evidence = self._blobs.put(
+        evidence = self._shop.put(
             evidence_json(
                 record_id,
                 finished,
