@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dossier.errors import InvalidOrder
-from dossier.model import JobState
+from dossier.model import JSON, AuditEvent, JobState
 
 EVENTS: Mapping[str, str] = {
     "signature.published": "a signature record is finished and verified",
@@ -29,6 +29,26 @@ EVENTS: Mapping[str, str] = {
     "webhook.test": "somebody asked for a test message",
 }
 """Every event that can be subscribed to; ``*`` stands for all of them."""
+
+AUDITED: Mapping[str, str] = {
+    **{event: event for event in EVENTS if event != "webhook.test"},
+    "sequence.leader.done": "sequence.signed",
+    "sequence.number.done": "sequence.numbered",
+    "sequence.seal.done": "sequence.issued",
+    "sequence.issue.done": "sequence.issued",
+}
+"""Which event an entry of the audit log is for subscribers: what is recorded is told."""
+
+_TOLD = ("result_sha256", "sheet_sha256", "published", "failed", "total", "error")
+
+
+def message_data(event: AuditEvent) -> dict[str, JSON]:
+    """What subscribers are told of `event`: its subject, digests and counters.
+
+    No names and no texts of documents: whoever may know more asks the API.
+    """
+    told = {name: event.details[name] for name in _TOLD if name in event.details}
+    return {"id": event.subject, **told}
 
 
 @dataclass(frozen=True, slots=True)

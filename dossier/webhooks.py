@@ -1,7 +1,7 @@
 """Webhooks: who wants to be told of what, the events as they happen, the log of deliveries.
 
-    emit, in the transaction that makes it true:   delivery + job on the queue "house"
-    worker (`webhook_delivery`):                    signed POST, tried for three days, logged
+    what the audit log records (`AUDITED`):   delivery + job on the queue "house", same transaction
+    worker (`webhook_delivery`):              signed POST, tried for three days, logged
 
 A subscription belongs to one agency and hears of that agency's events alone. Its secret is shown
 once; after a rotation the old one signs too for a while, so that a receiver can change over
@@ -11,8 +11,7 @@ without losing a message.
 from __future__ import annotations
 
 import builtins
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,12 +22,15 @@ from dossier.jobs import Follower, Job, JobQueue, NewJob
 from dossier.model import JSON, AuditEvent, Caller, JobState, Role, first_id, new_id
 from dossier.outbound import endpoint_of
 from dossier.tables import deliveries, webhooks
+from dossier.webhook_outbox import KIND, QUEUE, WebhookOutbox
 from dossier.webhook_signature import new_secret
 from dossier.webhook_values import (
+    AUDITED,
     Delivery,
     Subscription,
     delivery_of,
     known_events,
+    message_data,
     subscription_of,
 )
 
@@ -38,16 +40,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-QUEUE = "house"
-KIND = "webhook"
 MAX_SUBSCRIPTIONS = 20
 MAX_OVERLAP = timedelta(days=7)
 RETENTION = timedelta(days=30)
 """How long a finished delivery can be looked up."""
 
 _READERS = (Role.ADMIN, Role.AUDITOR)
-_LISTENING = sa.select(webhooks.c.id, webhooks.c.events).where(
-    webhooks.c.agency_id == sa.bindparam("agency"), webhooks.c.disabled_at.is_(None)
 )
 
 
@@ -68,6 +66,8 @@ class Webhooks:
         self._audit = audit
         self._private_networks = private_networks
         jobs.follow(KIND, _Failures())
+        self._outbox = WebhookOutbox(jobs)
+        audit.follow(self._outbox.heard)
 
     # --- subscriptions -------------------------------------------------------------------
 
@@ -205,13 +205,7 @@ class Webhooks:
         `data` holds identifiers, states and digests, no personal data: receivers ask the API
         for the rest. Returns how many deliveries were enqueued.
         """
-        listening = [
-            row.id
-            for row in connection.execute(_LISTENING, {"agency": agency_id})
-            if event in row.events or "*" in row.events
-        ]
-        self._enqueue(connection, agency_id, listening, event, data)
-        return len(listening)
+        return self._outbox.emit(connection, agency_id, [(event, data)])
 
     def test(self, caller: Caller, webhook_id: str) -> Delivery:
         """Send one `webhook.test` message, whatever it listens to. Raises `AccessRefused`,
@@ -221,45 +215,11 @@ class Webhooks:
 
         def work(connection: sa.Connection) -> Delivery:
             self._require_enabled(self._one(connection, caller, webhook_id))
-            ids = self._enqueue(
-                connection, caller.agency_id, [webhook_id], "webhook.test", {"webhook": webhook_id}
-            )
+            message = ("webhook.test", {"id": webhook_id})
+            ids = self._outbox.put(connection, caller.agency_id, [(webhook_id, message)])
             return self._delivery(connection, webhook_id, ids[0])
 
         return self._write(work)
-
-    def _enqueue(
-        self,
-        connection: sa.Connection,
-        agency_id: str,
-        webhook_ids: builtins.list[str],
-        event: str,
-        data: Mapping[str, JSON],
-    ) -> builtins.list[str]:
-        if not webhook_ids:
-            return []
-        now = datetime.now(UTC)
-        body = json.dumps(
-            {"type": event, "timestamp": now.isoformat(), "data": data},
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
-        rows = [
-            {
-                "id": new_id("msg"),
-                "webhook_id": webhook_id,
-                "event": event,
-                "body": body,
-                "state": JobState.READY,
-                "tries": [],
-                "created_at": now,
-            }
-            for webhook_id in webhook_ids
-        ]
-        connection.execute(sa.insert(deliveries), rows)
-        ids = [str(row["id"]) for row in rows]
-        self._jobs.enqueue_many(connection, [NewJob(QUEUE, KIND, one, agency_id) for one in ids])
-        return ids
 
     # --- the log -------------------------------------------------------------------------
 

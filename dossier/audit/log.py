@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
@@ -49,6 +49,8 @@ _INSTALLATION = sa.select(settings.c.value).where(settings.c.name == INSTALLATIO
 _INSERT = sa.insert(audit_entries)
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:key)")
 
+Listener = Callable[[sa.Connection, Sequence[AuditEvent]], None]
+
 
 class AuditLog:
     """One chain of one database. Safe for threads and for several processes.
@@ -63,12 +65,19 @@ class AuditLog:
         self.database = database
         digest = hashlib.sha256(f"sohoa audit {chain}".encode()).digest()
         self._lock = {"key": int.from_bytes(digest[:8], "big", signed=True)}
+        self._listeners: tuple[Listener, ...] = ()
+
+    def follow(self, listener: Listener) -> None:
+        """Let `listener` act on what happens, in the transaction that records it. At the start."""
+        self._listeners = (*self._listeners, listener)
 
     def append(self, connection: sa.Connection, events: Sequence[AuditEvent]) -> int:
         """Add `events` in their order; returns the number of the last entry of the chain.
 
         Raises `AuditUnavailable`; then the caller's transaction cannot be committed.
         """
+        for listener in self._listeners:
+            listener(connection, events)
         try:
             return self._append(connection, events)
         except (sa.exc.SQLAlchemyError, StoreError, ValueError, TypeError) as error:

@@ -24,7 +24,7 @@ from dossier.errors import (
     VersionConflict,
 )
 from dossier.jobs import Job, JobQueue
-from dossier.model import Caller, JobState, Role
+from dossier.model import AuditEvent, Caller, JobState, Role
 from dossier.tables import agencies, deliveries, jobs
 from dossier.tables import webhooks as table
 from dossier.webhook_delivery import DELAYS_S, WebhookSender
@@ -229,6 +229,25 @@ def test_event_of_an_undone_transaction_is_not_told(desk: Desk, receiver: Receiv
     with pytest.raises(KeyError):
         undone()
     assert desk.work() == 0
+
+
+def test_what_the_audit_log_records_is_told(desk: Desk, receiver: Receiver) -> None:
+    desk.webhooks.create(ADMIN, receiver.url, ["signature.published", "sequence.issued"])
+    desk.audit.write(
+        AuditEvent("signature.accepted", "prn_1", "MAU.01", "sig_1"),
+        AuditEvent(
+            "signature.published", "w", "MAU.01", "sig_1", {"result_sha256": "aa", "key": "leader"}
+        ),
+        AuditEvent("signature.published", "w", "MAU.02", "sig_2"),
+        AuditEvent("sequence.seal.done", "w", "MAU.01", "seq_1"),
+        AuditEvent("signature.published", "w", None, "sig_3"),
+    )
+    assert desk.work() == 2
+    told = [json.loads(request.body) for request in receiver.received]
+    assert [(one["type"], one["data"]) for one in told] == [
+        ("signature.published", {"id": "sig_1", "result_sha256": "aa"}),
+        ("sequence.issued", {"id": "seq_1"}),
+    ]
 
 
 def test_during_a_rotation_both_secrets_sign(desk: Desk, receiver: Receiver) -> None:
