@@ -20,6 +20,7 @@ Message = tuple[str, Mapping[str, JSON]]
 
 _LISTENING = sa.select(webhooks.c.id, webhooks.c.events).where(
     webhooks.c.agency_id == sa.bindparam("agency"), webhooks.c.disabled_at.is_(None)
+)
 
 
 class WebhookOutbox:
@@ -79,4 +80,3 @@ class WebhookOutbox:
         ids = [str(row["id"]) for row in rows]
         self._jobs.enqueue_many(connection, [NewJob(QUEUE, KIND, one, agency_id) for one in ids])
         return ids
-

@@ -11,26 +11,24 @@ without losing a message.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
 from dossier.errors import InvalidOrder, NotFound, QuotaExceeded, StateConflict, VersionConflict
-from dossier.jobs import Follower, Job, JobQueue, NewJob
+from dossier.jobs import Follower, Job, JobQueue
 from dossier.model import JSON, AuditEvent, Caller, JobState, Role, first_id, new_id
 from dossier.outbound import endpoint_of
 from dossier.tables import deliveries, webhooks
 from dossier.webhook_outbox import KIND, QUEUE, WebhookOutbox
 from dossier.webhook_signature import new_secret
 from dossier.webhook_values import (
-    AUDITED,
     Delivery,
     Subscription,
     delivery_of,
     known_events,
-    message_data,
     subscription_of,
 )
 
@@ -46,7 +44,6 @@ RETENTION = timedelta(days=30)
 """How long a finished delivery can be looked up."""
 
 _READERS = (Role.ADMIN, Role.AUDITOR)
-)
 
 
 class Webhooks:
