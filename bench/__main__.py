@@ -18,7 +18,7 @@ from rich.table import Table
 
 from bench.harness import Measurement
 
-TOPICS = ("sign", "ocr")
+TOPICS = ("sign", "ocr", "service")
 RESULTS = Path(__file__).with_name("results.json")
 
 
