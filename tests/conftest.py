@@ -4,6 +4,7 @@ pytest_plugins = [
     "tests.fixtures_installation",
     "tests.fixtures_token",
     "tests.fixtures_modules",
+    "tests.fixtures_fault_module",
     "tests.fixtures_pki",
     "tests.fixtures_http",
     "tests.fixtures_record",
@@ -14,4 +15,5 @@ pytest_plugins = [
     "tests.fixtures_clerical",
     "tests.fixtures_s3",
     "tests.fixtures_web",
+    "tests.fixtures_backup",
 ]

@@ -27,7 +27,7 @@ from dossier.model import JSON
 UNDER_WAY = timedelta(minutes=10)
 """So long before the end of a chain, what is not finished yet is not missing."""
 _PAGE = 1000
-_PUBLISHED = ("signature.published", "signature.sealed")
+_PUBLISHED = ("signature.published", "signature.held")
 
 
 class Reason(enum.Enum):
@@ -110,8 +110,9 @@ def explain(
 ) -> Explanation:
     """Match each use of a key to its reason. `heads` are those of both chains.
 
-    The chains themselves are `dossier.audit.verify`'s to judge. Memory grows with the number of
-    uses.
+    Read (or export) the service chain first: then whatever was published has its use in the
+    other one. The chains themselves are `dossier.audit.verify`'s to judge. Memory grows with
+    the number of uses.
     """
     told = _Service(service)
     statements = {head.statement_sha256 for head in heads}
@@ -153,9 +154,7 @@ def explain(
     findings += [
         Finding(Fault.UNDISCLOSED, "service", entry.seq, entry.subject)
         for entry in told.published
-        if "attempt" in entry.details
-        and (entry.subject, entry.details["attempt"]) not in made
-        and (last is not None and entry.at <= last + UNDER_WAY)
+        if "attempt" in entry.details and (entry.subject, entry.details["attempt"]) not in made
     ]
     return Explanation(tuple(uses), tuple(findings))
 
