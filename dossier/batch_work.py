@@ -24,7 +24,7 @@ from dossier.batch_order import Batch, ListedItem, Policy, canonical
 from dossier.batch_sheet import sheet_of
 from dossier.errors import LeaseLost, NumberTaken
 from dossier.model import JSON, AuditEvent, BatchState, ItemState
-from dossier.numbers import book_year, next_number
+from dossier.numbers import book_year
 from dossier.recordtable import NewRecord
 from dossier.retrying import error_json
 from dossier.sealing import SealOrder, SealStep, require_ours, seal_and_verify
@@ -337,7 +337,7 @@ def _record(
         year = book_year(order.decided_on)
         number = order.number
         if order.from_book:
-            number = next_number(connection, batch.agency_id, order.symbol, year)
+            number = recordtable.next_free_number(connection, batch.agency_id, order)
     return NewRecord(
         batch.agency_id,
         batch.released_by or batch.created_by,

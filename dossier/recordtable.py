@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dossier.database import insert_if_new
 from dossier.errors import IdempotencyConflict, NotFound
 from dossier.model import JSON, RecordState, new_id
-from dossier.numbers import book_year
+from dossier.numbers import book_year, next_number
 from dossier.signature_order import SignatureOrder
 from dossier.tables import idempotency, records
 
@@ -251,6 +251,19 @@ def number_values(agency_id: str, order: SignatureOrder) -> dict[str, Any]:
         "year_": book_year(order.decided_on),
         "number_": order.number,
     }
+
+
+def next_free_number(connection: sa.Connection, agency_id: str, order: SignatureOrder) -> int:
+    """The next number of the order's book that no record holds already by being named.
+
+    Holds the book's row until the caller's transaction ends.
+    """
+    book, year = order.symbol or "", book_year(order.decided_on)
+    while True:
+        number = next_number(connection, agency_id, book, year)
+        values = number_values(agency_id, order) | {"number_": number}
+        if connection.execute(HOLDER, values).first() is None:
+            return number
 
 
 def payload(new: NewRecord) -> dict[str, JSON]:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from dossier import recordtable, sequencetable
-from dossier.errors import InvalidOrder, NumberTaken
+from dossier.acceptance import require_free
+from dossier.errors import InvalidOrder
 from dossier.model import JSON, AuditEvent, Caller, RecordState
-from dossier.numbers import book_year, next_number
+from dossier.numbers import book_year
 from dossier.records import end_unpublished
-from dossier.recordtable import NewRecord
+from dossier.recordtable import NewRecord, next_free_number
 from dossier.sequence_order import ClericalSequence, Numbering, Step
 from dossier.signature_order import SignatureOrder
 from signer.sealing.appearance.blanks import date_texts
@@ -48,9 +49,9 @@ def reserve_number(
     )
     year, number = book_year(numbering.decided_on), numbering.number
     if number is None:
-        number = next_number(connection, sequence.agency_id, given.symbol, year)
+        number = next_free_number(connection, sequence.agency_id, order)
     else:
-        _require_free(connection, sequence, order)
+        require_free(connection, sequence.agency_id, order)
     new = NewRecord(
         sequence.agency_id,
         caller.principal_id,
@@ -75,19 +76,6 @@ def reserve_number(
         "decided_on": numbering.decided_on.isoformat(),
         "record": new.id,
     }
-
-
-def _require_free(
-    connection: sa.Connection, sequence: ClericalSequence, order: SignatureOrder
-) -> None:
-    values = recordtable.number_values(sequence.agency_id, order)
-    holder = connection.execute(recordtable.HOLDER, values).first()
-    if holder is not None:
-        raise NumberTaken(
-            f"Số {order.number}/{order.symbol} đã cấp cho hồ sơ {holder.id}; hãy chọn số khác hoặc "
-            f"lấy từ sổ. / The number belongs to record {holder.id}; choose another, or take the "
-            "book's next one."
-        )
 
 
 def give_back_number(
