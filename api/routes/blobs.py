@@ -25,7 +25,7 @@ from api.problem_documents import problems
 from api.schemas import BlobView, DigestPath
 from dossier.errors import BlobDamaged, InvalidOrder
 from dossier.model import Caller
-from dossier.store import BlobInfo
+from dossier.store import BlobInfo, missing
 
 if TYPE_CHECKING:
     from api.house import House
@@ -61,7 +61,9 @@ async def upload_status(house: CurrentHouse, caller: CurrentCaller, sha256: Dige
     status = await blocking(house.uploads.status, caller, sha256)
     if status.complete:
         return Response(None, 200, _headers(status) | {"etag": f'"{sha256}"'})
-    return Response(None, 204 if status.offset else 404, _headers(status))
+    if not status.offset:
+        raise missing(sha256)
+    return Response(None, 204, _headers(status))
 
 
 @router.get(

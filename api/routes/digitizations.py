@@ -186,7 +186,7 @@ for _status in (200, 206):
 
 
 @router.get(
-    "/v1/digitizations/{digitization_id}/{file}",
+    "/v1/digitizations/{digitization_id}/{part}",
     response_class=Response,
     responses={**_FILE_CONTENT, **problems(401, 404, 409, 416, 422, 429)},
     summary="Bản ghi PDF/A, văn bản, các trường. / The record, its text, its fields.",
@@ -196,19 +196,19 @@ async def get_digitization_file(
     house: CurrentHouse,
     caller: CurrentCaller,
     digitization_id: IdPath,
-    file: Annotated[Literal["record", "text", "fields"], Path()],
+    part: Annotated[Literal["record", "text", "fields"], Path()],
 ) -> Response:
     """One file of a finished digitization; Range and If-None-Match are honoured."""
-    info = await blocking(_file_of, house, caller, digitization_id, file)
-    _, media_type, ending = _FILES[file]
+    info = await blocking(_file_of, house, caller, digitization_id, part)
+    _, media_type, ending = _FILES[part]
     return await download(
         request, house.blobs, info, media_type=media_type, filename=digitization_id + ending
     )
 
 
-def _file_of(house: House, caller: Caller, digitization_id: str, file: str) -> BlobInfo:
+def _file_of(house: House, caller: Caller, digitization_id: str, part: str) -> BlobInfo:
     found = house.digitizations.get(caller, digitization_id)
-    sha256: str | None = getattr(found, _FILES[file][0])
+    sha256: str | None = getattr(found, _FILES[part][0])
     if sha256 is None:
         raise StateConflict(
             f"Việc số hóa đang ở trạng thái “{found.state}”, chưa có tệp. / The digitization is "

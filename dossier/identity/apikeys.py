@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from dossier import tables
 from dossier.database import Database
-from dossier.errors import InvalidOrder, StateConflict
+from dossier.errors import InvalidOrder, NotFound, StateConflict
 from dossier.identity.credentials import Clock
 from dossier.identity.keytext import key_text, new_key_id, new_secret, secret_digest
 from dossier.identity.principals import Principals
@@ -150,7 +150,10 @@ class APIKeys:
             found = row.first()
         if found is None:
             raise not_found(f"API key {key_id}")
-        return _key(dict(found)), self._administered(caller, found["principal_id"])
+        try:
+            return _key(dict(found)), self._administered(caller, found["principal_id"])
+        except NotFound as error:  # a neighbour must not learn that the key exists, or whose
+            raise not_found(f"API key {key_id}") from error
 
     def _note(
         self,
