@@ -1,7 +1,7 @@
 """Publishes finished records: those of all threads that are ready at one moment, in one commit.
 
 In the transaction, in this order, so that two workers never wait for each other in a circle:
-jobs done (the swap that decides), blobs held, records, hooks, and the audit log last.
+jobs done (the swap that decides), blobs, records, hooks, and the audit log last.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dossier.holdings import Holdings
 from dossier.jobs import Job, JobQueue
 from dossier.records import Publication, Record, Records
 from dossier.recordtable import find
+from dossier.smallblobs import SmallBlobs
 from dossier.store import BlobInfo
 
 PublishHook = Callable[[sa.Connection, Record], None]
@@ -29,11 +30,15 @@ _MEDIA_TYPE = "application/pdf"
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A record that is sealed, verified and stored, with the job that it was made for."""
+    """A record that is sealed, verified and stored, with the job that it was made for.
+
+    `papers` are small blobs that are kept in the publishing transaction itself.
+    """
 
     job: Job
     publication: Publication
     result: BlobInfo
+    papers: tuple[bytes, ...] = ()
 
 
 class Publisher:
@@ -46,12 +51,15 @@ class Publisher:
         records: Records,
         holdings: Holdings,
         hooks: Sequence[PublishHook] = (),
+        small: SmallBlobs | None = None,
     ) -> None:
+        """`small` keeps the papers of what is published."""
         self._database = database
         self._jobs = jobs
         self._records = records
         self._holdings = holdings
         self._hooks = tuple(hooks)
+        self._small = small
         self._group: Group[Ready, None] = Group(self._publish)
 
     def publish(self, ready: Ready) -> None:
@@ -77,6 +85,8 @@ class Publisher:
         ordered = sorted(group, key=_place)
         with self._database.begin() as connection:
             self._jobs.done_many(connection, [ready.job for ready in ordered])
+            if self._small is not None:
+                self._small.keep(connection, [data for ready in ordered for data in ready.papers])
             by_agency = sorted(ordered, key=_agency)
             for agency_id, held in groupby(by_agency, key=_agency):
                 # nobody may download what is withheld: its agency does not hold the bytes yet

@@ -21,7 +21,8 @@ from dossier.jobs import Job, JobQueue
 from dossier.publisher import Publisher, PublishHook, Ready
 from dossier.records import Publication, Records, SignatureOrder
 from dossier.sealing import Finished, SealOrder, SealStep, require_ours, seal_and_verify
-from dossier.store import BlobStore
+from dossier.smallblobs import SMALL_BYTES, SmallBlobs
+from dossier.store import BlobStore, digest_of
 from dossier.workshop import Desk, KeyFor, WatchedKey, Workshop, require_organisation
 from hsm.keys import SigningKey
 from signer.clock import VIETNAM
@@ -53,7 +54,8 @@ class SigningWork:
         self._shop = Workshop(database, blobs, audit, desk, insist_s=insist_s)
         self._blobs = blobs
         self._desk = desk
-        self._publisher = Publisher(database, jobs, records, holdings, on_published)
+        self._small = blobs if isinstance(blobs, SmallBlobs) else None
+        self._publisher = Publisher(database, jobs, records, holdings, on_published, self._small)
 
     def __call__(self, job: Job) -> None:
         """Make the record that `job` is for. Raises what `dossier.retrying` judges."""
@@ -110,24 +112,21 @@ class SigningWork:
         """Keep result, report and evidence; durable when it returns."""
         assert finished.pdf is not None  # noqa: S101 - it was sealed in memory
         result = self._shop.put(finished.pdf)
-        report = self._shop.put(report_json(finished))
-        source = job.payload["source"]
-        evidence = self._shop.put(
-            evidence_json(
-                job.subject,
-                finished,
-                key,
-                self._shop.relied_on(key, at),
-                at=at,
-                source_sha256=source,
-                result_sha256=result.sha256,
-                report_sha256=report.sha256,
-            )
+        report = report_json(finished)
+        evidence = evidence_json(
+            job.subject,
+            finished,
+            key,
+            self._shop.relied_on(key, at),
+            at=at,
+            source_sha256=job.payload["source"],
+            result_sha256=result.sha256,
+            report_sha256=digest_of(report),
         )
-        details = {
+        details: dict[str, Any] = {
             "result_sha256": result.sha256,
-            "report_sha256": report.sha256,
-            "evidence_sha256": evidence.sha256,
+            "report_sha256": digest_of(report),
+            "evidence_sha256": digest_of(evidence),
             "attempt": job.attempt,
             "key": order.key,
             "level": order.level.value,
@@ -138,8 +137,8 @@ class SigningWork:
             agency_id=job.agency_id or "",
             supersedes=order.supersedes,
             result_sha256=result.sha256,
-            report_sha256=report.sha256,
-            evidence_sha256=evidence.sha256,
+            report_sha256=details["report_sha256"],
+            evidence_sha256=details["evidence_sha256"],
             result_bytes=result.size_bytes,
             level=order.level.value,
             published_at=datetime.now(VIETNAM),
@@ -149,7 +148,15 @@ class SigningWork:
             batch=_batch_place(job),
             held=bool(job.payload.get("held")),
         )
-        return Ready(job, publication, result)
+        return Ready(job, publication, result, self._papers(report, evidence))
+
+    def _papers(self, *papers: bytes) -> tuple[bytes, ...]:
+        """Those that are kept when the record is published; the others are put now."""
+        is_small = [self._small is not None and len(data) <= SMALL_BYTES for data in papers]
+        for data, small in zip(papers, is_small, strict=True):
+            if not small:
+                self._shop.put(data)
+        return tuple(data for data, small in zip(papers, is_small, strict=True) if small)
 
 
 def number_symbol(number: int | None, symbol: str | None) -> str | None:

@@ -110,6 +110,13 @@ blobs = sa.Table(
     sa.Index("ix_blobs_usage", "agency_id", "created_at", "size_bytes"),  # sums without the rows
 )
 
+small_blobs = sa.Table(
+    "small_blobs",  # bytes that a file of their own would be too dear for (dossier.smallblobs)
+    metadata,
+    sa.Column("sha256", SHA256, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
 idempotency = sa.Table(
     "idempotency",
     metadata,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from dossier.model import Caller, RecordState, Role
 from dossier.records import Record, Records, SignatureOrder
 from dossier.sealing import Services
 from dossier.signing import Desk, SigningWork
+from dossier.smallblobs import SmallBlobs
 from dossier.tables import agencies
 from dossier.worker import Worker
 from hsm.keys import SigningKey
@@ -59,7 +60,7 @@ class SigningRoom:
 
     def __init__(self, database: Database, folder: Path, pki: RunningPKI) -> None:
         self.database = database
-        self.blobs = FolderBlobs(folder / "blobs")
+        self.blobs = SmallBlobs(database, FolderBlobs(folder / "blobs"))
         self.holdings = Holdings(database)
         self.audit = AuditLog(database)
         self.jobs = JobQueue(database, self.audit)
@@ -124,9 +125,7 @@ class SigningRoom:
     def desk(self) -> Desk:
         """The services of the test PKI, with its own keys and the specimen pictures."""
         revocation = self.pki.new_revocation_client()
-        precheck = PreSigningCheck(
-            self.pki.anchors, revocation, near_expiry=dt.timedelta(days=1)
-        )
+        precheck = PreSigningCheck(self.pki.anchors, revocation, near_expiry=dt.timedelta(days=1))
         services = Services(
             Sealer(self.pki.timestamper, revocation, precheck=precheck),
             Augmenter(self.pki.timestamper, revocation),
@@ -190,6 +189,6 @@ def signing_room(database: Database, tmp_path: Path, test_pki: RunningPKI) -> Si
 @pytest.fixture
 def sqlite_room(
     sqlite_url: str, open_database: Callable[[str], Database], tmp_path: Path, test_pki: RunningPKI
-) -> Iterator[SigningRoom]:
+) -> SigningRoom:
     """The room on SQLite alone, for what the database does not matter to."""
-    yield SigningRoom(open_database(sqlite_url), tmp_path, test_pki)
+    return SigningRoom(open_database(sqlite_url), tmp_path, test_pki)

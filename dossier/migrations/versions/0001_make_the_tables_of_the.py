@@ -129,6 +129,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("credential", "day", name=op.f("pk_key_uses")),
     )
     op.create_table(
+        "small_blobs",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_small_blobs")),
+    )
+    op.create_table(
         "batches",
         sa.Column("id", sa.String(length=48), nullable=False),
         sa.Column("agency_id", sa.String(length=32), nullable=False),
