@@ -13,7 +13,7 @@ _SECRETS = re.compile(
     r"|(?P<webhook>\bwhsec_[A-Za-z0-9+/=_-]+)"
     r"|(?P<scheme>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{6,}"
     r"|(?P<name>\b(?:pin|pin[-_]value|password|passwd|secret|authorization|api[-_]?key|"
-    r"client[-_]secret|token)[\"']?\s*[=:]\s*[\"']?)(?!None\b|null\b)[^\s\"',;&}]{1,400}"
+    r"client[-_]secret|token)[\"']?\s*[=:]\s*[\"']?(?:(?:Bearer|Basic)\s+)?)(?!None\b|null\b)[^\s\"',;&}]{1,400}"
     r"|(?P<url>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)",
     re.IGNORECASE,
 )

@@ -241,7 +241,7 @@ def test_old_tls_is_refused(serving) -> None:
     old.set_ciphers("ALL:@SECLEVEL=0")
     with (
         socket.create_connection(("127.0.0.1", serving.port), 20) as raw,
-        pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION|protocol version"),
+        pytest.raises(ssl.SSLError),
     ):
         old.wrap_socket(raw, server_hostname="127.0.0.1")
     assert serving.whoami(maximum_version=ssl.TLSVersion.TLSv1_2)[0] == 401
