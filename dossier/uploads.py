@@ -122,12 +122,17 @@ class Uploads:
             if done is not None:
                 place.forget()
                 return done
-            self._require_room(caller.agency_id, place, total)
-            with _Partial.resumed(place, offset, total) as partial:
-                end = partial.receive(offset, chunks)
-                if partial.known < total:
-                    return UploadStatus(end, total, complete=False)
-                self._finish(caller, sha256, media_type, partial)
+            try:
+                self._require_room(caller.agency_id, place, total)
+                with _Partial.resumed(place, offset, total) as partial:
+                    end = partial.receive(offset, chunks)
+                    if partial.known < total:
+                        return UploadStatus(end, total, complete=False)
+                    self._finish(caller, sha256, media_type, partial)
+            except BaseException:
+                if not place.journal.exists():  # nothing to go on from: it was refused
+                    place.forget()
+                raise
             place.forget()
         return UploadStatus(total, total, complete=True)
 
