@@ -39,6 +39,7 @@ from api.routes import (
     verifications,
     webhooks,
 )
+from api.telemetry import Observed
 from api.validation import field_errors
 from api.waiting import Waiting, settled
 
@@ -87,6 +88,9 @@ def create_app(house: House, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
         refused=auth.authenticator_of(app).refusals.refused,
         max_body_bytes=house.settings.web.max_body_bytes,
     )
+    if house.telemetry is not None:
+        app.state.metrics = house.telemetry.page(house.database, agent_health=house.agent.health)
+        app.add_middleware(Observed, telemetry=house.telemetry)
     app.openapi = lambda: describe(app, PUBLIC)  # type: ignore[method-assign] # FastAPI's own way
     return app
 

@@ -5,11 +5,14 @@ One-shot commands are put together in `api.wiring`.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from api.house import House
 from api.settings import Role, Settings
+from api.telemetry import open_telemetry
 from api.wiring import (
     images_of,
     profiles_of,
@@ -35,19 +38,25 @@ from dossier.workshop import Desk
 from signer.remote import CSCClient
 from signer.verification.verify import Verifier
 
+Handler = Callable[[Job], None]
+
 
 @contextmanager
-def open_house(settings: Settings) -> Iterator[House]:
+def open_house(settings: Settings, process: str) -> Iterator[House]:
     """Everything that web and workers work with; closed when the context ends.
 
-    Opens no token and loads no PKCS#11 module: keys are the agent's. Raises `StoreError`,
-    `TrustError`, `SettingsError`.
+    `process` names this process in logs, metrics and traces (``web``, ``seal``). Opens no token
+    and loads no PKCS#11 module: keys are the agent's. Raises `StoreError`, `TrustError`,
+    `SettingsError`.
     """
     refuse_embedded_in_production(settings)
     store = trust_store(settings)
     with ExitStack() as stack:
         database = Database(settings.database_url)
         stack.callback(database.close)
+        name = f"{process}-{os.getpid()}@{socket.gethostname()}"
+        telemetry = open_telemetry(settings, name, database)
+        stack.callback(telemetry.close)
         agent = agent_client(settings)
         stack.callback(agent.close)
         blobs = open_blobs(
@@ -90,6 +99,7 @@ def open_house(settings: Settings) -> Iterator[House]:
             verifier=Verifier(store),
             profiles=profiles_of(settings),
             timestamper=timestamper_of(settings, [a.certificate for a in store.anchors]),
+            telemetry=telemetry,
         )
 
 
@@ -121,25 +131,39 @@ def signing_desk(house: House) -> Desk:
     )
 
 
-def worker_handlers(house: House, queue: str) -> Mapping[str, Callable[[Job], None]]:
+def worker_handlers(house: House, queue: str) -> Mapping[str, Handler]:
     """What the jobs of `queue` are done with, by their kind; imports what that queue needs."""
-    if queue == "ocr":
-        return {}
-    if queue == "house":
-        from dossier.webhook_delivery import WebhookSender
+    handlers = {"seal": _sealing, "ocr": _digitizing, "house": _errands}[queue](house)
+    return house.telemetry.observed(handlers) if house.telemetry else handlers
 
-        return {
-            "webhook": WebhookSender(
-                house.database,
-                house.jobs,
-                house.audit,
-                private_networks=house.settings.webhooks.private_networks,
-            )
-        }
+
+def _sealing(house: House) -> dict[str, Handler]:
+    from dossier.batch_work import BatchWork
+    from dossier.sequence_work import SequenceWork
     from dossier.signing import SigningWork
 
     tools = (house.database, house.blobs, house.holdings, house.audit, house.jobs, house.records)
     desk = signing_desk(house)
+    hooks = (house.telemetry.published,) if house.telemetry else ()
     return {
-        "signature": SigningWork(*tools, desk),
+        "signature": SigningWork(*tools, desk, on_published=hooks),
+        "sequence-step": SequenceWork(*tools, desk, on_published=hooks),
+        "batch": BatchWork(*tools, desk, house.batches, on_published=hooks),
     }
+
+
+def _digitizing(house: House) -> dict[str, Handler]:
+    from dossier.digitizing import DigitizingWork
+    from ocr.settings import DigitiseSettings
+
+    folder = house.settings.data_dir / "digitizing"
+    work = DigitizingWork(house.digitizations, house.blobs, folder, DigitiseSettings())
+    return {"digitize": work}
+
+
+def _errands(house: House) -> dict[str, Handler]:
+    from dossier.webhook_delivery import WebhookSender
+
+    private = house.settings.webhooks.private_networks
+    sender = WebhookSender(house.database, house.jobs, house.audit, private_networks=private)
+    return {"webhook": sender}

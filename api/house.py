@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from api.settings import Settings
+    from api.telemetry import Telemetry
     from dossier.audit.log import AuditLog
     from dossier.batches import Batches
     from dossier.database import Database
@@ -49,3 +50,4 @@ class House:
     verifier: Verifier
     profiles: ProfileSet
     timestamper: Timestamper | None
+    telemetry: Telemetry | None = None  # None: nothing is logged, counted or traced

@@ -23,7 +23,7 @@ def run_worker(settings: Settings, queue: str, threads: int | None, stop: thread
     from dossier.worker import Worker
 
     wanted = threads or (_HOUSE_THREADS if queue == "house" else settings.worker.threads)
-    with open_house(settings) as house, _chores(house, queue, stop):
+    with open_house(settings, queue) as house, _chores(house, queue, stop):
         worker = Worker(
             house.jobs,
             queue,

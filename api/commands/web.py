@@ -51,5 +51,5 @@ def web(
         if inherited is None:
             output.bilingual(f"Đang chạy tại {address[0]}:{address[1]}", "serving", style="green")
 
-    with open_house(settings) as house, inherited or listen(*address) as door:
+    with open_house(settings, "web") as house, inherited or listen(*address) as door:
         serve_app(create_app(house), settings.web, door, started)

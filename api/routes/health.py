@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
-from api.doorway import JSONAnswer
+from api.doorway import JSONAnswer, blocking
 from api.problem_documents import problems
+from api.telemetry import MetricsPage
+from api.telemetry.page import CONTENT_TYPE
 
 router = APIRouter(tags=["Tình trạng / Health"])
 _PARTS: dict[str, Any] = {
@@ -47,3 +49,23 @@ async def readyz(request: Request) -> Response:
     ready = all(part.is_ok for part in parts.values())
     body = {"ready": ready, "parts": {name: part.state for name, part in parts.items()}}
     return JSONAnswer(body, 200 if ready else 503, {} if ready else {"retry-after": "1"})
+
+
+@router.get(
+    "/metrics",
+    responses={
+        **problems(404),
+        200: {
+            "description": "Số đo cho Prometheus. / Figures for Prometheus.",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        },
+    },
+    response_class=Response,
+    summary="Số đo của mọi tiến trình. / Figures of all processes.",
+)
+async def metrics(request: Request) -> Response:
+    """Prometheus text: this process's figures, and those that the others left in the database."""
+    page: MetricsPage | None = getattr(request.app.state, "metrics", None)
+    if page is None:
+        raise HTTPException(404)
+    return Response(await blocking(page.render), media_type=CONTENT_TYPE)
