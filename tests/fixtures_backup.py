@@ -7,6 +7,7 @@ rows(database)  all rows, the very text of JSON included
 
 from __future__ import annotations
 
+import hashlib
 import random
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,13 +22,24 @@ from dossier.blobs import FolderBlobs
 from dossier.database import Database
 from dossier.migrations import upgrade
 from dossier.model import AuditEvent
-from dossier.tables import Instant, audit_entries, audit_heads, metadata, settings
+from dossier.tables import (
+    Instant,
+    audit_entries,
+    audit_heads,
+    metadata,
+    records,
+    settings,
+    small_blobs,
+)
 
 CHAIN_TABLES = (audit_entries, audit_heads, settings)
 
 
 def sample(column: sa.Column, n: int, blob: str):
     """A value for `column` in row `n`: every kind of value that has gone wrong somewhere."""
+    if column.table is small_blobs:
+        data = bytes(range(n))
+        return data if column.name == "data" else hashlib.sha256(data).hexdigest()
     if column.name.endswith("sha256"):
         return blob
     if isinstance(column.type, sa.JSON):
@@ -66,6 +78,12 @@ def fill(database: Database, store: FolderBlobs) -> None:
                         row[column.name] = sample(column, n, names[n - 1])
                 connection.execute(sa.insert(table), row)
         connection.execute(sa.insert(settings), {"name": "epoch", "value": {"n": 1}})
+        # a report of a published record is a row
+        small = hashlib.sha256(bytes(range(3))).hexdigest()
+        first = sa.select(sa.func.min(records.c.id)).scalar_subquery()
+        connection.execute(
+            sa.update(records).where(records.c.id == first).values(report_sha256=small)
+        )
 
 
 @pytest.fixture

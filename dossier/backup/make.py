@@ -31,7 +31,7 @@ from dossier.backup.rows import columns_of, dump_rows
 from dossier.database import Database
 from dossier.errors import BackupError
 from dossier.migrations import newest
-from dossier.store import BlobStore
+from dossier.store import BlobStore, damaged, digest_of
 from dossier.tables import (
     batch_items,
     batches,
@@ -39,9 +39,11 @@ from dossier.tables import (
     metadata,
     records,
     sequences,
+    small_blobs,
 )
 from dossier.tables import blobs as holdings
 
+_AT_ONCE = 200  # rows with data in memory
 POLICY = "key-policy.toml"
 HOUSE, KEYS, BLOBS = "house", "keys", "blobs/"
 CHAINS = {HOUSE: "service", KEYS: "keys"}
@@ -67,7 +69,11 @@ NAMED_BLOBS: tuple[sa.Column[Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What is backed up, or restored into. `keys` and `policy`: the key agent's, if it is here."""
+    """What is backed up, or restored into.
+
+    `blobs` is the store beside the database; small blobs are rows of it. `keys` and `policy` are
+    the key agent's, if it is on this machine.
+    """
 
     house: Database
     blobs: BlobStore
@@ -148,11 +154,12 @@ def _add_tables(
             )
         chain = CHAINS[prefix]
         chains = {chain: recompute(connection, chain)}
+        small = check_small(connection)
         named = {
             value
             for column in NAMED_BLOBS
             for value in connection.execute(sa.select(column).distinct()).scalars()
-            if value is not None
+            if value is not None and value not in small
         }
         for done, table in enumerate(tables):
             progress(f"{prefix} {table.name}", done, len(tables))
@@ -164,6 +171,20 @@ def _add_tables(
                 spool.seek(0)
                 archive.add(f"{prefix}/{table.name}.jsonl", spool, size)
     return count, chains, named
+
+
+def check_small(connection: sa.Connection) -> set[str]:
+    """The blobs that are rows, each one's digest computed. Raises `BlobDamaged`."""
+    names = set()
+    rows = connection.execution_options(yield_per=_AT_ONCE).execute(
+        sa.select(small_blobs.c.sha256, small_blobs.c.data)
+    )
+    for sha256, data in rows:
+        found = digest_of(data)
+        if found != sha256:
+            raise damaged(sha256, found)
+        names.add(sha256)
+    return names
 
 
 @contextmanager

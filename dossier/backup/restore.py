@@ -26,7 +26,16 @@ from alembic.util import CommandError
 
 from dossier.audit.recompute import ChainState, recompute
 from dossier.backup.archive import ArchiveReader, PieceStream, Progress, silent
-from dossier.backup.make import BLOBS, CHAINS, HOUSE, KEYS, POLICY, BackupSummary, Installation
+from dossier.backup.make import (
+    BLOBS,
+    CHAINS,
+    HOUSE,
+    KEYS,
+    POLICY,
+    BackupSummary,
+    Installation,
+    check_small,
+)
 from dossier.backup.rows import load_rows
 from dossier.database import Database
 from dossier.errors import BackupError, ChainBroken
@@ -41,8 +50,8 @@ def restore(path: Path, target: Installation, progress: Progress = silent) -> Ba
     """Restore the backup `path` into `target`.
 
     Raises `BackupError` when the file is damaged (naming the member), the installation is not
-    empty, or what was written does not prove itself; `StoreError`. Then the tables are as empty
-    as before.
+    empty, or what was written does not prove itself; `BlobDamaged`, `StoreError`. Then the
+    tables are as empty as before.
     """
     with ArchiveReader(path) as archive:
         archive.check(progress)
@@ -67,6 +76,7 @@ def restore(path: Path, target: Installation, progress: Progress = silent) -> Ba
             _require_unused(connection)
             more = _load(archive, HOUSE, connection, progress)
             chains |= _prove(archive, HOUSE, connection)
+            check_small(connection)
             _prove_blobs(archive, target.blobs, progress)
         upgrade(target.house)
         size = sum(int(member["size"]) for member in archive.manifest["members"])
