@@ -6,7 +6,9 @@ jobs done (the swap that decides), blobs, records, hooks, and the audit log last
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -26,6 +28,7 @@ PublishHook = Callable[[sa.Connection, Record], None]
 """Runs in the transaction that publishes a record: webhooks, counters of batches."""
 
 _MEDIA_TYPE = "application/pdf"
+_LINGER_S = 0.015  # about what two documents take to be sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,22 @@ class Publisher:
         self._holdings = holdings
         self._hooks = tuple(hooks)
         self._small = small
-        self._group: Group[Ready, None] = Group(self._publish)
+        self._lock = threading.Lock()  # guards _making
+        self._making = 0
+        self._group: Group[Ready, None] = Group(
+            self._publish, expected=lambda: self._making, linger_s=_LINGER_S
+        )
+
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Around the making of a record, so that its neighbours wait a moment for it."""
+        with self._lock:
+            self._making += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._making -= 1
 
     def publish(self, ready: Ready) -> None:
         """Publish one record; durable when it returns. May be repeated after a `StoreError`.

@@ -62,7 +62,8 @@ class SigningWork:
         order = SignatureOrder.from_json(job.payload["order"])
         key = WatchedKey(self._desk.key_for(order.key, _context(job)))
         try:
-            self._make(job, order, key)
+            with self._publisher.making():
+                self._make(job, order, key)
         except Exception as error:
             if key.uses:
                 self._shop.explain(job, key.uses, error)
