@@ -152,7 +152,7 @@ def _make_token(folder: Path, label: str, pin_file: Path) -> Token:
 
 def _add_policy(settings: Settings) -> None:
     """Write the key policy of the embedded keys where there is none (older installations too)."""
-    path = settings.data_dir / settings.agent.policy
+    path = settings.agent.policy
     if settings.embedded is None or path.exists():
         return
     keys = settings.keys

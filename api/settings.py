@@ -332,9 +332,17 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             "pin_file": settings.embedded.pin_file and folder / settings.embedded.pin_file,
         }
     )
+    agent = settings.agent.model_copy(
+        update={
+            name: folder / value
+            for name, value in settings.agent.__dict__.items()
+            if isinstance(value, Path)
+        }
+    )
     return settings.model_copy(
         update={
             "data_dir": folder,
+            "agent": agent,
             "token": token,
             "trust": trust,
             "record": record,

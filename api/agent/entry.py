@@ -48,13 +48,13 @@ def run_agent(settings: Settings, stop: threading.Event) -> None:
         raise ProductionRefused(
             "the settings name the embedded test authority; remove [embedded] for production"
         )
-    folder, agent = settings.data_dir, settings.agent
-    policy = load_policy(folder / agent.policy)
+    agent = settings.agent
+    policy = load_policy(agent.policy)
     timestamper = None
     if settings.trust.tsa_url is not None:
         timestamper = TSAClient(settings.trust.tsa_url, timeout_s=settings.trust.tsa_timeout_s)
     with ExitStack() as stack:
-        ledger = Ledger(folder / agent.database)
+        ledger = Ledger(agent.database)
         stack.callback(ledger.close)
         keyring = Keyring(policy, ledger, lambda: open_token(settings))
         stack.callback(keyring.close)
@@ -64,9 +64,9 @@ def run_agent(settings: Settings, stop: threading.Event) -> None:
             settings.agent_address,
             Routes(policy, keyring, desk, timestamper),
             policy,
-            certificate=agent.tls_certificate and folder / agent.tls_certificate,
-            key=agent.tls_key and folder / agent.tls_key,
-            client_ca=agent.tls_client_ca and folder / agent.tls_client_ca,
+            certificate=agent.tls_certificate,
+            key=agent.tls_key,
+            client_ca=agent.tls_client_ca,
         )
         chores = threading.Thread(
             target=_chores,
