@@ -31,6 +31,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.fixtures_signing import AGENCY
 from tests.fixtures_web import Web
 
 CHECKS = [
@@ -105,6 +106,7 @@ class Asker:
         """Ask one operation `examples` times. Raises what Schemathesis finds."""
         cases = st.one_of(
             operation.as_strategy(GenerationMode.POSITIVE),
+            operation.as_strategy(GenerationMode.POSITIVE),
             operation.as_strategy(GenerationMode.NEGATIVE),
         )
 
@@ -125,9 +127,11 @@ class Asker:
             one()
 
     def send(self, case: Case, caller: str | None, picked: int) -> None:
-        if picked >= 4:  # half of them by somebody who may
+        if picked >= 4:  # half of them by somebody who may, for what exists
             caller = next(who for start, who in _FITTING.items() if case.path.startswith(start))
-        if picked % 2:  # what exists is asked for as often as what does not
+            if "428" in case.operation.definition.raw["responses"]:
+                case.headers = {**(case.headers or {}), "If-Match": '"1"'}
+        if picked >= 3:
             for part in (case.path_parameters, case.query, case.headers, case.body):
                 self._put_known(part, picked)
         try:
@@ -156,7 +160,7 @@ class Asker:
         if isinstance(part, MutableMapping):
             for name, value in list(part.items()):
                 if name in self.known:
-                    part[name] = self.known[name][picked // 2 % len(self.known[name])]
+                    part[name] = self.known[name][picked % len(self.known[name])]
                 else:
                     self._put_known(value, picked)
 
@@ -184,3 +188,71 @@ def ask_everything(
         asker.ask(operation, examples)
         tell(f"{operation.label}: {sorted(asker.found.of(operation.label))}")
     return asker.found
+
+
+def things_to_ask_for(web: Web) -> dict[str, list[Any]]:
+    """Real values by the name of the parameter that takes them."""
+    published = web.published()
+    sha256 = published["source_sha256"]
+    house = web.house_admin
+    client = web.identity.principals.add(
+        house, AGENCY, kind="client", name="khác", roles=["clerk"], keys=["seal"]
+    )
+    key = web.identity.api_keys.issue(house, client.id)
+    web.identity.agencies.add(house, "H99", "Xã thử")
+
+    def made(path: str, body: Any, as_: str) -> Any:
+        return web.ask("POST", path, json=body, as_=as_, headers={"idempotency-key": path}).json()
+
+    sequence = made(
+        "/v1/sequences",
+        {
+            "document": {"sha256": sha256},
+            "leader_key": "leader",
+            "agency_key": "seal",
+            "symbol": "QĐ-UBND",
+        },
+        "clerk",
+    )
+    listed = {"order": {"key": "seal"}, "items": [{"source_sha256": sha256}]}
+    batch = made("/v1/signature-batches", listed, "clerk")
+    web.ask(  # a batch that is still open never ends its stream of events
+        "DELETE",
+        f"/v1/signature-batches/{batch['id']}",
+        as_="leader",
+        headers={"if-match": f'"{batch["version"]}"'},
+    )
+    webhook = made("/v1/webhooks", {"url": "http://127.0.0.1:9/a", "events": ["*"]}, "admin")
+    delivery = made(f"/v1/webhooks/{webhook['id']}/test", None, "admin")
+    return {
+        "record_id": [published["id"], web.sign().json()["id"]],
+        "job_id": [job.id for job in web.room.jobs.list(web.room.caller)],
+        "sha256": [sha256],
+        "source_sha256": [sha256],
+        "scans": [[sha256]],
+        "sequence_id": [sequence["id"]],
+        "batch_id": [batch["id"]],
+        "webhook_id": [webhook["id"]],
+        "delivery_id": [delivery["id"]],
+        "client_id": [client.id],
+        "key_id": [key.key.id],
+        "agency_id": [AGENCY, "H99"],
+        "label": ["seal"],
+        "key": ["seal"],
+        "leader_key": ["leader"],
+        "agency_key": ["seal"],
+        "credentialID": ["seal", "leader"],
+        "hashes": [["A" * 43 + "="]],
+        "hash": ["A" * 43 + "="],
+        "hashAlgo": ["2.16.840.1.101.3.4.2.1"],
+        "signAlgo": ["1.2.840.10045.4.3.2", "1.2.840.113549.1.1.11"],
+        "profile_id": ["P1", "P5"],
+        "profiles": [["P1"], []],
+        "order": [{"key": "seal"}, {"key": "seal", "symbol": "QĐ", "from_book": True}],
+        "seq": [1, 2],
+        "If-Match": ['"1"', '"2"'],
+        "Content-Range": ["bytes 0-1/2"],
+        "events": [["*"], ["signature.published"]],
+        "url": ["http://127.0.0.1:9/b"],
+        "supersedes": [published["id"]],
+    }

@@ -267,6 +267,13 @@ def _answer(batch: Batch) -> Response:
     return JSONAnswer(shown(batch), headers={"etag": f'"{batch.version}"'})
 
 
+_EVENT = {
+    "type": "object",
+    "description": "data: BatchView (JSON)",
+    "required": ["event", "data"],
+    "properties": {name: {"type": "string"} for name in ("event", "data", "id")},
+}
+
 # --- following ---------------------------------------------------------------------------------
 
 
@@ -276,7 +283,7 @@ def _answer(batch: Batch) -> Response:
     responses={
         200: {
             "description": "Sự kiện progress, done. / Events progress and done.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": _EVENT}},
         },
         **problems(401, 403, 404, 422, 429),
     },

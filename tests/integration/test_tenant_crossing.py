@@ -27,6 +27,7 @@ A_KEY = "leader"  # a key that only agency A may use
 OPEN = {
     "GET /healthz",
     "GET /readyz",
+    "GET /metrics",
     "POST /v1/verifications",
     "POST /csc/v2/info",
     "GET /v1/profiles",
