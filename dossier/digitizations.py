@@ -180,22 +180,22 @@ class Digitizations:
         )
 
         def work(connection: sa.Connection) -> JobState | None:
+            """The state; None when it runs, but in other hands."""
             changed = connection.execute(
                 sa.update(digitizations).where(*mine).values(pages_done=pages_done, pages=pages)
             )
             if changed.rowcount == 1:
                 return JobState.RUNNING
-            return self._one(connection, found.agency_id, found.id).state
+            state = self._one(connection, found.agency_id, found.id).state
+            return state if state is JobState.CANCELLED else None
 
         state = self._database.together(work)
-        if state is JobState.CANCELLED:
-            return False
-        if state is not JobState.RUNNING:
+        if state is None:
             raise LeaseLost(
                 "Việc số hóa đã được giao cho tiến trình khác. / The digitization is another "
                 "worker's by now."
             )
-        return True
+        return state is JobState.RUNNING
 
     def publish(self, job: Job, made: Made) -> None:
         """Publish what was made and finish the job, in one transaction.

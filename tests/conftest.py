@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures_signing",
     "tests.fixtures_clerical",
     "tests.fixtures_s3",
+    "tests.fixtures_digitizing",
     "tests.fixtures_web",
     "tests.fixtures_backup",
 ]
