@@ -2,7 +2,8 @@
 
 One JSON blob a record: certificate and chain, revocation values with their times, timestamps,
 and the digest of the verification report. It serves below B-LT too, where the file itself holds
-no revocation evidence.
+no revocation evidence. The revocation values stand there by their digests: each is a blob of the
+agency, kept once for all documents that relied on it, for a list of a real CA has megabytes.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
+from dossier.database import Database
+from dossier.holdings import Holdings
 from dossier.model import JSON
 from dossier.sealing import Finished
+from dossier.store import BlobStore
 from hsm.keys import SigningKey
 from signer.services import RevocationEvidence
 
 FORMAT = "sohoa-signing-evidence-1"
+_KEPT = 256  # sets of values remembered as kept
 
 
 def evidence_json(
@@ -99,16 +105,14 @@ def _shared(
     }
     if revocation is not None:
         values["revocation"] = {
-            "certificates": [_value(one) for one in revocation.certificates],
-            "ocsp": [_value(one) | _ocsp_times(one) for one in revocation.ocsps],
-            "crl": [_value(one) | _crl_times(one) for one in revocation.crls],
+            "certificates": [_reference(one) for one in revocation.certificates],
+            "ocsp": [_reference(one) | _ocsp_times(one) for one in revocation.ocsps],
+            "crl": [_reference(one) | _crl_times(one) for one in revocation.crls],
         }
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))[1:-1]
 
 
 def _der(certificate: x509.Certificate) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     return certificate.public_bytes(Encoding.DER)
 
 
@@ -117,6 +121,10 @@ def _value(encoded: bytes) -> dict[str, JSON]:
         "sha256": hashlib.sha256(encoded).hexdigest(),
         "der": base64.b64encode(encoded).decode(),
     }
+
+
+def _reference(encoded: bytes) -> dict[str, JSON]:
+    return {"sha256": hashlib.sha256(encoded).hexdigest(), "bytes": len(encoded)}
 
 
 def _ocsp_times(encoded: bytes) -> dict[str, JSON]:
@@ -138,6 +146,40 @@ def _crl_times(encoded: bytes) -> dict[str, JSON]:
 
 def _times(**moments: datetime | None) -> dict[str, JSON]:
     return {name: moment.isoformat() if moment else None for name, moment in moments.items()}
+
+
+class KeptValues:
+    """Keeps revocation values as blobs of the agencies that relied on them, each once."""
+
+    def __init__(self, database: Database, blobs: BlobStore, holdings: Holdings) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._holdings = holdings
+        self._known: dict[tuple[str, RevocationEvidence], None] = {}
+
+    def keep(self, agency_id: str, revocation: RevocationEvidence) -> None:
+        """Make sure that the values can be looked up; durable when it returns.
+
+        Costs nothing for values that this process has kept before. Raises `StoreError`.
+        """
+        entry = (agency_id, revocation)
+        if entry in self._known:
+            return
+        items = [
+            (self._blobs.put(value), media_type)
+            for media_type, values in (
+                ("application/pkix-cert", revocation.certificates),
+                ("application/ocsp-response", revocation.ocsps),
+                ("application/pkix-crl", revocation.crls),
+            )
+            for value in values
+        ]
+        self._database.together(
+            lambda connection: self._holdings.register_all(connection, agency_id, items)
+        )
+        if len(self._known) >= _KEPT:
+            self._known.clear()
+        self._known[entry] = None
 
 
 def report_json(finished: Finished) -> bytes:

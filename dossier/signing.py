@@ -15,7 +15,7 @@ from typing import Any
 
 from dossier.audit.log import AuditLog
 from dossier.database import Database
-from dossier.evidence import evidence_json, report_json
+from dossier.evidence import KeptValues, evidence_json, report_json
 from dossier.holdings import Holdings
 from dossier.jobs import Job, JobQueue
 from dossier.publisher import Publisher, PublishHook, Ready
@@ -27,6 +27,7 @@ from dossier.workshop import Desk, KeyFor, WatchedKey, Workshop, require_organis
 from hsm.keys import SigningKey
 from signer.clock import VIETNAM
 from signer.sealing.appearance.plan import CopyForm
+from signer.services import RevocationEvidence
 
 __all__ = ["Desk", "KeyFor", "SigningWork"]
 
@@ -54,6 +55,7 @@ class SigningWork:
         self._shop = Workshop(database, blobs, audit, desk, insist_s=insist_s)
         self._blobs = blobs
         self._desk = desk
+        self._values = KeptValues(database, blobs, holdings)
         self._small = blobs if isinstance(blobs, SmallBlobs) else None
         self._publisher = Publisher(database, jobs, records, holdings, on_published, self._small)
 
@@ -73,13 +75,17 @@ class SigningWork:
         require_organisation(key, order.expected_agency)
         source = self._blobs.get(job.payload["source"])  # hashed again as it is read
         at = datetime.now(VIETNAM).replace(microsecond=0)
+        # before the key is used: what cannot be had would waste a signature
+        relied_on = self._shop.relied_on(key, at)
+        if relied_on is not None:
+            self._values.keep(job.agency_id or "", relied_on)
         finished = seal_and_verify(
             source,
             self._seal_order(job, order, key, at),
             self._desk.services,
             judge=require_ours,
         )
-        ready = self._store(job, order, key, finished, at)
+        ready = self._store(job, order, key, finished, relied_on, at)
         self._shop.insist(lambda: self._publisher.publish(ready))
 
     def _seal_order(
@@ -108,7 +114,13 @@ class SigningWork:
         )
 
     def _store(
-        self, job: Job, order: SignatureOrder, key: SigningKey, finished: Finished, at: datetime
+        self,
+        job: Job,
+        order: SignatureOrder,
+        key: SigningKey,
+        finished: Finished,
+        relied_on: RevocationEvidence | None,
+        at: datetime,
     ) -> Ready:
         """Keep result, report and evidence; durable when it returns."""
         assert finished.pdf is not None  # noqa: S101 - it was sealed in memory
@@ -118,7 +130,7 @@ class SigningWork:
             job.subject,
             finished,
             key,
-            self._shop.relied_on(key, at),
+            relied_on,
             at=at,
             source_sha256=job.payload["source"],
             result_sha256=result.sha256,

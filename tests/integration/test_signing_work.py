@@ -88,6 +88,11 @@ def test_evidence_says_what_was_relied_on(sqlite_room: SigningRoom, level: Level
     assert revocation["ocsp"] or revocation["crl"]
     for answer in (*revocation["ocsp"], *revocation["crl"]):
         assert dt.datetime.fromisoformat(answer["this_update"]).utcoffset() is not None
+    with sqlite_room.database.read() as connection:  # each value is a blob of the agency
+        for value in (*revocation["certificates"], *revocation["ocsp"], *revocation["crl"]):
+            held = sqlite_room.holdings.require(connection, AGENCY, value["sha256"])
+            assert held.size_bytes == value["bytes"]
+            assert len(sqlite_room.blobs.get(value["sha256"])) == value["bytes"]
     assert len(evidence["timestamps"]) == (0 if level is Level.B_B else 2)
     (made,) = evidence["signatures"]
     assert base64.b64decode(made["signature"])
