@@ -167,6 +167,7 @@ class TimestampReport:
     revision: int | None = None  # 1-based
     revisions: int | None = None
     covers_whole_file: bool = False
+    authority_until: dt.datetime | None = None  # the end of its certificate: renew before it
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys."""

@@ -158,6 +158,7 @@ def _token_report(token: Token) -> TimestampReport:
         trust_domain=token.trust_domain,
         algorithm=token.data.algorithm.name if token.data else "",
         checks=checks,
+        authority_until=token.authority.not_after if token.authority else None,
     )
 
 
