@@ -112,11 +112,11 @@ class Authenticator:
         wait_s = self._failures.wait_s(source, rate=FAILURES_PER_S, burst=FAILURE_BURST)
         try:
             return await self._found(scope, exhausted_s=wait_s)
-        except (CredentialRefused, Unauthenticated) as error:
+        except (CredentialRefused, Unauthenticated, AccessRefused) as error:
             self._failures.take(source, rate=FAILURES_PER_S, burst=FAILURE_BURST)
-            if isinstance(error, Unauthenticated):
-                raise
-            raise Unauthenticated from error
+            if isinstance(error, CredentialRefused):
+                raise Unauthenticated from error
+            raise
 
     async def _found(self, scope: Scope, *, exhausted_s: float) -> _Found:
         headers = _credentials(scope)

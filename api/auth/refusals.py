@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from api.problems import Report
 
 _LOG = logging.getLogger("sohoa.refusals")
-_AUDITED = frozenset({401, 403, 409, 429})
+_AUDITED = frozenset({401, 403, 409, 422, 429})
 _KINDS = 128  # different refusals that wait at once; the rest is counted together
 _BURST = 100  # entries that may be written at once after a quiet time …
 _PER_S = 0.5  # … and how many a second from then on

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -36,7 +36,8 @@ T = TypeVar("T")
 
 LEEWAY_S = 30
 """How far a client's clock may be ahead."""
-_NONCES = 100_000
+_NONCES = 300_000
+_NONCES_OF_ONE_KEY = 50_000  # nobody uses up what is there for all
 _SHORTEST_NONCE, _LONGEST_NONCE = 16, 128
 
 
@@ -69,7 +70,8 @@ class SignedRequests:
         self._clock = clock
         self._monotonic = monotonic
         self._used: set[bytes] = set()
-        self._order: deque[tuple[float, bytes]] = deque()
+        self._of_key: Counter[str] = Counter()
+        self._order: deque[tuple[float, bytes, str]] = deque()
 
     def read(self, scope: Scope) -> SignedRequest:
         """What the request says of its signature.
@@ -112,14 +114,19 @@ class SignedRequests:
         """
         now = self._monotonic()
         while self._order and self._order[0][0] < now:
-            self._used.discard(self._order.popleft()[1])
+            _, old, key_id = self._order.popleft()
+            self._used.discard(old)
+            self._of_key[key_id] -= 1
+            if not self._of_key[key_id]:
+                del self._of_key[key_id]
         mark = hashlib.sha256(f"{request.key_id} {request.nonce}".encode()).digest()[:16]
         if mark in self._used:
             raise CredentialRefused("replayed")
-        if len(self._used) >= _NONCES:
+        if len(self._used) >= _NONCES or self._of_key[request.key_id] >= _NONCES_OF_ONE_KEY:
             raise RateLimited(retry_after_s=max(1, int(self._order[0][0] - now)))
         self._used.add(mark)
-        self._order.append((now + self._window_s + LEEWAY_S, mark))
+        self._of_key[request.key_id] += 1
+        self._order.append((now + self._window_s + LEEWAY_S, mark, request.key_id))
 
     def _require_cover(self, scope: Scope, headers: dict[str, str], given: InnerList) -> None:
         covered = set(given.items)

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from api import output
-from api.commands.people import Data, Json, agency_json, entries, open_desk
+from api.commands.people import Data, Json, entries, open_desk
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,7 +49,7 @@ def add(
             desk.caller, agency_id, name, AgencyPolicy.from_json(entries(policy))
         )
     if as_json:
-        output.machine(agency_json(made))
+        output.machine(made.to_json())
     output.bilingual(f"Đã thêm cơ quan {made.id}", "agency added", style="green")
     output.bilingual(
         "Bước tiếp theo", f"next: sohoa clients add NAME --agency {made.id} --role … --issue"
@@ -62,7 +62,7 @@ def list_all(*, data: Data = None, as_json: Json = False) -> None:
     with open_desk(data) as desk:
         found = desk.identity.agencies.list(desk.caller, limit=10_000)
     if as_json:
-        output.machine([agency_json(agency) for agency in found])
+        output.machine([agency.to_json() for agency in found])
     table = Table("Mã / Id", "Tên / Name", "Khóa ký / Keys", "Tình trạng / State")
     for one in found:
         state = "[green]hoạt động / open[/green]"
@@ -92,7 +92,7 @@ def policy(
             )
             output.bilingual(f"Đã sửa quy tắc của {one.id}", "policy changed", style="green")
     if as_json:
-        output.machine(agency_json(one))
+        output.machine(one.to_json())
     for entry, value in one.policy.to_json().items():
         output.human.print(f"  {entry} = {escape(str(value))}")
 
@@ -104,7 +104,7 @@ def close(agency_id: AgencyID, *, data: Data = None, as_json: Json = False) -> N
         one = desk.identity.agencies.get(desk.caller, agency_id)
         done = desk.identity.agencies.close(desk.caller, agency_id, version=one.version)
     if as_json:
-        output.machine(agency_json(done))
+        output.machine(done.to_json())
     output.bilingual(f"Đã đóng {done.id}", "closed", style="yellow")
 
 
@@ -115,5 +115,5 @@ def reopen(agency_id: AgencyID, *, data: Data = None, as_json: Json = False) -> 
         one = desk.identity.agencies.get(desk.caller, agency_id)
         done = desk.identity.agencies.reopen(desk.caller, agency_id, version=one.version)
     if as_json:
-        output.machine(agency_json(done))
+        output.machine(done.to_json())
     output.bilingual(f"Đã mở lại {done.id}", "open again", style="green")

@@ -23,7 +23,7 @@ from api import output
 from api.errors import InputUnusable
 
 if TYPE_CHECKING:
-    from dossier.identity import Agency, APIKey, Identity, Principal
+    from dossier.identity import Identity
     from dossier.model import Caller
 
 Data = Annotated[
@@ -132,55 +132,6 @@ def _value(name: str, text: str) -> Any:  # noqa: ANN401 - a JSON value
         return float(text) if "." in text else int(text)
     except ValueError:
         return text
-
-
-def moment_text(moment: datetime | None) -> str | None:
-    """As JSON shows it."""
-    return None if moment is None else moment.isoformat()
-
-
-def agency_json(agency: Agency) -> dict[str, Any]:
-    """An agency as the commands print it."""
-    return {
-        "id": agency.id,
-        "name": agency.name,
-        "policy": agency.policy.to_json(),
-        "created_at": moment_text(agency.created_at),
-        "closed_at": moment_text(agency.closed_at),
-        "version": agency.version,
-    }
-
-
-def principal_json(principal: Principal) -> dict[str, Any]:
-    """A principal as the commands print it."""
-    return {
-        "id": principal.id,
-        "agency": principal.agency_id,
-        "kind": principal.kind,
-        "name": principal.name,
-        "roles": sorted(principal.roles),
-        "keys": sorted(principal.keys),
-        "certificate_sha256": principal.certificate_sha256,
-        "oidc_subject": principal.oidc_subject,
-        "limits": principal.limits.to_json(),
-        "created_at": moment_text(principal.created_at),
-        "expires_at": moment_text(principal.expires_at),
-        "disabled_at": moment_text(principal.disabled_at),
-        "version": principal.version,
-    }
-
-
-def key_json(key: APIKey) -> dict[str, Any]:
-    """An API key as the commands print it; there is no secret in it."""
-    return {
-        "id": key.id,
-        "principal": key.principal_id,
-        "roles": None if key.roles is None else sorted(key.roles),
-        "keys": None if key.keys is None else sorted(key.keys),
-        "created_at": moment_text(key.created_at),
-        "expires_at": moment_text(key.expires_at),
-        "revoked_at": moment_text(key.revoked_at),
-    }
 
 
 def tell_key(text: str, described: dict[str, Any], *, as_json: bool) -> None:

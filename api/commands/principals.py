@@ -15,10 +15,8 @@ from api.commands.people import (
     Json,
     entries,
     fingerprint,
-    key_json,
     moment,
     open_desk,
-    principal_json,
     tell_key,
 )
 from dossier.errors import InvalidOrder
@@ -115,9 +113,9 @@ def principal_commands(kind: Kind, vietnamese: str, english: str) -> typer.Typer
         output.bilingual(f"Đã thêm {made.id}", f"added to {made.agency_id}", style="green")
         if issued is None:
             if as_json:
-                output.machine(principal_json(made))
+                output.machine(made.to_json())
             return
-        described = {**principal_json(made), "api_key": key_json(issued.key)}
+        described = {**made.to_json(), "api_key": issued.key.to_json()}
         tell_key(issued.text, described, as_json=as_json)
 
     @app.command("list")
@@ -142,7 +140,7 @@ def principal_commands(kind: Kind, vietnamese: str, english: str) -> typer.Typer
                 desk.caller, agency, kind=kind, after=after, limit=limit
             )
         if as_json:
-            output.machine([principal_json(principal) for principal in found])
+            output.machine([principal.to_json() for principal in found])
         table = Table()
         table.add_column("Mã / Id", no_wrap=True, min_width=30)
         for title in ("Cơ quan / Agency", "Tên / Name", "Vai trò / Roles", "Khóa ký / Keys",
@@ -165,7 +163,7 @@ def principal_commands(kind: Kind, vietnamese: str, english: str) -> typer.Typer
         with open_desk(data) as desk:
             one = desk.identity.principals.get(desk.caller, principal_id)
             found = desk.identity.api_keys.list(desk.caller, principal_id)
-        described = {**principal_json(one), "api_keys": [key_json(key) for key in found]}
+        described = {**one.to_json(), "api_keys": [key.to_json() for key in found]}
         if as_json:
             output.machine(described)
         for entry, value in described.items():
@@ -252,7 +250,7 @@ def principal_commands(kind: Kind, vietnamese: str, english: str) -> typer.Typer
             issued = desk.identity.api_keys.issue(
                 desk.caller, principal_id, roles=roles, keys=labels, expires_at=moment(expires)
             )
-        tell_key(issued.text, key_json(issued.key), as_json=as_json)
+        tell_key(issued.text, issued.key.to_json(), as_json=as_json)
 
     @keys.command("list")
     def list_keys(principal_id: Principal_, *, data: Data = None, as_json: Json = False) -> None:
@@ -260,9 +258,9 @@ def principal_commands(kind: Kind, vietnamese: str, english: str) -> typer.Typer
         with open_desk(data) as desk:
             found = desk.identity.api_keys.list(desk.caller, principal_id)
         if as_json:
-            output.machine([key_json(key) for key in found])
+            output.machine([key.to_json() for key in found])
         for key in found:
-            output.human.print(f"  {key_json(key)}", markup=False, soft_wrap=True)
+            output.human.print(f"  {key.to_json()}", markup=False, soft_wrap=True)
 
     @keys.command()
     def revoke(key_id: KeyID, *, data: Data = None, as_json: Json = False) -> None:
@@ -270,7 +268,7 @@ def principal_commands(kind: Kind, vietnamese: str, english: str) -> typer.Typer
         with open_desk(data) as desk:
             key = desk.identity.api_keys.revoke(desk.caller, key_id)
         if as_json:
-            output.machine(key_json(key))
+            output.machine(key.to_json())
         output.bilingual(f"Đã thu hồi {key.id}", "revoked", style="green")
 
     @keys.command()
@@ -295,14 +293,14 @@ def principal_commands(kind: Kind, vietnamese: str, english: str) -> typer.Typer
             issued = desk.identity.api_keys.rotate(
                 desk.caller, key_id, overlap=timedelta(hours=overlap_h)
             )
-        tell_key(issued.text, key_json(issued.key), as_json=as_json)
+        tell_key(issued.text, issued.key.to_json(), as_json=as_json)
 
     return app
 
 
 def _told(principal: Principal, vietnamese: str, english: str, *, as_json: bool) -> None:
     if as_json:
-        output.machine(principal_json(principal))
+        output.machine(principal.to_json())
     output.bilingual(f"{vietnamese} {principal.id}", english, style="green")
 
 

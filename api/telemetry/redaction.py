@@ -17,6 +17,8 @@ _SECRETS = re.compile(
     r"|(?P<url>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[A-Za-z0-9_./{}-]{0,80}")
+_MARKS = ("sohoa_", "SOHOA_", "eyJ", "whsec_")
 
 
 def redact(text: str) -> str:
@@ -24,6 +26,8 @@ def redact(text: str) -> str:
 
     An API key keeps its public part, so that a leak can be revoked.
     """
+    if _WORD.fullmatch(text) and not any(mark in text for mark in _MARKS):
+        return text  # most of what is logged: ids, routes, names of events
     return _SECRETS.sub(_replaced, text)
 
 

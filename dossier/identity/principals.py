@@ -19,6 +19,7 @@ from dossier.identity.rules import (
     not_found,
     require_administrator,
     require_fitting,
+    require_modest,
     require_reader,
 )
 from dossier.identity.values import (
@@ -66,6 +67,7 @@ class Principals:
         `StateConflict` when certificate or subject are somebody's already.
         """
         require_administrator(caller, agency_id)
+        require_modest(caller, limits or Limits(), Limits())
         values: dict[str, Any] = {
             "kind": kind,
             "name": name,
@@ -162,6 +164,9 @@ class Principals:
         with self._unique(), self._database.begin() as connection:
             present = _read(connection, principal_id)
             _visible(caller, present, require_administrator)
+            wanted = changes.get("limits")
+            if isinstance(wanted, Limits):
+                require_modest(caller, wanted, present.limits)
             row = _stored(changes)
             require_fitting(
                 present.agency_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dossier.errors import AccessRefused, InvalidOrder, NotFound
-from dossier.identity.values import HOUSE, AgencyPolicy
+from dossier.identity.values import HOUSE, AgencyPolicy, Limits
 from dossier.model import Caller, Role
 
 
@@ -35,6 +35,21 @@ def require_reader(caller: Caller, agency_id: str) -> None:
     caller.require(Role.ADMIN, Role.AUDITOR)
     if caller.agency_id not in (agency_id, HOUSE):
         raise not_found(f"agency {agency_id}")
+
+
+def require_modest(caller: Caller, limits: Limits, present: Limits) -> None:
+    """Raise `AccessRefused` when an agency's own administrator asks for more than `present`.
+
+    What one agency may use is at the others' expense, so only the house gives more than usual.
+    """
+    if caller.agency_id == HOUSE:
+        return
+    for name in ("requests_per_s", "burst", "body_bytes", "open_jobs"):
+        if getattr(limits, name) > getattr(present, name):
+            raise AccessRefused(
+                f"Chỉ quản trị hệ thống được nâng {name}. / Only an administrator of the house "
+                f"raises {name} above what it is."
+            )
 
 
 def not_found(what: str) -> NotFound:

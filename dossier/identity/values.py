@@ -126,6 +126,10 @@ class Agency:
     closed_at: datetime | None
     version: int
 
+    def to_json(self) -> dict[str, JSON]:
+        """As administrators see it."""
+        return _plain(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -146,6 +150,10 @@ class Principal:
     disabled_at: datetime | None
     version: int
 
+    def to_json(self) -> dict[str, JSON]:
+        """As administrators see it."""
+        return _plain(self)
+
 
 @dataclass(frozen=True, slots=True)
 class APIKey:
@@ -160,6 +168,10 @@ class APIKey:
     expires_at: datetime | None
     revoked_at: datetime | None
 
+    def to_json(self) -> dict[str, JSON]:
+        """As administrators see it; there is no secret in it."""
+        return _plain(self)
+
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
@@ -167,6 +179,21 @@ class IssuedKey:
 
     key: APIKey
     text: str = dataclasses.field(repr=False)
+
+
+def _plain(value: Agency | Principal | APIKey) -> dict[str, JSON]:
+    """The fields of a value: times as ISO 8601, sets sorted."""
+    told: dict[str, JSON] = {}
+    for entry in dataclasses.fields(value):
+        found = getattr(value, entry.name)
+        if isinstance(found, datetime):
+            found = found.isoformat()
+        elif isinstance(found, frozenset):
+            found = sorted(found)
+        elif isinstance(found, (AgencyPolicy, Limits)):
+            found = found.to_json()
+        told[entry.name] = found
+    return told
 
 
 def local_administrator(user: str) -> Caller:

@@ -433,3 +433,17 @@ def test_lists_are_pages(directory: Directory) -> None:
     first = directory.identity.principals.list(directory.house, AGENCY, limit=2)
     rest = directory.identity.principals.list(directory.house, AGENCY, after=first[-1].id)
     assert sorted(made) == [one.id for one in (*first, *rest)]
+
+
+def test_only_the_house_gives_more_than_usual(directory: Directory) -> None:
+    directory.agency()
+    admin = directory.caller(directory.principal(roles=["admin"], keys=[]))
+    principals = directory.identity.principals
+    entries = {"kind": "client", "name": "Mẫu", "roles": ["clerk"]}
+    with pytest.raises(AccessRefused):
+        principals.add(admin, AGENCY, **entries, limits=Limits(burst=10**6))
+    made = principals.add(admin, AGENCY, **entries, limits=Limits(burst=5))
+    with pytest.raises(AccessRefused):
+        principals.change(admin, made.id, version=1, limits=Limits(burst=6))
+    principals.change(directory.house, made.id, version=1, limits=Limits(burst=10**6))
+    assert principals.change(admin, made.id, version=2, limits=Limits(burst=4)).limits.burst == 4

@@ -12,6 +12,7 @@ import tracemalloc
 
 import pytest
 
+from api.auth import signed as signed_module
 from api.auth.authenticator import FAILURE_BURST
 from api.auth.rates import TokenBuckets, source_of
 from api.auth.refusals import Refusals
@@ -23,7 +24,8 @@ from api.auth.structured import (
     parse_inner_list_entry,
 )
 from api.bounded_protocol import PEER_CERTIFICATE
-from dossier.errors import AuditUnavailable
+from api.errors import RateLimited
+from dossier.errors import AuditUnavailable, CredentialRefused
 from dossier.identity import Limits
 from dossier.model import AuditEvent
 from tests.auth_client import bearer, sign
@@ -551,6 +553,28 @@ def test_concurrent_replays_come_in_once(signed) -> None:
 
     codes = client.loop.run_until_complete(storm())
     assert sorted(codes) == [200] + [401] * 19
+
+
+def test_nonces_are_forgotten_in_time_and_never_before(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(signed_module, "_NONCES_OF_ONE_KEY", 3)
+    requests = signed_module.SignedRequests(window_s=10, monotonic=lambda: now[0])
+
+    def spend(nonce: str, key_id: str = "a") -> None:
+        requests.spend(signed_module.SignedRequest(key_id, b"", b"", 0, nonce))
+
+    for nonce in ("1", "2", "3"):
+        spend(nonce)
+    with pytest.raises(RateLimited) as caught:
+        spend("4")
+    assert caught.value.retry_after_s == 10 + LEEWAY_S
+    spend("1", "another key")
+    now[0] = 10.0 + LEEWAY_S - 0.5
+    with pytest.raises(CredentialRefused):
+        spend("1")
+    now[0] += 1
+    spend("4")
+    spend("1")
 
 
 # --- structured fields -----------------------------------------------------------------------

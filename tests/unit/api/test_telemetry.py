@@ -41,6 +41,7 @@ def log() -> Iterator[io.StringIO]:
     configure_logging("info", "web", stream)
     yield stream
     root.handlers[:] = before
+    logging.logProcesses = logging.logThreads = logging.logMultiprocessing = True
     root.setLevel(level)
     for name in ("sohoa", "api", "dossier", "signer", "hsm", "ocr"):
         logging.getLogger(name).setLevel(logging.NOTSET)
