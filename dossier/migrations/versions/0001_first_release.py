@@ -1,4 +1,4 @@
-"""Make the tables of the first release."""
+"""First release."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables of the first release."""
+    """First release."""
     op.create_table(
         "agencies",
         sa.Column("id", sa.String(length=32), nullable=False),
