@@ -27,6 +27,7 @@ from dossier.recordtable import (
     Record,
     RecordWatcher,
     find,
+    find_all,
     payload,
     record_of,
     required,
@@ -230,8 +231,7 @@ class Records:
         for watcher in self._watchers:
             watcher.published(connection, made)
         if hooks:
-            for p in (p for p in made if not p.held):
-                record = required(find(connection, p.agency_id, p.record_id), p.record_id)
+            for record in find_all(connection, [p.record_id for p in made if not p.held]):
                 for hook in hooks:
                     hook(connection, record)
         self._audit.append(
