@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dossier.audit.chain import AuditEntry, MalformedEntry, moment_text
+from dossier.audit.chain import FIRST, AuditEntry, MalformedEntry, moment_text
 from dossier.audit.findings import Fault, Finding
-from dossier.audit.head import PURPOSE, Head
+from dossier.audit.head import PURPOSE, Head, from_seq, head_of
 from dossier.audit.log import AuditLog
 from dossier.errors import ChainBroken
 from dossier.model import JSON
@@ -280,6 +280,12 @@ def all_entries(log: AuditLog) -> Iterator[AuditEntry]:
     while page := log.entries(None, after, _PAGE):
         yield from page
         after = page[-1].seq
+
+
+def all_heads(log: AuditLog) -> list[Head]:
+    """Every sealed head of a chain in the database. Raises `StoreError`."""
+    with log.database.read() as connection:
+        return [head_of(row) for row in connection.execute(from_seq(log.chain, FIRST))]
 
 
 def read_export(lines: Iterable[bytes]) -> tuple[list[AuditEntry], list[Head]]:

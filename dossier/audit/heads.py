@@ -217,18 +217,28 @@ class HeadSealer:
 
 
 def note_head(witness: AuditLog, head: Head) -> None:
-    """Tell the other chain of `head`, so that a truncation of its own is found there.
+    """Tell the other chain of `head`, once, so that a truncation of its own is found there.
 
     A witness that cannot be reached is logged: the head itself is stored and good.
     """
+    name = f"audit-noted {head.chain}"
     details = {
         "chain": head.chain,
         "seq": head.seq,
         "link": head.parsed()["link"],
         "statement_sha256": head.statement_sha256,
     }
+
+    def note(connection: sa.Connection) -> None:
+        witness.lock(connection)
+        known = _setting(connection, name)
+        if known is None or known < head.seq:
+            _put_setting(connection, name, head.seq)
+            event = AuditEvent("audit.head", _ACTOR, None, SUBJECT, details)
+            witness.append(connection, [event])
+
     try:
-        witness.write(AuditEvent("audit.head", _ACTOR, None, SUBJECT, details))
+        witness.database.together(note)
     except DossierError as error:
         _log.warning("chain %s was not told of head %d: %s", witness.chain, head.seq, error)
 
