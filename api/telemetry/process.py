@@ -10,6 +10,7 @@ from api.telemetry.logs import about, configure_logging
 from api.telemetry.metrics import Metrics
 from api.telemetry.page import MetricsPage
 from api.telemetry.reporter import Reporter
+from api.telemetry.traced_key import TracedKey
 from api.telemetry.tracing import Tracing, open_tracing
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dossier.database import Database
     from dossier.jobs import Job
     from dossier.records import Record
+    from hsm.keys import SigningKey
 
 Handler = Callable[["Job"], None]
 
@@ -41,6 +43,10 @@ class Telemetry:
     ) -> MetricsPage:
         """The page of `/metrics`, made by this process."""
         return MetricsPage(database, self.metrics, self.process, agent_health=agent_health)
+
+    def traced(self, key: SigningKey, request_id: str) -> SigningKey:
+        """`key` with a span for each use, when there are traces; else `key` itself."""
+        return TracedKey(key, self.tracing, request_id) if self.tracing.is_on else key
 
     def published(self, connection: sa.Connection, record: Record) -> None:
         """Count a published signature; one of the `on_published` hooks of `SigningWork`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,8 @@ PREFIX = "metrics/"
 EVERY_S = 5.0
 _IDLE_S = 30.0  # a process whose figures do not change still says that it is there
 ALIVE = timedelta(seconds=90)
-_FORGOTTEN = timedelta(hours=1)
+_FORGOTTEN = timedelta(minutes=5)
+_TIDY_S = 60.0
 _S = tables.settings
 
 
@@ -72,8 +74,13 @@ class Reporter:
         self._last, self._last_at = text, now
 
     def _run(self) -> None:
-        self._forget_the_dead()
-        while not self._stop.wait(self._every_s):
+        tidied_at = -_TIDY_S
+        while True:
+            if time.monotonic() - tidied_at >= _TIDY_S:
+                self._forget_the_dead()
+                tidied_at = time.monotonic()
+            if self._stop.wait(self._every_s):
+                return
             self.report()
 
     def _forget_the_dead(self) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
 from dossier import tables
-from dossier.database import Database
 from dossier.errors import InvalidOrder, StateConflict, VersionConflict
-from dossier.identity.credentials import Clock
+from dossier.identity.office import Office
 from dossier.identity.rules import not_found, require_house_administrator, require_reader
-from dossier.identity.values import HOUSE, Agency, AgencyPolicy, AuditWriter
-from dossier.model import AuditEvent, Caller
+from dossier.identity.values import HOUSE, Agency, AgencyPolicy
+from dossier.model import Caller
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _A = tables.agencies
@@ -23,13 +21,8 @@ _A = tables.agencies
 class Agencies:
     """Administration of agencies. Each change is one transaction with its audit entry."""
 
-    def __init__(
-        self, database: Database, audit: AuditWriter, *, clock: Clock, changed: Callable[[], None]
-    ) -> None:
-        self._database = database
-        self._audit = audit
-        self._clock = clock
-        self._changed = changed
+    def __init__(self, office: Office) -> None:
+        self._office = office
 
     def add(
         self, caller: Caller, agency_id: str, name: str, policy: AgencyPolicy | None = None
@@ -44,15 +37,17 @@ class Agencies:
             )
         policy = policy or AgencyPolicy()
         try:
-            with self._database.begin() as connection:
+            with self._office.database.begin() as connection:
                 self.insert(connection, agency_id, name, policy)
-                self._note(connection, caller, "agency.created", agency_id, policy.to_json())
+                self._office.note(
+                    connection, caller, "agency.created", agency_id, agency_id, policy.to_json()
+                )
         except sa.exc.IntegrityError as error:
             raise StateConflict(
                 f"Cơ quan {agency_id} đã có. / The agency {agency_id} exists already; change it "
                 f"with: sohoa agencies policy {agency_id}."
             ) from error
-        self._changed()
+        self._office.changed()
         return self.get(caller, agency_id)
 
     def insert(
@@ -64,7 +59,7 @@ class Agencies:
                 id=agency_id,
                 name=named(name),
                 policy=policy.to_json(),
-                created_at=self._clock(),
+                created_at=self._office.clock(),
                 version=1,
             )
         )
@@ -73,7 +68,7 @@ class Agencies:
         """Raises `NotFound`, also for another agency's reader."""
         if caller.agency_id != agency_id:
             require_reader(caller, agency_id)
-        with self._database.read() as connection:
+        with self._office.database.read() as connection:
             row = connection.execute(sa.select(_A).where(_A.c.id == agency_id)).mappings().first()
         if row is None:
             raise not_found(f"agency {agency_id}")
@@ -86,7 +81,7 @@ class Agencies:
             query = query.where(_A.c.id == caller.agency_id)
         if after is not None:
             query = query.where(_A.c.id > after)
-        with self._database.read() as connection:
+        with self._office.database.read() as connection:
             return [_agency(dict(row)) for row in connection.execute(query).mappings()]
 
     def change(
@@ -115,7 +110,7 @@ class Agencies:
                 "Không đóng được hệ thống (*). / The house (*) itself cannot be closed."
             )
         return self._update(
-            caller, agency_id, version, "agency.closed", {"closed_at": self._clock()}
+            caller, agency_id, version, "agency.closed", {"closed_at": self._office.clock()}
         )
 
     def reopen(self, caller: Caller, agency_id: str, *, version: int) -> Agency:
@@ -126,7 +121,7 @@ class Agencies:
     def _update(
         self, caller: Caller, agency_id: str, version: int, event: str, values: dict[str, Any]
     ) -> Agency:
-        with self._database.begin() as connection:
+        with self._office.database.begin() as connection:
             swapped = connection.execute(
                 sa.update(_A)
                 .where(_A.c.id == agency_id, _A.c.version == version)
@@ -136,20 +131,9 @@ class Agencies:
                 present = connection.scalar(sa.select(_A.c.version).where(_A.c.id == agency_id))
                 raise not_found(f"agency {agency_id}") if present is None else stale(version)
             told = {k: v for k, v in values.items() if k != "closed_at"}
-            self._note(connection, caller, event, agency_id, told)
-        self._changed()
+            self._office.note(connection, caller, event, agency_id, agency_id, told)
+        self._office.changed()
         return self.get(caller, agency_id)
-
-    def _note(
-        self,
-        connection: sa.Connection,
-        caller: Caller,
-        event: str,
-        agency_id: str,
-        details: dict[str, Any],
-    ) -> None:
-        told = AuditEvent(event, caller.principal_id, agency_id, agency_id, details)
-        self._audit.append(connection, [told])
 
 
 def stale(version: int) -> VersionConflict:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from dossier import tables
-from dossier.database import Database
 from dossier.errors import InvalidOrder, NotFound, StateConflict
-from dossier.identity.credentials import Clock
 from dossier.identity.keytext import key_text, new_key_id, new_secret, secret_digest
+from dossier.identity.office import Office
 from dossier.identity.principals import Principals
 from dossier.identity.rules import known_roles, not_found, require_administrator
-from dossier.identity.values import APIKey, AuditWriter, IssuedKey, Principal
-from dossier.model import AuditEvent, Caller, Role
+from dossier.identity.values import APIKey, IssuedKey, Principal
+from dossier.model import Caller, Role
 
 _K = tables.api_keys
 
@@ -24,20 +23,9 @@ _K = tables.api_keys
 class APIKeys:
     """Administration of API keys. Each change is one transaction with its audit entry."""
 
-    def __init__(
-        self,
-        database: Database,
-        audit: AuditWriter,
-        principals: Principals,
-        *,
-        clock: Clock,
-        changed: Callable[[], None],
-    ) -> None:
-        self._database = database
-        self._audit = audit
+    def __init__(self, office: Office, principals: Principals) -> None:
+        self._office = office
         self._principals = principals
-        self._clock = clock
-        self._changed = changed
 
     def issue(
         self,
@@ -56,16 +44,23 @@ class APIKeys:
         narrowed = None if roles is None else known_roles(roles)
         labels = None if keys is None else frozenset(keys)
         _require_narrower(principal, narrowed, labels)
-        if expires_at is not None and expires_at <= self._clock():
+        if expires_at is not None and expires_at <= self._office.clock():
             raise InvalidOrder(
                 "Hạn dùng phải ở tương lai. / The expiry has to be in the future.",
                 field="expires_at",
             )
-        with self._database.begin() as connection:
+        with self._office.database.begin() as connection:
             issued = self.insert(
                 connection, principal_id, roles=narrowed, keys=labels, expires_at=expires_at
             )
-            self._note(connection, caller, "api-key.issued", principal, _told(issued.key))
+            self._office.note(
+                connection,
+                caller,
+                "api-key.issued",
+                principal.agency_id,
+                principal.id,
+                _told(issued.key),
+            )
         return issued
 
     def insert(
@@ -84,7 +79,7 @@ class APIKeys:
             "principal_id": principal_id,
             "roles": None if roles is None else sorted(roles),
             "keys": None if keys is None else sorted(keys),
-            "created_at": self._clock(),
+            "created_at": self._office.clock(),
             "expires_at": expires_at,
         }
         digest = secret_digest(secret).hex()
@@ -95,21 +90,28 @@ class APIKeys:
         """The keys of one principal, the oldest first. Raises `NotFound`."""
         self._principals.get(caller, principal_id)
         query = sa.select(*_COLUMNS).where(_K.c.principal_id == principal_id).order_by(_K.c.id)
-        with self._database.read() as connection:
+        with self._office.database.read() as connection:
             return [_key(dict(row)) for row in connection.execute(query).mappings()]
 
     def revoke(self, caller: Caller, key_id: str) -> APIKey:
         """End the key at once (here) or within a second (other processes). Repeatable."""
         key, principal = self._key_of(caller, key_id)
         if key.revoked_at is None:
-            with self._database.begin() as connection:
+            with self._office.database.begin() as connection:
                 connection.execute(
                     sa.update(_K)
                     .where(_K.c.id == key_id, _K.c.revoked_at.is_(None))
-                    .values(revoked_at=self._clock())
+                    .values(revoked_at=self._office.clock())
                 )
-                self._note(connection, caller, "api-key.revoked", principal, {"key": key_id})
-            self._changed()
+                self._office.note(
+                    connection,
+                    caller,
+                    "api-key.revoked",
+                    principal.agency_id,
+                    principal.id,
+                    {"key": key_id},
+                )
+            self._office.changed()
         return self._key_of(caller, key_id)[0]
 
     def rotate(self, caller: Caller, key_id: str, *, overlap: timedelta) -> IssuedKey:
@@ -118,14 +120,14 @@ class APIKeys:
         Raises `StateConflict` for a key that is revoked or expired already, `NotFound`.
         """
         old, principal = self._key_of(caller, key_id)
-        now = self._clock()
+        now = self._office.clock()
         if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
             raise StateConflict(
                 "Khóa này đã hết hiệu lực; hãy cấp khóa mới. / This key has ended; issue a new one."
             )
         lifetime = None if old.expires_at is None else old.expires_at - old.created_at
         end = now + overlap if old.expires_at is None else min(old.expires_at, now + overlap)
-        with self._database.begin() as connection:
+        with self._office.database.begin() as connection:
             issued = self.insert(
                 connection,
                 principal.id,
@@ -135,8 +137,10 @@ class APIKeys:
             )
             connection.execute(sa.update(_K).where(_K.c.id == key_id).values(expires_at=end))
             told = {**_told(issued.key), "replaces": key_id, "replaced_ends": end.isoformat()}
-            self._note(connection, caller, "api-key.rotated", principal, told)
-        self._changed()
+            self._office.note(
+                connection, caller, "api-key.rotated", principal.agency_id, principal.id, told
+            )
+        self._office.changed()
         return issued
 
     def _administered(self, caller: Caller, principal_id: str) -> Principal:
@@ -145,7 +149,7 @@ class APIKeys:
         return principal
 
     def _key_of(self, caller: Caller, key_id: str) -> tuple[APIKey, Principal]:
-        with self._database.read() as connection:
+        with self._office.database.read() as connection:
             row = connection.execute(sa.select(*_COLUMNS).where(_K.c.id == key_id)).mappings()
             found = row.first()
         if found is None:
@@ -154,17 +158,6 @@ class APIKeys:
             return _key(dict(found)), self._administered(caller, found["principal_id"])
         except NotFound as error:  # a neighbour must not learn that the key exists, or whose
             raise not_found(f"API key {key_id}") from error
-
-    def _note(
-        self,
-        connection: sa.Connection,
-        caller: Caller,
-        event: str,
-        principal: Principal,
-        details: dict[str, Any],
-    ) -> None:
-        told = AuditEvent(event, caller.principal_id, principal.agency_id, principal.id, details)
-        self._audit.append(connection, [told])
 
 
 _COLUMNS = tuple(column for column in _K.c if column.name != "secret_sha256")

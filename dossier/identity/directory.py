@@ -12,6 +12,7 @@ from dossier.database import Database
 from dossier.identity.agencies import Agencies
 from dossier.identity.apikeys import APIKeys
 from dossier.identity.credentials import CACHE_S, Clock, Credentials, system_clock
+from dossier.identity.office import Office
 from dossier.identity.principals import Principals
 from dossier.identity.rules import not_found
 from dossier.identity.values import HOUSE, AgencyPolicy, AuditWriter, Limits
@@ -41,11 +42,10 @@ class Identity:
         self._monotonic = monotonic
         self._policies: dict[str, tuple[float, AgencyPolicy]] = {}
         self.credentials = Credentials(database, clock=clock, monotonic=monotonic)
-        self.agencies = Agencies(database, audit, clock=clock, changed=self._changed)
-        self.principals = Principals(database, audit, clock=clock, changed=self._changed)
-        self.api_keys = APIKeys(
-            database, audit, self.principals, clock=clock, changed=self._changed
-        )
+        office = Office(database, audit, clock, self._changed)
+        self.agencies = Agencies(office)
+        self.principals = Principals(office)
+        self.api_keys = APIKeys(office, self.principals)
 
     def authenticate_key(self, text: str) -> tuple[Caller, Limits]:
         """Whose API key `text` is. Raises `CredentialRefused`."""

@@ -10,10 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from dossier import tables
-from dossier.database import Database
 from dossier.errors import InvalidOrder, StateConflict
 from dossier.identity.agencies import named, stale
-from dossier.identity.credentials import Clock
+from dossier.identity.office import Office
 from dossier.identity.rules import (
     known_roles,
     not_found,
@@ -25,12 +24,11 @@ from dossier.identity.rules import (
 from dossier.identity.values import (
     HOUSE,
     AgencyPolicy,
-    AuditWriter,
     Kind,
     Limits,
     Principal,
 )
-from dossier.model import AuditEvent, Caller, Role, new_id
+from dossier.model import Caller, Role, new_id
 
 _P = tables.principals
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -39,13 +37,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class Principals:
     """Administration of principals. Each change is one transaction with its audit entry."""
 
-    def __init__(
-        self, database: Database, audit: AuditWriter, *, clock: Clock, changed: Callable[[], None]
-    ) -> None:
-        self._database = database
-        self._audit = audit
-        self._clock = clock
-        self._changed = changed
+    def __init__(self, office: Office) -> None:
+        self._office = office
 
     def add(
         self,
@@ -78,10 +71,10 @@ class Principals:
             "limits": limits or Limits(),
             "expires_at": expires_at,
         }
-        with self._unique(), self._database.begin() as connection:
+        with _Unique(), self._office.database.begin() as connection:
             principal_id = self.insert(connection, agency_id, values)
             self._note(connection, caller, "principal.created", principal_id, agency_id, values)
-        self._changed()
+        self._office.changed()
         return self.get(caller, principal_id)
 
     def insert(self, connection: sa.Connection, agency_id: str, values: dict[str, Any]) -> str:
@@ -92,14 +85,18 @@ class Principals:
         principal_id = new_id("prn")
         connection.execute(
             sa.insert(_P).values(
-                id=principal_id, agency_id=agency_id, created_at=self._clock(), version=1, **row
+                id=principal_id,
+                agency_id=agency_id,
+                created_at=self._office.clock(),
+                version=1,
+                **row,
             )
         )
         return principal_id
 
     def get(self, caller: Caller, principal_id: str) -> Principal:
         """Raises `NotFound`, also for another agency's reader; everybody may see himself."""
-        with self._database.read() as connection:
+        with self._office.database.read() as connection:
             found = _read(connection, principal_id)
         if caller.principal_id != principal_id:
             _visible(caller, found, require_reader)
@@ -125,7 +122,7 @@ class Principals:
             query = query.where(_P.c.kind == kind)
         if after is not None:
             query = query.where(_P.c.id > after)
-        with self._database.read() as connection:
+        with self._office.database.read() as connection:
             return [_principal(dict(row)) for row in connection.execute(query).mappings()]
 
     def change(
@@ -145,7 +142,7 @@ class Principals:
 
     def disable(self, caller: Caller, principal_id: str, *, version: int) -> Principal:
         """It comes in by no credential any more. Raises `VersionConflict`, `NotFound`."""
-        now = {"disabled_at": self._clock()}
+        now = {"disabled_at": self._office.clock()}
         return self._update(caller, principal_id, version, "principal.disabled", now)
 
     def enable(self, caller: Caller, principal_id: str, *, version: int) -> Principal:
@@ -161,7 +158,7 @@ class Principals:
         event: str,
         changes: Mapping[str, object],
     ) -> Principal:
-        with self._unique(), self._database.begin() as connection:
+        with _Unique(), self._office.database.begin() as connection:
             present = _read(connection, principal_id)
             _visible(caller, present, require_administrator)
             wanted = changes.get("limits")
@@ -182,7 +179,7 @@ class Principals:
             if not swapped.rowcount:
                 raise stale(version)
             self._note(connection, caller, event, principal_id, present.agency_id, changes)
-        self._changed()
+        self._office.changed()
         return self.get(caller, principal_id)
 
     def _note(
@@ -205,12 +202,7 @@ class Principals:
             told["expires_at"] = str(values["expires_at"])
         if values.get("oidc_subject") is not None:
             told["oidc"] = True
-        event_told = AuditEvent(event, caller.principal_id, agency_id, principal_id, told)
-        self._audit.append(connection, [event_told])
-
-    @staticmethod
-    def _unique() -> _Unique:
-        return _Unique()
+        self._office.note(connection, caller, event, agency_id, principal_id, told)
 
 
 _CHANGEABLE = frozenset(

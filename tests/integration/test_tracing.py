@@ -18,7 +18,9 @@ from api.telemetry import Metrics, Observed, Telemetry
 from api.telemetry.trace_ids import root_of
 from api.telemetry.tracing import open_tracing
 from dossier.jobs import Job
+from hsm.keys import SignatureScheme
 from tests.auth_client import bearer
+from tests.fakes import SoftwareKey
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
@@ -81,6 +83,7 @@ def process(collector: Collector, name: str) -> Telemetry:
 
 def test_one_trace_through_three_processes(collector, lone_directory, auth_client) -> None:
     web, seal, agent = (process(collector, name) for name in ("web", "seal-1", "agent"))
+    key = SoftwareKey(SignatureScheme.ECDSA_SHA256, label="leader")
     client = auth_client()
     client.app.add_middleware(Observed, telemetry=web)
     text = lone_directory.client()
@@ -90,9 +93,15 @@ def test_one_trace_through_three_processes(collector, lone_directory, auth_clien
     # all that goes from process to process is the request id, which rows carry anyway
     request_id = answer.json()["request_id"]
 
-    def sign(job: Job) -> None:
-        with agent.tracing.span("agent.sign", request_id, {"hashes": 1}):
+    def use_token() -> None:
+        with agent.tracing.span("token", request_id):
             pass
+
+    def sign(job: Job) -> None:
+        assert len(seal.traced(key, request_id).sign_digests([bytes(32)])) == 1
+        elsewhere = threading.Thread(target=use_token)  # has no span of its own, as a process
+        elsewhere.start()
+        elsewhere.join()
         with seal.tracing.span("verify", request_id):
             pass
 
@@ -114,9 +123,12 @@ def test_one_trace_through_three_processes(collector, lone_directory, auth_clien
     where, job = collector.named("job signature")
     assert where == "seal-1"
     assert (job.trace_id, job.parent_span_id) == (request.trace_id, request.span_id)
-    where, signing = collector.named("agent.sign")
+    _, signing = collector.named("agent sign")
+    assert (signing.trace_id, signing.parent_span_id) == (request.trace_id, job.span_id)
+    assert {entry.key for entry in signing.attributes} == {"key", "digests"}
+    where, in_token = collector.named("token")
     assert where == "agent"
-    assert signing.trace_id == request.trace_id
+    assert (in_token.trace_id, in_token.parent_span_id) == (request.trace_id, request.span_id)
     _, verifying = collector.named("verify")
     assert verifying.parent_span_id == job.span_id
     for body in collector.bodies:
@@ -153,6 +165,9 @@ def test_an_error_is_named_without_its_text(collector) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_a_collector_that_is_away_costs_no_request(lone_directory, auth_client) -> None:
     web = Telemetry("web", Metrics(), open_tracing("http://127.0.0.1:9", "web"), None)
+    off = Telemetry("web", Metrics(), open_tracing(None, "web"), None)
+    key = SoftwareKey(SignatureScheme.ECDSA_SHA256, label="leader")
+    assert off.traced(key, "req-00000001") is key
     client = auth_client()
     client.app.add_middleware(Observed, telemetry=web)
     headers = bearer(lone_directory.client())
