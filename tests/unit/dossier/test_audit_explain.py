@@ -1,0 +1,225 @@
+"""Every use of a key is matched to its reason; what nothing explains is a finding."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import itertools
+from typing import Any
+
+import pytest
+
+from dossier.audit.chain import AuditEntry
+from dossier.audit.explain import Reason, all_entries, all_heads, explain, read_export
+from dossier.audit.export import export
+from dossier.audit.findings import Fault
+from dossier.audit.heads import HeadSealer
+from dossier.audit.log import AuditLog
+from dossier.errors import ChainBroken
+from dossier.model import AuditEvent
+from tests.fakes import SoftwareKey
+
+OLD = dt.datetime(2026, 3, 2, 1, 0, tzinfo=dt.UTC)
+LATER = OLD + dt.timedelta(hours=5)
+
+
+class Chain:
+    """Entries as a chain would hold them; `at` is what matters of their time."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.entries: list[AuditEntry] = []
+
+    def add(self, event: str, subject: str = "rec_1", *, at: dt.datetime = OLD, **details: Any):
+        seq = len(self.entries) + 1
+        self.entries.append(
+            AuditEntry(self.name, seq, at, event, "x", "H22", subject, details, "", "", "")
+        )
+        return seq
+
+
+@pytest.fixture
+def service() -> Chain:
+    return Chain("service")
+
+
+@pytest.fixture
+def keys() -> Chain:
+    return Chain("keys")
+
+
+_digests = (hashlib.sha256(bytes([n])).hexdigest() for n in itertools.cycle(range(250)))
+
+
+def use(
+    keys: Chain, subject: str = "rec_1", attempt: int = 1, *, at: dt.datetime = OLD,
+    outcome: dict[str, Any] | str | None = None, digest: str | None = None, **details: Any,
+) -> int:  # fmt: skip
+    """An intent and (unless "none") its outcome: by default signed and released."""
+    details = {"purpose": "document", "credential": "seal", **details}
+    intent = keys.add(
+        "key.intent", subject, at=at, attempt=attempt, digest=digest or next(_digests), **details
+    )
+    if outcome == "unknown":
+        keys.add("key.outcome_unknown", subject, at=at, intent=intent, credential="seal")
+    elif outcome != "none":
+        good = {"ok": True, "called": True, "released": True}
+        keys.add("key.outcome", subject, at=at, intent=intent, **good | dict(outcome or {}))
+    return intent
+
+
+def end(*chains: Chain) -> None:
+    """Time goes on: what was not finished is not under way any more."""
+    for chain in chains:
+        chain.add("service.beat", "beat", at=LATER)
+
+
+def reasons(service: Chain, keys: Chain, heads=()) -> list[Reason]:
+    return [u.reason for u in explain(service.entries, keys.entries, heads).uses]
+
+
+def test_a_published_record_explains_its_use(service, keys):
+    use(keys)
+    seq = service.add("signature.published", attempt=1)
+    end(service, keys)
+    found = explain(service.entries, keys.entries)
+    assert [(u.reason, u.service_seq) for u in found.uses] == [(Reason.PUBLISHED, seq)]
+    assert found.findings == ()
+    assert found.counts() == {"published": 1}
+    assert found.to_json()["not_published"] == []
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ("signature.held", Reason.PUBLISHED),
+        ("signature.unpublished", Reason.UNPUBLISHED),
+        ("signature.failed", Reason.UNPUBLISHED),
+        ("signature.retaken", Reason.WORKER_DIED),
+        ("signature.given-up", Reason.WORKER_DIED),
+        ("job.retaken", Reason.WORKER_DIED),
+        ("sequence.seal.done", Reason.RECORDED),
+    ],
+)
+def test_events_of_the_attempt_explain_it(service, keys, event, reason):
+    use(keys, attempt=2)
+    service.add(event, attempt=2)
+    end(service, keys)
+    assert reasons(service, keys) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        ("unknown", Reason.AGENT_DIED),
+        ({"ok": False, "called": False, "released": False}, Reason.NOT_CALLED),
+        ({"ok": False, "released": False, "error": "DeviceError"}, Reason.FAILED),
+        ({"released": False}, Reason.WITHHELD),
+        ("none", Reason.UNEXPLAINED),
+    ],
+)
+def test_what_the_agent_itself_says(service, keys, outcome, reason):
+    use(keys, outcome=outcome)
+    end(service, keys)
+    found = explain(service.entries, keys.entries)
+    assert [u.reason for u in found.uses] == [reason]
+    assert bool(found.findings) == (reason is Reason.UNEXPLAINED)
+
+
+def test_a_use_that_nothing_explains_is_a_finding(service, keys):
+    use(keys)
+    service.add("signature.published", attempt=1)
+    stolen = use(keys, "rec_2")
+    service.add("signature.accepted", "rec_2", source_sha256="0" * 64)
+    end(service, keys)
+    [finding] = explain(service.entries, keys.entries).findings
+    assert (finding.fault, finding.chain, finding.seq) == (Fault.UNEXPLAINED, "keys", stolen)
+    assert "không có lý do" in str(finding)
+
+
+def test_a_publication_without_a_use_is_a_finding(service, keys):
+    use(keys)
+    service.add("signature.published", attempt=1)
+    seq = service.add("signature.published", "rec_2", attempt=1)
+    end(service, keys)
+    [finding] = explain(service.entries, keys.entries).findings
+    assert (finding.fault, finding.chain, finding.seq) == (Fault.UNDISCLOSED, "service", seq)
+
+
+def test_what_is_under_way_is_not_missing(service, keys):
+    use(keys, at=LATER, outcome="none")
+    use(keys, "rec_2", at=LATER)
+    service.add("signature.accepted", "rec_2", at=LATER)
+    assert reasons(service, keys) == [Reason.UNDER_WAY, Reason.UNDER_WAY]
+
+
+def test_work_that_was_begun_again(service, keys):
+    """The answer of the first attempt was lost on its way; the second one is published."""
+    use(keys, attempt=1)
+    use(keys, attempt=2)
+    service.add("signature.published", attempt=2)
+    end(service, keys)
+    assert reasons(service, keys) == [Reason.REPEATED, Reason.PUBLISHED]
+
+
+def test_a_token_that_came_back_counts_on_within_one_attempt(service, keys):
+    """The agent asks for the same digest once more and numbers the second intent 2."""
+    use(keys, attempt=1, digest="d", outcome={"ok": False, "released": False})
+    use(keys, attempt=2, digest="d")
+    service.add("signature.published", attempt=1)
+    end(service, keys)
+    found = explain(service.entries, keys.entries)
+    assert [u.reason for u in found.uses] == [Reason.FAILED, Reason.PUBLISHED]
+    assert found.findings == ()
+
+
+def test_purposes_that_explain_themselves(service, keys):
+    use(keys, "seal", purpose="self-test")
+    use(keys, "client-1", purpose="remote")
+    end(service, keys)
+    assert reasons(service, keys) == [Reason.SELF_TEST, Reason.REMOTE]
+
+
+def test_a_list_is_found_by_its_digest(service, keys):
+    digest = "ab" * 32
+    use(keys, "bat_1", purpose="batch-list", document_sha256=digest)
+    service.add("batch.released", "bat_1", list_sha256=digest)
+    use(keys, "bat_2", purpose="batch-list", document_sha256=digest)
+    end(service, keys)
+    assert reasons(service, keys) == [Reason.RECORDED, Reason.UNEXPLAINED]
+
+
+@pytest.mark.parametrize("event", ["audit.head-retaken", "audit.head-failed"])
+def test_heads_are_explained_by_heads_or_by_what_befell_them(service, keys, event):
+    lost = "cd" * 32
+    use(keys, "audit-head", purpose="audit-head", document_sha256=lost)
+    service.add(event, "audit-head", statement_sha256=lost)
+    end(service, keys)
+    assert reasons(service, keys) == [Reason.HEAD]
+
+
+def test_real_chains_and_their_exports(sqlite_url, open_database):
+    """The service's head is signed by a key whose uses stand in the keys chain."""
+    database = open_database(sqlite_url)
+    service, keys = AuditLog(database), AuditLog(database, "keys")
+
+    def bind(key, digest):
+        details = {"purpose": "audit-head", "document_sha256": digest, "attempt": 1}
+        intent = keys.write(AuditEvent("key.intent", "a", None, "audit-head", details))
+        outcome = {"intent": intent, "ok": True, "called": True, "released": True}
+        keys.write(AuditEvent("key.outcome", "agent", None, "audit-head", outcome))
+        return key
+
+    service.write(AuditEvent("signature.accepted", "prn_1", "H22", "rec_1"))
+    HeadSealer(service, SoftwareKey(), None, bind=bind).seal()
+    found = explain(all_entries(service), all_entries(keys), all_heads(service))
+    assert [u.reason for u in found.uses] == [Reason.HEAD]
+    told, heads = read_export(export(service))
+    uses, _ = read_export(export(keys))
+    assert explain(told, uses, heads) == found
+
+
+@pytest.mark.parametrize("line", [b"no json", b"[]", b'{"type":"head"}', b'{"type":"entry"}'])
+def test_what_is_no_export_is_refused(line):
+    with pytest.raises(ChainBroken, match="sohoa audit verify"):
+        read_export([line])
