@@ -15,8 +15,11 @@ import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
+from starlette.requests import ClientDisconnect
+
 from api import problem_documents
 from api.body import Body, too_large
+from api.errors import RangeNotSatisfiable, SigningFailed
 from api.problem_documents import Answer
 from api.problems import Report, report
 
@@ -83,6 +86,8 @@ class Door:
             with self._admission.entered(scope):
                 body = state["body"] = self._body(scope, receive)
                 await self._app(scope, body.next, with_headers)
+        except ClientDisconnect:
+            _LOG.debug("the client went away", extra={"request_id": request_id})
         except Exception as error:
             told = report(error)
             if told.error_id is not None:
@@ -94,6 +99,10 @@ class Door:
                 raise
             await self._refused(scope, error, told)
             document = document_of(scope, told, errors=problem_documents.fields_of(error))
+            if isinstance(error, RangeNotSatisfiable):
+                document.headers["content-range"] = f"bytes */{error.size_bytes}"
+            elif isinstance(error, SigningFailed) and error.record_id.startswith("rec_"):
+                document.headers["link"] = f'</v1/signatures/{error.record_id}>; rel="related"'
             await _send(with_headers, document)
 
     def _body(self, scope: Scope, receive: Receive) -> Body:
