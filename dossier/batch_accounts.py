@@ -15,11 +15,13 @@ import sqlalchemy as sa
 
 from dossier import batchtable
 from dossier.batch_order import Batch, Policy
-from dossier.model import JSON, BatchState, ItemState, RecordState
+from dossier.jobs import Follower, Job
+from dossier.model import JSON, AuditEvent, BatchState, ItemState, RecordState
 from dossier.records import QUEUE
 from dossier.recordtable import Publication, Record
 
 if TYPE_CHECKING:
+    from dossier.audit.log import AuditLog
     from dossier.jobs import JobQueue
 
 KIND = "batch"
@@ -104,6 +106,35 @@ class BatchAccounts:
         is_low = after <= LOW < before and batch.handed < batch.total
         is_going = batch.state in (BatchState.RUNNING, BatchState.CANCELLED)
         return batch, is_going and (after == 0 or (is_low and batch.state is BatchState.RUNNING))
+
+
+class BatchMoves(Follower):
+    """What becomes of a batch whose own job failed for good: it waits for somebody to act.
+
+    Resuming tries again; a cancelled batch ends without its sheet.
+    """
+
+    def __init__(self, audit: AuditLog) -> None:
+        self._audit = audit
+
+    def failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
+        """Pause what was running, end what has nothing more to sign."""
+        row = connection.execute(batchtable.LOCKED, {"id_": job.subject}).first()
+        batch = batchtable.required(row, job.subject)
+        values = {"id_": batch.id, "error_": error}
+        if batch.state is BatchState.RUNNING:
+            connection.execute(batchtable.HALT, values)
+        elif batch.state is BatchState.RELEASED or batch.finished_at is None:
+            connection.execute(batchtable.STOP, values | {"at": datetime.now(UTC)})
+            connection.execute(batchtable.SKIP_LISTED, {"batch": batch.id})
+        event = AuditEvent(
+            "batch.halted",
+            f"worker:{job.worker}",
+            batch.agency_id,
+            batch.id,
+            {"error": error, "attempt": job.attempt, "state": batch.state.value},
+        )
+        self._audit.append(connection, [event])
 
 
 def enqueue(connection: sa.Connection, jobs: JobQueue, batch_id: str, agency_id: str) -> None:

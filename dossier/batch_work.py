@@ -11,7 +11,6 @@ comes twice, does what is left to do and no more.
 from __future__ import annotations
 
 import base64
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -20,16 +19,14 @@ import sqlalchemy as sa
 
 from dossier import batchtable, recordtable
 from dossier.batch_accounts import CHUNK, LOW, BatchAccounts, enqueue
-from dossier.batch_order import Batch, ListedItem, Policy, canonical
+from dossier.batch_handout import hand_out
+from dossier.batch_order import Batch, Policy, canonical
 from dossier.batch_sheet import sheet_of
-from dossier.errors import LeaseLost, NumberTaken
-from dossier.model import JSON, AuditEvent, BatchState, ItemState
-from dossier.numbers import book_year
-from dossier.recordtable import NewRecord
-from dossier.retrying import error_json
+from dossier.errors import LeaseLost
+from dossier.model import JSON, AuditEvent, BatchState
+from dossier.numbers import take_back
 from dossier.sealing import SealOrder, SealStep, require_ours, seal_and_verify
 from dossier.store import BlobInfo
-from dossier.tables import records
 from dossier.workshop import Desk, WatchedKey, Workshop
 from signer.clock import VIETNAM
 from signer.statement import sign_statement
@@ -42,7 +39,6 @@ if TYPE_CHECKING:
     from dossier.jobs import Job, JobQueue
     from dossier.publisher import PublishHook
     from dossier.records import Records
-    from dossier.signature_order import SignatureOrder
     from dossier.store import BlobStore
 
 _PDF = "application/pdf"
@@ -176,41 +172,8 @@ class BatchWork:
             values = {"batch": batch.id, "limit_": CHUNK}
             rows = connection.execute(batchtable.NEXT_ITEMS, values).all()
             if rows:
-                self._make_records(connection, job, batch, rows)
-
-    def _make_records(
-        self, connection: sa.Connection, job: Job, batch: Batch, rows: Sequence[Any]
-    ) -> None:
-        items = [ListedItem(row.source_sha256, row.reference, row.overrides) for row in rows]
-        orders = [item.order_of(batch.order) for item in items]
-        taken = _taken_numbers(connection, batch.agency_id, orders)
-        made: list[NewRecord] = []
-        states: list[dict[str, Any]] = []
-        failed: list[tuple[int, JSON]] = []
-        for row, item, order in zip(rows, items, orders, strict=True):
-            state = {"batch": batch.id, "at": row.position, "to": ItemState.RUNNING}
-            holder = taken.get(_number_of(order))
-            if holder is None:
-                made.append(_record(connection, batch, item, row.position, order))
-                states.append(state | {"record": made[-1].id, "error_": None})
-            else:
-                error = _number_taken(order, holder)
-                failed.append((row.position, error))
-                states.append(state | {"to": ItemState.FAILED, "record": None, "error_": error})
-        if made:
-            self._records.insert(connection, made)
-        connection.execute(batchtable.TAKE_ITEM, states)
-        connection.execute(batchtable.HAND, {"id_": batch.id, "more": len(rows)})
-        if failed:
-            self._accounts.failed(connection, batch.id, failed)
-        details: dict[str, JSON] = {
-            "first": rows[0].position,
-            "last": rows[-1].position,
-            "source_sha256": [new.source_sha256 for new in made],
-            "records": [new.id for new in made],
-            "failed": [position for position, _ in failed],
-        }
-        self._audit.append(connection, [_event("batch.handed-out", job, batch, details)])
+                details = hand_out(connection, self._records, self._accounts, batch, rows)
+                self._audit.append(connection, [_event("batch.handed-out", job, batch, details)])
 
     # --- the end -------------------------------------------------------------------------
 
@@ -254,8 +217,9 @@ class BatchWork:
             if now.finished_at is not None or now.version != batch.version:
                 return
             published = batch.published
+            unused: list[JSON] = []
             if batch.order.policy is Policy.ALL and not is_whole:
-                self._drop_held(connection, batch)
+                unused = _drop_held(connection, batch)
                 published = 0
             elif batch.order.policy is Policy.ALL:
                 self._release_held(connection, batch)
@@ -279,6 +243,7 @@ class BatchWork:
                 "total": batch.total,
                 "sheet_sha256": sheet.sha256,
                 "withheld": batch.published - published,
+                "unused_numbers": unused,
             }
             self._audit.append(connection, [_event(f"batch.{to}", job, batch, details)])
 
@@ -297,13 +262,6 @@ class BatchWork:
                 for hook in self._hooks:
                     hook(connection, recordtable.required(record, row.id))
 
-    @staticmethod
-    def _drop_held(connection: sa.Connection, batch: Batch) -> None:
-        """Not all results are there: none is released. Their numbers are free again."""
-        values = {"batch": batch.id, "error_": _WITHHELD}
-        connection.execute(batchtable.SKIP_HELD, values)
-        connection.execute(batchtable.DROP_HELD, values)
-
     def _key(self, job: Job, batch: Batch, purpose: str) -> WatchedKey:
         context = {
             "agency": batch.agency_id,
@@ -317,78 +275,31 @@ class BatchWork:
         return WatchedKey(self._desk.key_for(batch.order.order.key, context))
 
 
+def _drop_held(connection: sa.Connection, batch: Batch) -> list[JSON]:
+    """Not all results are there: none is released. The numbers of the book that stay unused.
+
+    The last ones of a book go back to it; those before numbers that were given since can only
+    be named by another document, and the audit log explains the gap.
+    """
+    values = {"batch": batch.id, "error_": _WITHHELD}
+    held = connection.execute(batchtable.HELD, values).all()
+    connection.execute(batchtable.SKIP_HELD, values)
+    connection.execute(batchtable.DROP_HELD, values)
+    numbers = [
+        (row.symbol, row.year, row.number) for row in held if row.order.get("from_book", False)
+    ]
+    return [
+        {"symbol": symbol, "year": year, "number": number}
+        for symbol, year, number in sorted(numbers, reverse=True)
+        if not take_back(connection, batch.agency_id, symbol, year, number)
+    ]
+
+
 def _is_over(batch: Batch) -> bool:
     if batch.in_flight:
         return False
     return batch.state in (BatchState.CANCELLED, BatchState.DONE) or (
         batch.state is BatchState.RUNNING and batch.handed == batch.total
-    )
-
-
-def _record(
-    connection: sa.Connection,
-    batch: Batch,
-    item: ListedItem,
-    position: int,
-    order: SignatureOrder,
-) -> NewRecord:
-    number, year = None, None
-    if order.symbol is not None and order.issues_number:
-        year = book_year(order.decided_on)
-        number = order.number
-        if order.from_book:
-            number = recordtable.next_free_number(connection, batch.agency_id, order)
-    return NewRecord(
-        batch.agency_id,
-        batch.released_by or batch.created_by,
-        batch.id,
-        order,
-        item.source_sha256,
-        number,
-        year,
-        batch_id=batch.id,
-        batch_position=position,
-        held=batch.order.policy is Policy.ALL,
-        priority=1,  # whoever waits for one signature goes before
-    )
-
-
-_Number = tuple[str | None, int, int | None]
-
-
-def _number_of(order: SignatureOrder) -> _Number:
-    return order.symbol, book_year(order.decided_on), order.number
-
-
-def _taken_numbers(
-    connection: sa.Connection, agency_id: str, orders: Sequence[SignatureOrder]
-) -> dict[_Number, str]:
-    """Which of the given numbers records hold already, and which records those are."""
-    books: defaultdict[tuple[str | None, int], list[int]] = defaultdict(list)
-    for order in orders:
-        if order.issues_number and order.number is not None:
-            books[order.symbol, book_year(order.decided_on)].append(order.number)
-    taken: dict[_Number, str] = {}
-    for (symbol, year), numbers in books.items():
-        found = connection.execute(
-            sa.select(records.c.number, records.c.id).where(
-                records.c.agency_id == agency_id,
-                records.c.symbol == symbol,
-                records.c.year == year,
-                records.c.number.in_(numbers),
-                recordtable.HOLDS_NUMBER,
-            )
-        )
-        taken |= {(symbol, year, number): record_id for number, record_id in found}
-    return taken
-
-
-def _number_taken(order: SignatureOrder, holder: str) -> JSON:
-    return error_json(
-        NumberTaken(
-            f"Số {order.number}/{order.symbol} đã cấp cho hồ sơ {holder}; hãy chọn số khác. / The "
-            f"number belongs to record {holder}; choose another."
-        )
     )
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from dossier import batchtable, recordtable
-from dossier.batch_accounts import BatchAccounts, enqueue, stop
+from dossier.batch_accounts import KIND, BatchAccounts, BatchMoves, enqueue, stop
 from dossier.batch_order import Batch, BatchItem, BatchOrder, ListedItem
 from dossier.errors import (
     AccessRefused,
@@ -67,6 +67,7 @@ class Batches:
         """`policy` gives an agency's policy (`Identity.policy`)."""
         self.accounts = BatchAccounts(jobs)
         records.watch(self.accounts)
+        jobs.follow(KIND, BatchMoves(audit))
         self._database = database
         self._audit = audit
         self._jobs = jobs

@@ -30,7 +30,9 @@ OPEN = (
 )
 # every change of state is made with the row locked
 MOVE = (
-    sa.update(batches).where(_THIS).values(state=sa.bindparam("to"), version=batches.c.version + 1)
+    sa.update(batches)
+    .where(_THIS)
+    .values(state=sa.bindparam("to"), error=sa.null(), version=batches.c.version + 1)
 )
 APPROVE = (
     sa.update(batches)
@@ -64,6 +66,11 @@ COUNT = (
         failed=batches.c.failed + sa.bindparam("bad"),
     )
     .returning(batches)
+)
+HALT = (
+    sa.update(batches)
+    .where(_THIS)
+    .values(state=BatchState.PAUSED, error=_ERROR, version=batches.c.version + 1)
 )
 STOP = (
     sa.update(batches)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -258,16 +258,22 @@ def number_values(agency_id: str, order: SignatureOrder) -> dict[str, Any]:
     }
 
 
-def next_free_number(connection: sa.Connection, agency_id: str, order: SignatureOrder) -> int:
+def next_free_number(
+    connection: sa.Connection,
+    agency_id: str,
+    order: SignatureOrder,
+    spoken_for: Collection[int] = (),
+) -> int:
     """The next number of the order's book that no record holds already by being named.
 
-    Holds the book's row until the caller's transaction ends.
+    `spoken_for` are numbers that records will hold in a moment. Holds the book's row until the
+    caller's transaction ends.
     """
     book, year = order.symbol or "", book_year(order.decided_on)
     while True:
         number = next_number(connection, agency_id, book, year)
         values = number_values(agency_id, order) | {"number_": number}
-        if connection.execute(HOLDER, values).first() is None:
+        if number not in spoken_for and connection.execute(HOLDER, values).first() is None:
             return number
 
 
