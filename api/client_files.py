@@ -22,7 +22,6 @@ Progress = Callable[[int, int], None]
 """Told of bytes that are safe at the service, and of all bytes."""
 
 _PART_BYTES = 4 << 20
-_CHUNK = 1 << 18
 _TRIES = 8  # to go on with an upload or download that broke off
 
 
@@ -99,7 +98,7 @@ class Files:
                     stream.truncate()
                     digest = hashlib.sha256()
                 try:
-                    for chunk in response.iter_raw(_CHUNK):
+                    for chunk in response.iter_raw():
                         stream.write(chunk)
                         digest.update(chunk)
                 except httpx.TransportError as error:

@@ -36,10 +36,9 @@ class LazyCommands(TyperGroup):
         module, _, attribute = self.table[cmd_name].partition(":")
         found = getattr(import_module(module), attribute)
         if isinstance(found, typer.Typer):
-            command = typer.main.get_command(found)
-        else:
-            alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
-            alone.command(name=cmd_name)(found)
-            command = typer.main.get_command(alone)
-        command.name = cmd_name
-        return command
+            group = typer.main.get_group(found)
+            group.name = cmd_name
+            return group
+        alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        alone.command(name=cmd_name)(found)
+        return typer.main.get_command(alone)
