@@ -31,7 +31,7 @@ from hsm.errors import (
     TokenUnavailable,
 )
 
-DRAIN_S: Final = 10.0  # how long a re-initialisation waits for calls that are under way
+DRAIN_S: Final = 5.0  # how long a re-initialisation waits for calls that are under way
 TURN_S: Final = 30.0  # how long a call waits for a re-initialisation that is under way
 
 _PIN: Final = frozenset({0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0x102})
