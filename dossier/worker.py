@@ -16,12 +16,12 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import random
 import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from dossier.errors import AuditUnavailable, LeaseLost, StoreError
@@ -33,6 +33,7 @@ Handler = Callable[[Job], None]
 
 _BUSY_S = 0.01  # between two looks at the queue while there is work
 _IDLE_S = 0.25
+_SWEEP_S = 3600.0  # between two sweeps of what finished long ago
 _AHEAD = 2  # jobs in hand beyond those that run, for each thread
 
 
@@ -183,9 +184,12 @@ class Worker:
     def _claim(self, limit: int) -> list[Job]:
         try:
             taken = self._jobs.claim(self._queue, self.name, limit, self._lease_s)
-        except (StoreError, AuditUnavailable) as error:
+        except Exception as error:  # noqa: BLE001 - a worker outlives whatever its queue says
             if self._last_error is None:
-                _LOG.warning("the queue %s does not answer: %s", self._queue, error)
+                is_away = isinstance(error, StoreError | AuditUnavailable)
+                _LOG.warning(
+                    "the queue %s does not answer: %s", self._queue, error, exc_info=not is_away
+                )
             with self._lock:
                 self._last_error = str(error)
             return []
@@ -264,21 +268,32 @@ class Worker:
     # --- leases --------------------------------------------------------------------------
 
     def _keep(self) -> None:
+        sweep_at = time.monotonic() + _SWEEP_S * random.random()  # noqa: S311 - no secret
         while not self._ended.wait(self._lease_s / 3):
-            now = time.monotonic()
-            with self._freed:
-                for held in self._held.values():
-                    if held.began is not None and now - held.began > self._hang_s:
-                        if not held.hung:
-                            _LOG.error(
-                                "job %s (%s, %s) hangs", held.job.id, held.job.kind,
-                                held.job.subject,
-                            )  # fmt: skip
-                        held.hung = True
-                wanted = [held.job.id for held in self._held.values() if not held.hung]
-                self._freed.notify_all()
-            with suppress(StoreError):  # who finishes a job finds out whether it was lost
-                self._jobs.keep(self.name, self._lease_s, wanted)
+            try:
+                self._renew()
+                if time.monotonic() > sweep_at:
+                    sweep_at = time.monotonic() + _SWEEP_S
+                    while self._jobs.sweep() and not self._ended.is_set():
+                        self._renew()
+            except StoreError:
+                pass  # who finishes a job finds out whether it was lost
+            except Exception:  # noqa: BLE001 - leases must be kept whatever happens
+                _LOG.exception("the leases of %s could not be renewed", self.name)
+
+    def _renew(self) -> None:
+        """Renew the leases of what runs and does not hang."""
+        now = time.monotonic()
+        with self._freed:
+            for held in self._held.values():
+                if held.began is not None and now - held.began > self._hang_s:
+                    if not held.hung:
+                        job = held.job
+                        _LOG.error("job %s (%s, %s) hangs", job.id, job.kind, job.subject)
+                    held.hung = True
+            wanted = [held.job.id for held in self._held.values() if not held.hung]
+            self._freed.notify_all()
+        self._jobs.keep(self.name, self._lease_s, wanted)
 
     def _drain(self) -> None:
         with self._lock:

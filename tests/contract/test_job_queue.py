@@ -326,35 +326,37 @@ def test_lists_are_pages_newest_first(queue):
     assert queue.list(AUDITOR, state=JobState.DONE) == []
 
 
-def test_after_an_outage_leases_are_spared_for_a_while(
-    postgres, postgres_url, open_database: Callable[[str], Database]
-):
-    database = open_database(postgres_url)
-    queue = JobQueue(database, AuditLog(database))
-    add(queue, "a")
-    take(queue, "alive", lease_s=0.5)
-    postgres.stop()
-    with pytest.raises(StoreError):
-        take(queue, "other", lease_s=0.5)
-    time.sleep(0.6)
-    postgres.start()
+@pytest.fixture
+def cut_off(
+    postgres, postgres_url: str, open_database: Callable[[str], Database]
+) -> Callable[[float], JobQueue]:
+    """A queue that was away while the worker "first" held a job for so many seconds."""
+
+    def cut(lease_s: float) -> JobQueue:
+        database = open_database(postgres_url)
+        queue = JobQueue(database, AuditLog(database))
+        add(queue, "a")
+        take(queue, "first", lease_s=lease_s)
+        postgres.stop()
+        with pytest.raises(StoreError):
+            take(queue, "other", lease_s=lease_s)
+        time.sleep(lease_s)
+        postgres.start()
+        return queue
+
+    return cut
+
+
+def test_after_an_outage_leases_are_spared_for_a_while(cut_off):
+    queue = cut_off(0.5)
     assert take(queue, "other", lease_s=0.5) == []  # its worker lives and gets time to say so
-    assert len(queue.keep("alive", 60)) == 1
+    assert len(queue.keep("first", 60)) == 1
     time.sleep(0.6)
     assert take(queue, "other", lease_s=0.5) == []
 
 
-def test_a_worker_that_died_in_an_outage_is_replaced_after_the_grace(
-    postgres, postgres_url, open_database: Callable[[str], Database]
-):
-    database = open_database(postgres_url)
-    queue = JobQueue(database, AuditLog(database))
-    add(queue, "a")
-    take(queue, "dead", lease_s=0.2)
-    postgres.stop()
-    with pytest.raises(StoreError):
-        take(queue, "other", lease_s=0.2)
-    postgres.start()
+def test_a_worker_that_died_in_an_outage_is_replaced_after_the_grace(cut_off):
+    queue = cut_off(0.2)
     until = time.monotonic() + 10
     while not (taken := take(queue, "other", lease_s=0.2)):
         assert time.monotonic() < until

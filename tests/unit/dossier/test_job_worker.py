@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -272,3 +273,41 @@ def test_a_queue_that_is_away_is_said_and_waited_for(queue, monkeypatch):
         away.clear()
         wait_for(lambda: worker.health().finished == 1)
         assert worker.health().ok
+
+
+def test_old_jobs_are_swept_by_the_way(queue, monkeypatch):
+    monkeypatch.setattr("dossier.worker._SWEEP_S", 0.05)
+    monkeypatch.setattr(queue, "sweep", lambda sweep=queue.sweep: sweep(dt.timedelta(0)))
+    add(queue, "a")
+    with running(queue, lambda job: done(queue, job), lease_s=0.1):
+        wait_for(lambda: queue.waiting("seal") == 0)
+        wait_for(lambda: queue.list(AUDITOR) == [])
+
+
+def test_no_error_of_the_queue_ends_the_worker(queue, monkeypatch):
+    faults = iter([ZeroDivisionError("claim")])
+    claim, keep = queue.claim, queue.keep
+
+    def sometimes(*arguments):
+        for fault in faults:
+            raise fault
+        return claim(*arguments)
+
+    keeps = iter([ZeroDivisionError("keep")])
+
+    def keep_sometimes(*arguments):
+        for fault in keeps:
+            raise fault
+        return keep(*arguments)
+
+    monkeypatch.setattr(queue, "claim", sometimes)
+    monkeypatch.setattr(queue, "keep", keep_sometimes)
+    add(queue, "a")
+
+    def handler(job: Job) -> None:
+        time.sleep(0.8)
+        done(queue, job)
+
+    with running(queue, handler, lease_s=0.5) as worker:
+        wait_for(lambda: worker.health().finished == 1)
+    assert states(queue) == {"a": JobState.DONE}
