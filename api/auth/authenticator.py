@@ -130,7 +130,10 @@ class Authenticator:
                     request.key_id, request.base, request.signature
                 ),
             )
-            self._signed.spend(request)
+            try:
+                self._signed.spend(request)
+            except CredentialRefused as error:  # now we know whose request was replayed
+                raise _refused(error.reason, found[0]) from error
             return replace(found[0], method="signed"), found[1]
         found = await self._unsigned(scope, headers, exhausted_s)
         if found[1].require_signed_requests:
@@ -194,9 +197,11 @@ def _refuse_unsigned(caller: Caller) -> NoReturn:
     raise AccessRefused(
         "Tài khoản này chỉ nhận yêu cầu có chữ ký (RFC 9421); hãy ký yêu cầu bằng khóa API. / This "
         "principal accepts signed requests alone (RFC 9421): sign the request with the API key."
-    ) from CredentialRefused(
-        "unsigned", principal_id=caller.principal_id, agency_id=caller.agency_id
-    )
+    ) from _refused("unsigned", caller)
+
+
+def _refused(reason: str, caller: Caller) -> CredentialRefused:
+    return CredentialRefused(reason, principal_id=caller.principal_id, agency_id=caller.agency_id)
 
 
 def _credentials(scope: Scope) -> dict[str, str]:

@@ -25,6 +25,7 @@ from dossier.errors import DossierError
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 FRESH_S = 2.0
+_QUEUES = ("house", "ocr", "seal")  # shown even when they are empty
 _JOBS = tables.jobs.c
 # literal, not a bound parameter: SQLite uses a partial index for the very condition alone
 _READY = sa.text("state = 'ready'")
@@ -111,7 +112,9 @@ def _queues(connection: sa.Connection, page: _Page) -> None:
             .where(condition)
             .group_by(_JOBS.queue)
         )
-        for queue, count, oldest in connection.execute(query):
+        found = {row[0]: (row[1], row[2]) for row in connection.execute(query)}
+        for queue in sorted({*_QUEUES, *found}):
+            count, oldest = found.get(queue, (0, now))
             page.gauge(
                 "sohoa_queue_jobs", "Jobs that wait or run.", count, queue=queue, state=state
             )

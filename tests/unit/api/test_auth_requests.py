@@ -396,7 +396,9 @@ def test_a_replay_is_refused(signed, lone_directory) -> None:
     assert client.ask("GET", "/v1/whoami", headers=headers).status_code == 200
     assert client.ask("GET", "/v1/whoami", headers=headers).status_code == 401
     client.authenticator.refusals.flush()
-    assert "replayed" in {entry["details"]["reason"] for entry in refusals_told(lone_directory)}
+    (told,) = refusals_told(lone_directory)
+    assert told["details"]["reason"] == "replayed"
+    assert (told["actor"][:4], told["agency"]) == ("prn_", AGENCY)
 
 
 def test_a_nonce_of_a_bad_signature_is_not_used_up(signed) -> None:

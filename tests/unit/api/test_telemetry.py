@@ -295,6 +295,7 @@ def test_the_page_shows_all_processes_and_the_house(database: Database) -> None:
     assert found["sohoa_queue_jobs", ("queue", "seal"), ("state", "ready")] == 3
     assert found["sohoa_queue_jobs", ("queue", "seal"), ("state", "running")] == 2
     assert 59 < found["sohoa_queue_oldest_seconds", ("queue", "seal")] < 120
+    assert found["sohoa_queue_jobs", ("queue", "ocr"), ("state", "ready")] == 0
     assert found["sohoa_agent_up",] == 1
     assert found["sohoa_database_up",] == 1
     assert found["sohoa_audit_tip",] == 0
