@@ -19,7 +19,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,9 +27,12 @@ import sqlalchemy as sa
 from dossier.audit.log import AuditLog
 from dossier.database import Database
 from dossier.errors import LeaseLost, NotFound, StoreError
+from dossier.jobmodel import Follower, Job, JobView, NewJob
 from dossier.jobtable import JobStatements
 from dossier.model import JSON, AuditEvent, Caller, JobState, Role, new_id
 from dossier.tables import jobs
+
+__all__ = ["Follower", "Job", "JobQueue", "JobView", "NewJob"]
 
 MAX_CRASHES = 6
 """Leases that may run out: the first perhaps in company, five more alone."""
@@ -44,76 +46,6 @@ POISON: Mapping[str, str] = {
     "tra tệp rồi gửi lại. / document crashes the worker: it was tried alone and the worker died "
     "each time; check the file, then send it again.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job in the hands of a worker. `attempt` counts from 1 and fences off earlier ones."""
-
-    id: str
-    queue: str
-    kind: str
-    subject: str
-    agency_id: str | None
-    payload: Mapping[str, JSON]
-    priority: int
-    attempt: int
-    crashes: int
-    worker: str
-
-    @property
-    def isolated(self) -> bool:
-        """Whether it must run with nothing else in the process's hands."""
-        return self.crashes > 0
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job to be enqueued. `run_at` None: now."""
-
-    queue: str
-    kind: str
-    subject: str
-    agency_id: str | None
-    payload: Mapping[str, JSON] = field(default_factory=dict)
-    priority: int = 0
-    run_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class JobView:
-    """A job as its agency sees it."""
-
-    id: str
-    queue: str
-    kind: str
-    subject: str
-    agency_id: str | None
-    state: JobState
-    priority: int
-    attempts: int
-    crashes: int
-    error: JSON
-    run_at: datetime
-    created_at: datetime
-    finished_at: datetime | None
-
-
-class Follower:
-    """What the moves of a kind of job mean to their subjects; runs in the move's transaction.
-
-    Subclass and `JobQueue.follow`. Each method is given jobs of one kind.
-    """
-
-    def claimed(self, connection: sa.Connection, taken: Sequence[Job]) -> None:
-        """A worker began (or begins again) with these."""
-
-    def waiting(self, connection: sa.Connection, job: Job, error: JSON) -> None:
-        """The job was put back: to be tried again after `error`, or (None) given back."""
-
-    def failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
-        """The job failed for good."""
-
 
 _NOBODY = Follower()
 
