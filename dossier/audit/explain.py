@@ -129,6 +129,8 @@ def explain(
         elif entry.event in _EXCUSES:
             told.excused.add(entry.details["statement_sha256"])
     attempts = _own_attempts(intents)
+    last_uses = {(i.subject, str(i.details.get("purpose"))): i.seq for i in intents}
+    told.last_uses.update(last_uses.values())
     for intent in intents:
         attempt = attempts[intent.seq]
         reason, seq = _reason(intent, outcomes.get(intent.seq), attempt, told, statements, last)
@@ -150,13 +152,20 @@ def explain(
         for use in uses
         if use.reason is Reason.UNEXPLAINED
     ]
-    made = {(use.subject, use.attempt) for use in uses if use.reason is Reason.PUBLISHED}
+    good = (Reason.PUBLISHED, Reason.RECORDED)
+    made = {(use.subject, use.attempt) for use in uses if use.reason in good}
     findings += [
         Finding(Fault.UNDISCLOSED, "service", entry.seq, entry.subject)
         for entry in told.published
-        if "attempt" in entry.details and (entry.subject, entry.details["attempt"]) not in made
+        if made.isdisjoint(_places(entry))
     ]
     return Explanation(tuple(uses), tuple(findings))
+
+
+def _places(published: AuditEntry) -> set[tuple[str, int]]:
+    """Subject and attempt of the uses that may have made it: its own, or its sequence's."""
+    attempt = published.details.get("attempt", 1)
+    return {(published.subject, attempt), (str(published.details.get("sequence")), attempt)}
 
 
 _EXCUSES = ("audit.head-retaken", "audit.head-failed")
@@ -167,10 +176,11 @@ class _Service:
 
     def __init__(self, entries: Iterable[AuditEntry]) -> None:
         self.by_attempt: dict[tuple[str, int], list[AuditEntry]] = defaultdict(list)
-        self.by_document: dict[tuple[str, str], AuditEntry] = {}
         self.latest: dict[str, int] = {}
         self.published: list[AuditEntry] = []
         self.excused: set[str] = set()
+        self.by_name: dict[tuple[str, str], AuditEntry] = {}
+        self.last_uses: set[int] = set()  # the last intent of each subject and purpose
         self.last: datetime | None = None
         for entry in entries:
             self.last = entry.at
@@ -179,15 +189,10 @@ class _Service:
                 self.published.append(entry)
             if entry.event in _EXCUSES:
                 self.excused.add(entry.details["statement_sha256"])
+            self.by_name[entry.subject, entry.event] = entry
             if type(attempt) is int:
                 self.by_attempt[entry.subject, attempt].append(entry)
                 self.latest[entry.subject] = max(attempt, self.latest.get(entry.subject, 0))
-            for value in entry.details.values():
-                if isinstance(value, str) and len(value) == _HEX_DIGEST:
-                    self.by_document.setdefault((entry.subject, value), entry)
-
-
-_HEX_DIGEST = 64
 
 
 def _own_attempts(intents: Iterable[AuditEntry]) -> dict[int, int]:
@@ -232,10 +237,19 @@ def _reason(
         return Reason.REMOTE, None
     if attempt < told.latest.get(intent.subject, 0):
         return Reason.REPEATED, None
-    entry_of = told.by_document.get((intent.subject, str(document)))
-    if entry_of is not None and entry_of.event not in ("signature.accepted",):
-        return Reason.RECORDED, entry_of.seq
+    for name in _BY_PURPOSE.get(str(purpose), ()):
+        led_to = told.by_name.get((intent.subject, name))
+        if led_to is not None:
+            is_last = intent.seq in told.last_uses
+            return (Reason.RECORDED if is_last else Reason.REPEATED), led_to.seq
     return _undecided(intent, told), None
+
+
+_BY_PURPOSE = {
+    "batch-list": ("batch.list-signed",),
+    "result-sheet": ("batch.done", "batch.cancelled"),
+}
+"""Work without attempts of its own: the event that its last use led to."""
 
 
 _NAMES: tuple[tuple[Reason, tuple[str, ...]], ...] = (

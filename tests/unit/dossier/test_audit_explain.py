@@ -180,13 +180,34 @@ def test_purposes_that_explain_themselves(service, keys):
     assert reasons(service, keys) == [Reason.SELF_TEST, Reason.REMOTE]
 
 
-def test_a_list_is_found_by_its_digest(service, keys):
-    digest = "ab" * 32
-    use(keys, "bat_1", purpose="batch-list", document_sha256=digest)
-    service.add("batch.released", "bat_1", list_sha256=digest)
-    use(keys, "bat_2", purpose="batch-list", document_sha256=digest)
+def test_lists_and_sheets_of_batches(service, keys):
+    """The first list was signed in vain: the batch's job began again."""
+    use(keys, "bat_1", purpose="batch-list")
+    use(keys, "bat_1", purpose="batch-list")
+    service.add("batch.list-signed", "bat_1")
+    use(keys, "bat_1", purpose="result-sheet")
+    service.add("batch.done", "bat_1")
+    use(keys, "bat_2", purpose="batch-list")
+    service.add("batch.released", "bat_2")
     end(service, keys)
-    assert reasons(service, keys) == [Reason.RECORDED, Reason.UNEXPLAINED]
+    assert reasons(service, keys) == [
+        Reason.REPEATED,
+        Reason.RECORDED,
+        Reason.RECORDED,
+        Reason.UNEXPLAINED,
+    ]
+
+
+def test_an_issued_document_of_a_sequence(service, keys):
+    use(keys, "seq_1", purpose="sequence")
+    service.add("sequence.leader.done", "seq_1", attempt=1)
+    use(keys, "seq_1", attempt=2, purpose="sequence")
+    service.add("sequence.seal.done", "seq_1", attempt=2)
+    service.add("signature.published", "rec_9", attempt=2, sequence="seq_1")
+    end(service, keys)
+    found = explain(service.entries, keys.entries)
+    assert [u.reason for u in found.uses] == [Reason.RECORDED, Reason.RECORDED]
+    assert found.findings == ()
 
 
 @pytest.mark.parametrize("event", ["audit.head-retaken", "audit.head-failed"])
