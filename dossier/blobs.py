@@ -56,13 +56,14 @@ def open_blobs(
 ) -> BlobStore:
     """The store that the settings name: ``s3://bucket/prefix``, or `folder` for an empty `url`.
 
+    With S3, `folder` holds what passes through; it needs room for a few of the largest blobs.
     Raises `StoreError` when it cannot be opened.
     """
     if not url:
         return FolderBlobs(folder)
     from dossier.s3blobs import S3Blobs  # a service with a folder needs no S3 client
 
-    return S3Blobs(url, endpoint=endpoint, region=region, credentials_file=credentials_file)
+    return S3Blobs(url, folder, endpoint=endpoint, region=region, credentials_file=credentials_file)
 
 
 class FolderBlobs:

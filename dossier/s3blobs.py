@@ -6,15 +6,17 @@ Objects are created, never overwritten (If-None-Match: *), except a damaged one 
 What is larger than one part goes up in parts, which S3 makes an object all at once; it cannot
 be create-only, but two writers of one name bring the same bytes. Parts of an upload that was
 cut off stay hidden in the bucket: give it a lifecycle rule that aborts multipart uploads after
-a day (docs/operations.md).
+a day.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+import shutil
 import stat
 import tempfile
+import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 
 PART_BYTES = 8 << 20
 _PARTS_AT_ONCE = 3
+_COPIES = "local-"
+_ABANDONED_S = 24 * 3600.0
 _RETRY: RetryConfig = {
     "max_retries": 4,
     "retry_timeout": timedelta(seconds=20),
@@ -55,12 +59,13 @@ _RETRY: RetryConfig = {
 class S3Blobs:
     """A `BlobStore` in a bucket. Safe for threads and processes; holds a connection pool.
 
-    Large blobs pass through a temporary file of the local disk, never through memory.
+    Large blobs pass through files in `spool`, on a local disk, never through memory.
     """
 
     def __init__(
         self,
         url: str,
+        spool: Path,
         *,
         endpoint: str | None = None,
         region: str = "us-east-1",
@@ -70,7 +75,8 @@ class S3Blobs:
 
         `endpoint` is the server's address, None for Amazon's. `credentials_file` is TOML with
         ``access_key_id`` and ``secret_access_key``; None leaves it to the machine's identity.
-        Asks the server nothing yet. Raises `StoreError` for settings that cannot work.
+        Makes `spool`, and removes copies there whose readers died a day ago; asks the server
+        nothing yet. Raises `StoreError` for settings that cannot work.
         """
         parts = urlsplit(url)
         if parts.scheme != "s3" or not parts.netloc:
@@ -79,7 +85,13 @@ class S3Blobs:
                 "form s3://bucket/prefix; correct blobs.url."
             )
         self._url = url
+        self._spool = spool
         self._prefix = parts.path.strip("/")
+        with _translated(url):
+            spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for left in spool.glob(f"{_COPIES}*"):
+                if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                    shutil.rmtree(left, ignore_errors=True)
         options: ClientConfig = {
             "connect_timeout": timedelta(seconds=5),
             "timeout": timedelta(seconds=60),  # of one part, so it bounds no large blob
@@ -107,7 +119,7 @@ class S3Blobs:
             _require_expected(info, expected)
             self._create(info, source)
             return info
-        with _translated(self._url), tempfile.TemporaryFile(prefix="sohoa-blob-") as spool:
+        with _translated(self._url), tempfile.TemporaryFile(dir=self._spool) as spool:
             digest = hashlib.sha256()
             for piece in pieces_of(source):
                 digest.update(piece)
@@ -149,8 +161,10 @@ class S3Blobs:
     def local(self, sha256: str) -> Iterator[Path]:
         """See `BlobStore`. The path is a copy that goes with the context."""
         pieces = self.read(sha256)
-        with _temporary_folder(self._url) as folder:
-            path = folder / sha256
+        with _translated(self._url):
+            folder = tempfile.TemporaryDirectory(prefix=_COPIES, dir=self._spool)
+        with folder as name:
+            path = Path(name) / sha256
             with _translated(self._url), path.open("xb") as stream:
                 for piece in pieces:
                     stream.write(piece)
@@ -259,15 +273,6 @@ def _credentials(path: Path) -> S3Config:
 def _require_expected(info: BlobInfo, expected: str | None) -> None:
     if expected is not None and info.sha256 != expected:
         raise refused(expected, info.sha256)
-
-
-@contextmanager
-def _temporary_folder(url: str) -> Iterator[Path]:
-    """A folder of the local disk for as long as the context lasts."""
-    with _translated(url):
-        folder = tempfile.TemporaryDirectory(prefix="sohoa-blob-")
-    with folder as name:
-        yield Path(name)
 
 
 @contextmanager

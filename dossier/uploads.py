@@ -187,17 +187,17 @@ class Uploads:
     def _finish(self, caller: Caller, sha256: str, media_type: str, partial: _Partial) -> None:
         try:
             info = self._blobs.put(partial.place.part, sha256=sha256)
+            self._database.together(
+                lambda connection: self._holdings.register(
+                    connection, caller.agency_id, info, media_type
+                )
+            )
         except BlobDamaged:
             partial.place.forget()
             raise
         except StoreError:
             partial.checkpoint()  # nothing has to be sent again
             raise
-        self._database.together(
-            lambda connection: self._holdings.register(
-                connection, caller.agency_id, info, media_type
-            )
-        )
 
     def _place(self, agency_id: str, sha256: str) -> _Place:
         return _Place(self._folder / hashlib.sha256(agency_id.encode()).hexdigest()[:32], sha256)

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import BinaryIO
@@ -320,7 +320,7 @@ def test_check(blobs: BlobStore, place: Place) -> None:
 
 def test_a_full_disk_keeps_nothing(place: Place, tmp_path: Path) -> None:
     """The folder's own disk; for S3 the local one, through which large blobs pass."""
-    told = _put_on_a_full_disk(place, tmp_path, "tmp" if place.url else "blobs")
+    told = _put_on_a_full_disk(place, tmp_path)
     assert told.startswith("StoreError: "), told
     assert "left: []" in told
     if not place.url:
@@ -329,21 +329,17 @@ def test_a_full_disk_keeps_nothing(place: Place, tmp_path: Path) -> None:
     assert list(blobs.all()) == []
 
 
-def _put_on_a_full_disk(place: Place, tmp_path: Path, where: str) -> str:
-    """What a process tells that puts 9 MB while `where` (blobs, tmp) is a disk of 2 MB."""
+def _put_on_a_full_disk(place: Place, tmp_path: Path) -> str:
+    """What a process tells that puts 9 MB with 2 MB of disk, in a mount namespace of its own."""
     small = tmp_path / "small"
     small.mkdir()
     script = tmp_path / "put.py"
-    folder = small if where == "blobs" else place.folder
     script.write_text(
-        "import io, os, tempfile\n"
-        "from pathlib import Path\n"
-        "from dossier.blobs import open_blobs\n"
+        "import io, os\n"
+        "from pathlib import Path, PosixPath\n"
         "from dossier.errors import StoreError\n"
-        f"folder = Path({str(folder)!r})\n"
-        f"blobs = open_blobs({place.url!r}, folder, endpoint={place.endpoint!r},\n"
-        "    credentials_file=Path("
-        f"{str(place.credentials_file)!r}) if {place.url!r} else None)\n"
+        "from tests.contract.test_blob_store import Place\n"
+        f"blobs = {replace(place, folder=small)!r}.open()\n"
         "try:\n"
         "    blobs.put(io.BytesIO(os.urandom(9 << 20)))\n"
         "except StoreError as error:\n"
@@ -360,9 +356,8 @@ def _put_on_a_full_disk(place: Place, tmp_path: Path, where: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "TMPDIR": str(small if where == "tmp" else tmp_path),
-             "PYTHONPATH": str(Path(__file__).parents[2])},
-    )  # fmt: skip
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -471,6 +466,17 @@ def test_s3_that_is_gone_and_back(s3_server: S3Server, s3_url: str, tmp_path: Pa
         assert blobs.put(b"after").size_bytes == 5
     finally:
         line.close()
+
+
+def test_s3_sweeps_the_copies_of_the_dead(s3_server: S3Server, s3_url: str, tmp_path: Path) -> None:
+    place = Place(s3_url, tmp_path / "spool", s3_server.endpoint, s3_server.credentials_file)
+    blobs = place.open()
+    with blobs.local(blobs.put(b"x").sha256) as path:
+        old = path.parent.rename(place.folder / "local-old")
+        os.utime(old, (time.time() - 90_000,) * 2)
+        (place.folder / "local-young").mkdir()
+        place.open()
+        assert [p.name for p in place.folder.iterdir()] == ["local-young"]
 
 
 def test_s3_refusals_are_told(s3_server: S3Server, s3_url: str, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from dossier.errors import StoreError
 from dossier.migrations import newest, upgrade
 from dossier.tables import agencies, metadata
 from tests.fixtures_databases import PostgresCluster
+from tools.draft_migration import operations_since
 
 Open = Callable[[str], Database]
 _SQLITE_SCHEMA = (
@@ -113,7 +114,7 @@ def test_revisions_stand_in_one_line() -> None:
     assert newest() == numbers[-1]
 
 
-def _upgrade_in_its_own_process(url: str, start: float) -> tuple[bool, str]:
+def _upgrade_in_its_own_process(url: str) -> tuple[bool, str]:
     database = Database(url)
     try:
         changed = upgrade(database)
@@ -130,8 +131,19 @@ def test_twelve_processes_start_together(empty_url: str, postgres: PostgresClust
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dossier.migrations", "tests.contract.test_migrations"])
     with context.Pool(12) as pool:
-        done = pool.starmap(_upgrade_in_its_own_process, [(empty_url, 0.0)] * 12, chunksize=1)
+        done = pool.starmap(_upgrade_in_its_own_process, [(empty_url,)] * 12, chunksize=1)
         pool.close()
         pool.join()
     assert [told for _, told in done if told] == []
     assert [changed for changed, _ in done].count(True) == 1
+
+
+def test_the_draft_of_the_next_migration() -> None:
+    """Nothing to write now; from nothing, it writes every table."""
+    with pytest.raises(SystemExit, match="nothing to write"):
+        operations_since(newest())
+    code = operations_since(None)
+    assert {name for name in metadata.tables if f"create_table('{name}'" in code} == set(
+        metadata.tables
+    )
+    assert "Instant" not in code
