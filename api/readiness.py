@@ -33,6 +33,7 @@ Probe = Callable[[], None]
 
 _PATIENCE_S = 10.0
 _STALE_S = 5.0
+_BAD_S = 1.0  # a bad answer is believed for so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Readiness:
         _, fresh_s = self._probes[name]
         known = self._known.get(name)
         if known is not None:
-            believed_s = fresh_s if known.is_ok else 1.0
+            believed_s = fresh_s if known.is_ok else _BAD_S
             if time.monotonic() - known.asked_at < believed_s:
                 return known
         return await asyncio.shield(self._asked(name))

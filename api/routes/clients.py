@@ -198,7 +198,11 @@ def _change_agency(
         _alone(form, "closed")
         move = agencies.close if form.closed else agencies.reopen
         return move(caller, agency_id, version=version)
-    policy = None if form.policy is None else _policy(form.policy)
+    policy = None
+    if form.policy is not None:  # what the client left out stays; `version` guards the reading
+        present = agencies.get(caller, agency_id).policy.to_json()
+        given = form.policy.model_dump(exclude_unset=True)
+        policy = AgencyPolicy.from_json({**present, **given})
     return agencies.change(caller, agency_id, version=version, name=form.name, policy=policy)
 
 
@@ -319,7 +323,9 @@ def _change_client(
         return move(caller, client_id, version=version)
     changes: dict[str, object] = {name: getattr(form, name) for name in given}
     if "limits" in changes:
-        changes["limits"] = _limits(form.limits)
+        present = principals.get(caller, client_id).limits.to_json()
+        limits = form.limits.model_dump(exclude_unset=True)
+        changes["limits"] = Limits.from_json({**present, **limits})
     return principals.change(caller, client_id, version=version, **changes)
 
 
