@@ -27,7 +27,8 @@ def test_every_class_is_explained(kind: type[BaseException]) -> None:
     found = [problems.PROBLEMS[base] for base in kind.__mro__ if base in problems.PROBLEMS]
     assert found, f"{kind.__name__} has no entry in api/problems.py"
     assert found[0].exit_code not in (0, 2)
-    assert (found[0].exit_code == 1) == (kind is signer_errors.SignatureNotValid)
+    not_genuine = (signer_errors.SignatureNotValid, signer_errors.StatementInvalid)
+    assert (found[0].exit_code == 1) == (kind in not_genuine)
     assert found[0].headline_vi
     assert found[0].headline_en
     assert 400 <= found[0].status < 600
