@@ -78,6 +78,11 @@ class Waiting:
                 if not mine:
                     del self._futures[subject]
 
+    def release(self) -> None:
+        """Let everybody go with what there is: this process is about to end."""
+        for subject in list(self._futures):
+            self._settle(subject)
+
     async def _poll(self) -> None:
         try:
             while self._futures:

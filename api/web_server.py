@@ -30,9 +30,14 @@ def serve_app(
     app: Any,  # noqa: ANN401 - an ASGI application
     settings: WebSettings,
     listening: socket.socket,
+    *,
     on_started: Callable[[], None],
+    on_drain: Callable[[], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT; returns when what was being answered is answered."""
+    """Serve until SIGTERM or SIGINT; returns when what was being answered is answered.
+
+    `on_drain` is called in the event loop when no more connections are accepted.
+    """
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -52,21 +57,32 @@ def serve_app(
         ssl_context_factory=server_context(settings),
     )
     with _signals_are_uvicorns():
-        _Server(config, on_started).run(sockets=[listening])
+        _Server(config, on_started, on_drain).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
-    """Says when it has started."""
+    """Says when it has started, and when it drains."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_started: Callable[[], None],
+        on_drain: Callable[[], None],
+    ) -> None:
         super().__init__(config)
         self._on_started = on_started
+        self._on_drain = on_drain
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's."""
         await super().startup(sockets)
         if self.started:
             self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's."""
+        self._on_drain()
+        await super().shutdown(sockets)
 
 
 @contextlib.contextmanager

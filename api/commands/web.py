@@ -52,4 +52,12 @@ def web(
             output.bilingual(f"Đang chạy tại {address[0]}:{address[1]}", "serving", style="green")
 
     with open_house(settings, "web") as house, inherited or listen(*address) as door:
-        serve_app(create_app(house), settings.web, door, started)
+        app = create_app(house)
+
+        def drain() -> None:
+            """Whoever waits for a result is told where to ask for it."""
+            for name in ("waiting", "sequences_waiting"):
+                if hasattr(app.state, name):
+                    getattr(app.state, name).release()
+
+        serve_app(app, settings.web, door, on_started=started, on_drain=drain)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from sohoa.client import Client, Conflict, Invalid, Missing, NotAllowed
 from tests.fixtures_installation import run_sohoa
-from tests.running_service import RunningService
+from tests.running_service import ROOT, RunningService
 from tests.storm import decision
 
 
@@ -145,7 +149,7 @@ def test_processes_hold_what_belongs_to_them(service: RunningService) -> None:
 
 def test_part_that_crashes_comes_back(service: RunningService, officer: Client) -> None:
     for part in ("agent", "worker seal"):
-        pid = _pid_of(service, part)
+        pid = _found(service, part)
         os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + 30
         while _pid_of(service, part) in (None, pid):
@@ -168,6 +172,65 @@ def test_sigterm_drains_in_time_and_leaves_nobody(service: RunningService, offic
         assert officer.wait(record, timeout_s=60).is_published
 
 
+def test_drain_answers_whoever_waits_and_ends_streams(
+    service: RunningService, officer: Client
+) -> None:
+    """A client that waits is told where to ask again; a stream of events ends with the service."""
+    batch = officer.batches.create([officer.upload(decision(50))], key="test-leader")
+    os.kill(_found(service, "worker seal"), signal.SIGSTOP)  # nothing is signed meanwhile
+    ended: dict[str, float] = {}
+    answers: list[int] = []
+
+    def wait() -> None:
+        answer = service.ask(
+            "POST",
+            "/v1/signatures?key=test-leader",
+            decision(51),
+            headers={
+                "Content-Type": "application/pdf",
+                "Idempotency-Key": "drained",
+                "Prefer": "wait=60",
+            },
+            authorised=service.new_client(),
+            timeout=80,
+        )
+        answers.append(answer.status)
+
+    def follow() -> None:
+        path = f"/v1/signature-batches/{batch.id}/events"
+        with contextlib.suppress(httpx.TransportError), officer._transport.stream(path) as stream:
+            for _ in stream.iter_lines():
+                pass
+        ended["stream"] = time.monotonic()
+
+    threads = [threading.Thread(target=work) for work in (wait, follow)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1.5)
+    assert service.process is not None
+    service.process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    for thread in threads:
+        thread.join(15)
+    assert answers == [202]
+    assert ended["stream"] - began < 8
+    assert service.stop(35) == 0  # the worker that does not answer was killed in time
+    assert service.pids() == []
+    service.start()
+    officer.batches.cancel(batch)
+
+
+def test_hangup_reloads_the_door_and_refuses_nobody(service: RunningService) -> None:
+    assert service.process is not None
+    before = _found(service, "web")
+    service.process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + 30
+    while _pid_of(service, "web") in (None, before):
+        assert service.ask("GET", "/healthz", authorised=False).status == 200
+        assert time.monotonic() < deadline, service.told()[-2000:]
+    assert service.ask("GET", "/healthz", authorised=False).status == 200
+
+
 def test_kill_of_the_supervisor_leaves_nobody(service: RunningService, officer: Client) -> None:
     record = officer.sign(decision(40), key="test-leader", wait_s=0)
     assert service.process is not None
@@ -188,8 +251,48 @@ def test_second_supervisor_of_the_same_folder_is_refused(service: RunningService
     assert "đang chạy" in done.told
 
 
+def test_parts_run_alone(service: RunningService, officer: Client) -> None:
+    """Each part by its own command, as on many machines; SIGTERM ends each well."""
+    service.stop()
+    parts: list[subprocess.Popen[bytes]] = []
+    try:
+        for part in (("authority",), ("agent",), ("worker", "seal")):
+            parts.append(_alone(service, *part))
+        parts.append(_alone(service, "web", "--port", str(service.port)))
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError):
+                if service.ask("GET", "/readyz", authorised=False).status == 200:
+                    break
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert officer.sign(decision(60), key="test-leader", wait_s=50).is_published
+    finally:
+        for process in reversed(parts):
+            process.send_signal(signal.SIGTERM)
+        codes = [process.wait(30) for process in parts]
+    assert codes == [0, 0, 0, 0]
+
+
 def test_bootstrap_secret_was_printed_once(service: RunningService) -> None:
     assert service.told().count(service.secret) == 1
+
+
+def _alone(service: RunningService, *arguments: str) -> subprocess.Popen[bytes]:
+    with service.log.open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "api", *arguments, "--data", str(service.data)],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def _found(service: RunningService, part: str) -> int:
+    pid = _pid_of(service, part)
+    assert pid is not None, service.told()[-2000:]
+    return pid
 
 
 def _pid_of(service: RunningService, part: str) -> int | None:
