@@ -3,7 +3,8 @@
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help setup demo test lint serve bench docs lock image clean proof-memory proof-one-bit
+.PHONY: help setup demo test lint serve bench docs lock image clean \
+	proof-memory proof-one-bit proof-kill-storm proof-parallel-signers proof-schemathesis
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +44,9 @@ proof-one-bit: setup  ## flip bits of a sealed record (STEP=1: every bit; takes 
 	.venv/bin/sohoa digitize samples/dossier/thanh-phan/02-can-cuoc.jpg -o $(PROOF)/record.pdf \
 		--mode compact --seal P7 --seal P5:seal --copy-form SY --level B-LTA --data $(PROOF)/data
 	$(PY) -m tests.proof_one_bit $(PROOF)/record.pdf $(PROOF)/data/pki/root.pem --step $(or $(STEP),61)
+
+proof-kill-storm: setup  ## 500 decisions over HTTP, everything killed 50 times; SQLite, PostgreSQL with S3
+	$(PY) -m tests.proof_kill_storm --decisions $(or $(DECISIONS),500) --kills $(or $(KILLS),50)
 
 LOCK := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
 	--no-annotate --python-version 3.11

@@ -33,6 +33,29 @@ with urllib.request.urlopen(urllib.request.Request(sys.argv[1], data), timeout=2
 PYTHON
 }
 
+sign_over_http() { # sign_over_http KEY IN OUT: an agency, a client, one decision at B-LTA
+    python3 - "$@" <<'PYTHON'
+import json, pathlib, sys, urllib.request
+key, source, target = sys.argv[1:]
+def ask(path, body=None, key=key, kind="application/json", **headers):
+    sent = {"Authorization": f"Bearer {key}", "Content-Type": kind, **headers}
+    request = urllib.request.Request(f"http://127.0.0.1:18080{path}", body, sent)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.read()
+def post(path, value):
+    return json.loads(ask(path, json.dumps(value).encode()))
+post("/v1/agencies", {"id": "H22.12", "name": "UBND xã Mẫu", "policy": {"keys": ["test-leader"]}})
+client = post("/v1/clients", {"agency_id": "H22.12", "name": "thử", "roles": ["leader"],
+                              "keys": ["test-leader"]})
+mine = post(f"/v1/clients/{client['id']}/keys", {})["text"]
+record = json.loads(ask("/v1/signatures?key=test-leader&level=B-LTA",
+                        pathlib.Path(source).read_bytes(), mine, "application/pdf",
+                        **{"Idempotency-Key": "image-check", "Prefer": "wait=60"}))
+assert record["state"] == "published", record
+pathlib.Path(target).write_bytes(ask(record["links"]["result"], None, mine))
+PYTHON
+}
+
 build() {
     base
     # certificates of the build machine reach the build as mounts, never as a layer
@@ -71,7 +94,10 @@ check() {
     chmod 0644 "$scratch/data/scan.jpg"
     "${run[@]}" exec "$name" sohoa digitize /data/scan.jpg -o /data/record.pdf --seal P7
     ask /v1/verifications "$scratch/data/record.pdf" | grep -q '"indication":"TOTAL-PASSED"'
-    echo "image: read-only, no capabilities; digitized, sealed and verified" >&2
+    key=$("${run[@]}" logs "$name" 2>&1 | grep -oE 'sohoa_[a-z0-9]+_[a-z0-9]+' | head -1)
+    sign_over_http "$key" "$scratch/data/record.pdf" "$scratch/signed.pdf"
+    ask /v1/verifications "$scratch/signed.pdf" | grep -q '"indication":"TOTAL-PASSED"'
+    echo "image: read-only, no capabilities; digitized, sealed and verified; signed over HTTP" >&2
 }
 
 case ${1:-} in
