@@ -68,15 +68,7 @@ class ClericalRoom(SigningRoom):
 
     def handlers(self, desk: Desk | None = None, **options: Any) -> dict[str, Callable[..., None]]:
         """Everything that a seal worker handles."""
-        desk = desk or self.desk()
-        parts = (
-            self.database, self.blobs, self.holdings, self.audit, self.jobs, self.records, desk,
-        )  # fmt: skip
-        return {
-            "signature": self.work(desk=desk, **options),
-            "sequence-step": SequenceWork(*parts, **options),
-            "batch": BatchWork(*parts, self.batches, **options),
-        }
+        return handlers_of(self, self.batches, desk, **options)
 
     def run_all(
         self, desk: Desk | None = None, *, within_s: float = 60, threads: int = 4, **options: Any
@@ -89,10 +81,9 @@ class ClericalRoom(SigningRoom):
                 time.sleep(0.02)
         return worker
 
-    def working(self, desk: Desk | None = None, *, threads: int = 4, **options: Any) -> _Working:
+    def working(self, desk: Desk | None = None, *, threads: int = 4, **options: Any) -> Working:
         """A worker that runs for as long as the context lasts."""
-        handlers = self.handlers(desk, **options)
-        return _Working(Worker(self.jobs, "seal", handlers, threads=threads))
+        return Working(Worker(self.jobs, "seal", self.handlers(desk, **options), threads=threads))
 
     # sequences
 
@@ -157,7 +148,24 @@ class ClericalRoom(SigningRoom):
         return self.batches.get(self.officer, batch_id)
 
 
-class _Working:
+def handlers_of(
+    room: SigningRoom, batches: Batches, desk: Desk | None = None, **options: Any
+) -> dict[str, Callable[..., None]]:
+    """Everything that a seal worker handles."""
+    desk = desk or room.desk()
+    parts = (
+        room.database, room.blobs, room.holdings, room.audit, room.jobs, room.records, desk,
+    )  # fmt: skip
+    return {
+        "signature": room.work(desk=desk, **options),
+        "sequence-step": SequenceWork(*parts, **options),
+        "batch": BatchWork(*parts, batches, **options),
+    }
+
+
+class Working:
+    """A worker in a thread, drained when the context is left."""
+
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._stop = threading.Event()

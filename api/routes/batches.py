@@ -299,9 +299,12 @@ async def events(
     """Each event shows the whole batch, so a client that was away misses nothing by resuming.
 
     With Last-Event-ID the stream begins at the first change after that event. It ends with the
-    event `done`; whoever cannot hold a stream asks for the batch itself now and then.
+    event `done`; asking again after that gives 204, which stops a browser's EventSource.
+    Whoever cannot hold a stream asks for the batch itself now and then.
     """
     first = await blocking(house.batches.get, caller, batch_id)
+    if _is_final(first) and _mark(first) == last_event_id:
+        return Response(status_code=204)
     stream = _progress(request, house, caller, first, last_event_id)
     return EventSourceResponse(stream, ping=_HEARTBEAT_S)
 
