@@ -166,7 +166,8 @@ class Authenticator:
         return await self._look_up("key", parts[0], lambda: self._identity.authenticate_key(text))
 
     async def _by_token(self, token: str, exhausted_s: float) -> _Found:
-        if exhausted_s > 0:  # a signature would have to be checked: that is what a flood wants
+        if exhausted_s > 0 and not self._tokens.is_known(token):
+            # a signature would have to be checked: that is what a flood wants
             raise RateLimited(retry_after_s=whole_seconds(exhausted_s))
         issuer, subject = await self._tokens.verify(token)
         try:

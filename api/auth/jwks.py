@@ -66,6 +66,8 @@ class KeySet:
         self._fetcher = Fetcher(public_only=not issuer.private_network, tls=_trusting(issuer))
         self._monotonic = monotonic
         self._keys: dict[str, PublicKey] = {}
+        self.fetched = 0
+        """How often keys came; whoever relies on older ones looks again."""
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
         self._fetching = asyncio.Lock()
@@ -107,6 +109,7 @@ class KeySet:
             except (FetchError, ValueError):
                 return  # what is at hand stays good for its time
             self._keys, self._fetched_at = keys, self._monotonic()
+            self.fetched += 1
 
 
 def parse_keys(content: bytes) -> dict[str, PublicKey]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from api.auth.rates import source_of
 from api.telemetry.redaction import redact
-from dossier.errors import CredentialRefused, DossierError
+from dossier.errors import CredentialRefused
 from dossier.model import AuditEvent
 
 if TYPE_CHECKING:
@@ -154,8 +154,11 @@ class Refusals:
                 return 0
             try:
                 self._audit.write(*(_entry(alike) for alike in taken.values()))
-            except DossierError:
-                _LOG.warning("refusals cannot be written yet", extra={"waiting": len(taken)})
+            except Exception as error:  # noqa: BLE001 - whatever it is: they wait, the thread lives
+                _LOG.warning(
+                    "refusals cannot be written yet",
+                    extra={"waiting": len(taken), "error": type(error).__name__},
+                )
                 self._put_back(taken)
                 return 0
             return len(taken)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from api.auth import jwks
-from api.auth.oidc import LEEWAY_S, TokenVerifier
+from api.auth.oidc import KEPT_S, LEEWAY_S, TokenVerifier
 from api.errors import ProviderUnavailable
 from api.settings import OIDCIssuer
 from dossier.errors import CredentialRefused
@@ -397,3 +397,36 @@ def test_while_the_provider_is_away_the_door_says_so(
     assert int(answer.headers["retry-after"]) >= 1
     text = lone_directory.client()
     assert client.ask("GET", "/v1/whoami", headers=bearer(text)).is_success
+
+
+def test_a_flood_of_bad_tokens_shuts_out_new_ones_alone(
+    lone_directory, auth_client, scripted_server
+) -> None:
+    server = scripted_server(http_ok(KEYS))
+    issuer = OIDCIssuer(issuer=ISSUER, audience=AUDIENCE, jwks_url=server.url, private_network=True)
+    client = auth_client(issuer)
+    lone_directory.principal(kind="user", oidc_subject=f"{ISSUER} user-7")
+    before = token()
+    assert client.ask("GET", "/v1/whoami", headers=bearer(before)).is_success
+    bad = token(OTHER_KEY)
+    codes = [client.ask("GET", "/v1/whoami", headers=bearer(bad)).status_code for _ in range(40)]
+    assert codes[0] == 401
+    assert codes[-1] == 429
+    assert client.ask("GET", "/v1/whoami", headers=bearer(before)).is_success
+    fresh = token(jti="another")
+    assert client.ask("GET", "/v1/whoami", headers=bearer(fresh)).status_code == 429
+    elsewhere = client.ask("GET", "/v1/whoami", headers=bearer(fresh), source="198.51.100.9")
+    assert elsewhere.is_success
+
+
+def test_a_kept_token_ends_when_it_says_so(provider, scripted_server) -> None:
+    one = provider(scripted_server(http_ok(KEYS)).url)
+    text = token(exp=int(time.time()) + 3)
+    assert one.verify(text)
+    assert one.verifier.is_known(text)
+    one.ticks += 3.1
+    assert not one.verifier.is_known(text)
+    lasting = token()
+    assert one.verify(lasting)
+    one.ticks += KEPT_S
+    assert not one.verifier.is_known(lasting)
