@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import multiprocessing
@@ -10,79 +9,26 @@ import os
 import random
 import resource
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import BinaryIO
 
-import obstore
 import pytest
-from obstore.store import S3Store
 
-from dossier.blobs import open_blobs
-from dossier.errors import BlobDamaged, InvalidOrder, NotFound, StoreError
+from dossier.errors import BlobDamaged, InvalidOrder, NotFound
 from dossier.store import BlobInfo, BlobStore, digest_of
-from tests.fixtures_s3 import ACCESS_KEY, SECRET_KEY, S3Server
+from tests.blob_places import Place
+from tests.fixtures_s3 import S3Server
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PART = 8 << 20
 UNKNOWN = "0" * 64
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a store is; opened anew by each process."""
-
-    url: str
-    folder: Path
-    endpoint: str | None = None
-    credentials_file: Path | None = None
-
-    def open(self) -> BlobStore:
-        return open_blobs(
-            self.url,
-            self.folder,
-            endpoint=self.endpoint,
-            region="us-east-1",
-            credentials_file=self.credentials_file,
-        )
-
-    def bucket(self) -> tuple[S3Store, str]:
-        """The bucket itself, and the prefix of the store in it."""
-        bucket, _, prefix = self.url.removeprefix("s3://").partition("/")
-        store = S3Store(
-            bucket,
-            endpoint=self.endpoint,
-            region="us-east-1",
-            access_key_id=ACCESS_KEY,
-            secret_access_key=SECRET_KEY,
-            client_options={"allow_http": True},
-        )
-        return store, prefix
-
-    def damage(self, sha256: str, data: bytes) -> None:
-        """Put other bytes where the blob is, behind the store's back."""
-        if self.url:
-            store, prefix = self.bucket()
-            obstore.put(store, f"{prefix}/{sha256[:2]}/{sha256}", data)
-        else:
-            path = self.folder / sha256[:2] / sha256
-            path.chmod(0o600)
-            path.write_bytes(data)
-
-    def names(self) -> list[str]:
-        """Every file or object of the store, whatever it is."""
-        if self.url:
-            store, prefix = self.bucket()
-            return [entry["path"] for page in obstore.list(store, prefix) for entry in page]
-        return [str(path) for path in self.folder.rglob("*") if path.is_file()]
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -338,7 +284,7 @@ def _put_on_a_full_disk(place: Place, tmp_path: Path) -> str:
         "import io, os\n"
         "from pathlib import Path, PosixPath\n"
         "from dossier.errors import StoreError\n"
-        "from tests.contract.test_blob_store import Place\n"
+        "from tests.blob_places import Place\n"
         f"blobs = {replace(place, folder=small)!r}.open()\n"
         "try:\n"
         "    blobs.put(io.BytesIO(os.urandom(9 << 20)))\n"
@@ -360,155 +306,3 @@ def _put_on_a_full_disk(place: Place, tmp_path: Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-# --- what only one of them has -----------------------------------------------------------------
-
-
-def test_folder_sweeps_what_the_dead_left(tmp_path: Path) -> None:
-    folder = tmp_path / "blobs"
-    open_blobs("", folder)
-    old, young = folder / "tmp" / "old", folder / "tmp" / "young"
-    for path in (old, young):
-        path.write_bytes(b"half a blob")
-    os.utime(old, (time.time() - 90_000,) * 2)
-    open_blobs("", folder)
-    assert not old.exists()
-    assert young.exists()
-
-
-def test_folder_that_is_gone(tmp_path: Path) -> None:
-    folder = tmp_path / "blobs"
-    blobs = open_blobs("", folder)
-    folder.rename(tmp_path / "elsewhere")
-    with pytest.raises(StoreError, match="nothing is lost"):
-        blobs.check()
-    with pytest.raises(StoreError):
-        blobs.put(b"x")
-
-
-def test_folder_where_a_file_is_in_the_way(tmp_path: Path) -> None:
-    (tmp_path / "blobs").write_bytes(b"")
-    with pytest.raises(StoreError):
-        open_blobs("", tmp_path / "blobs")
-
-
-def test_blobs_are_their_owners_alone(tmp_path: Path) -> None:
-    blobs = open_blobs("", tmp_path / "blobs")
-    with blobs.local(blobs.put(b"x").sha256) as path:
-        assert path.stat().st_mode & 0o777 == 0o400
-        assert path.parent.stat().st_mode & 0o777 == 0o700
-
-
-class Line:
-    """A line to the server on a port of its own; it can be cut and mended."""
-
-    def __init__(self, endpoint: str) -> None:
-        self._server = endpoint.removeprefix("http://").split(":")
-        self._ends: list[socket.socket] = []
-        self._port = 0
-        self.mend()
-        self.endpoint = f"http://127.0.0.1:{self._port}"
-
-    def mend(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self._port))
-        self._port = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, args=(self._listener,))
-        self._thread.start()
-
-    def cut(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._listener.close()
-        for end in self._ends:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                near, _ = listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection((self._server[0], int(self._server[1])))
-            self._ends += [near, far]
-            for pair in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=pair).start()
-
-    @staticmethod
-    def _carry(source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-        with contextlib.suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self.cut()
-        for end in self._ends:
-            end.close()
-
-
-def test_s3_that_is_gone_and_back(s3_server: S3Server, s3_url: str, tmp_path: Path) -> None:
-    line = Line(s3_server.endpoint)
-    try:
-        blobs = Place(s3_url, tmp_path, line.endpoint, s3_server.credentials_file).open()
-        info = blobs.put(b"before")
-        line.cut()
-        began = time.monotonic()
-        for attempt in (blobs.check, lambda: blobs.put(b"x"), lambda: blobs.get(info.sha256)):
-            with pytest.raises(StoreError, match="nothing is lost") as caught:
-                attempt()
-            assert SECRET_KEY not in str(caught.value)
-        assert time.monotonic() - began < 60  # three calls, each bounded
-        line.mend()
-        assert blobs.get(info.sha256) == b"before"
-        assert blobs.put(b"after").size_bytes == 5
-    finally:
-        line.close()
-
-
-def test_s3_sweeps_the_copies_of_the_dead(s3_server: S3Server, s3_url: str, tmp_path: Path) -> None:
-    place = Place(s3_url, tmp_path / "spool", s3_server.endpoint, s3_server.credentials_file)
-    blobs = place.open()
-    with blobs.local(blobs.put(b"x").sha256) as path:
-        old = path.parent.rename(place.folder / "local-old")
-        os.utime(old, (time.time() - 90_000,) * 2)
-        (place.folder / "local-young").mkdir()
-        place.open()
-        assert [p.name for p in place.folder.iterdir()] == ["local-young"]
-
-
-def test_s3_refusals_are_told(s3_server: S3Server, s3_url: str, tmp_path: Path) -> None:
-    wrong = tmp_path / "wrong.toml"
-    wrong.touch(mode=0o600)
-    wrong.write_text('access_key_id = "nobody"\nsecret_access_key = "wrong"\n', "utf-8")
-    with pytest.raises(StoreError):
-        Place(s3_url, tmp_path, s3_server.endpoint, wrong).open().check()
-    nowhere = Place("s3://no-such-bucket", tmp_path, s3_server.endpoint, wrong)
-    with pytest.raises(StoreError):
-        nowhere.open().put(b"x")
-
-
-@pytest.mark.parametrize("url", ["s3://", "http://bucket", "bucket", "file:///tmp"])
-def test_s3_urls(url: str, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="s3://bucket/prefix"):
-        open_blobs(url, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("text", "mode", "told"),
-    [
-        ('access_key_id = "a"\nsecret_access_key = "b"\n', 0o644, "chmod 600"),
-        ('access_key_id = "a"\n', 0o600, "secret_access_key"),
-        ("not toml", 0o600, "as TOML"),
-        (None, 0o600, "Cannot read"),
-    ],
-)
-def test_s3_credentials(tmp_path: Path, text: str | None, mode: int, told: str) -> None:
-    path = tmp_path / "credentials.toml"
-    if text is not None:
-        path.write_text(text, "utf-8")
-        path.chmod(mode)
-    with pytest.raises(StoreError, match=told):
-        open_blobs("s3://bucket", tmp_path, credentials_file=path)
