@@ -124,6 +124,7 @@ def back_up(path: Path, source: Installation, progress: Progress = silent) -> Ba
             with source.policy.open("rb") as stream:
                 archive.add(POLICY, stream, source.policy.stat().st_size)
         blobs = _add_blobs(archive, source.blobs, named, progress)
+        size = sum(member.size for member in archive.members)
         archive.add_manifest(
             {
                 "chains": {
@@ -134,7 +135,6 @@ def back_up(path: Path, source: Installation, progress: Progress = silent) -> Ba
                 "blobs": blobs,
             }
         )
-        size = sum(member.size for member in archive.members)
     return BackupSummary(rows, blobs, size, chains, has_keys, has_policy)
 
 
