@@ -80,7 +80,11 @@ def run(app, *arguments, code: int = 0):
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == code, done.output
-    return json.loads(done.stdout) if "--json" in arguments or done.stdout else done.stderr
+    return (
+        json.loads(done.stdout)
+        if "--json" in arguments or done.stdout
+        else " ".join(done.stderr.split())
+    )
 
 
 @pytest.fixture
