@@ -67,6 +67,15 @@ def reference(form: type[BaseModel]) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{form.__name__}"}
 
 
+TAGGED: dict[str, Any] = {"headers": {"ETag": {"schema": {"type": "string"}}}}
+"""An answer that carries the entity tag of what it shows."""
+
+READ: dict[int | str, dict[str, Any]] = {
+    200: TAGGED,
+    304: {"description": "Không đổi. / Not modified."},
+}
+"""The answers of a route that shows one thing: it, or that it is as it was (If-None-Match)."""
+
 BINARY: Mapping[str, Any] = {"type": "string", "format": "binary"}
 
 

@@ -6,10 +6,11 @@ What may be done by whom stands in `dossier.identity`; every change is in the au
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
+from api import openapi
 from api.doorway import (
     After,
     CurrentCaller,
@@ -52,7 +53,6 @@ AgencyQuery = Annotated[
     str | None, Query(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,31}|\*)$", description="Mã cơ quan.")
 ]
 KeyPath = Annotated[str, Path(pattern=r"^[0-9a-hjkmnp-tv-z]{26}$")]
-_ETAG: dict[str, Any] = {"headers": {"ETag": {"schema": {"type": "string"}}}}
 
 
 def shown_agency(agency: Agency) -> dict[str, JSON]:
@@ -137,7 +137,7 @@ async def list_agencies(
     "/v1/agencies",
     status_code=201,
     response_model=AgencyView,
-    responses={201: _ETAG, **problems(400, 401, 403, 409, 413, 422, 429)},
+    responses={201: openapi.TAGGED, **problems(400, 401, 403, 409, 413, 422, 429)},
     summary="Thêm cơ quan. / Add an agency.",
 )
 async def add_agency(
@@ -157,8 +157,7 @@ async def add_agency(
     "/v1/agencies/{agency_id}",
     response_model=AgencyView,
     responses={
-        200: _ETAG,
-        304: {"description": "Không đổi. / Not modified."},
+        **openapi.READ,
         **problems(401, 403, 404, 422, 429),
     },
     summary="Một cơ quan. / One agency.",
@@ -174,7 +173,7 @@ async def get_agency(
 @router.patch(
     "/v1/agencies/{agency_id}",
     response_model=AgencyView,
-    responses={200: _ETAG, **problems(400, 401, 403, 404, 409, 412, 413, 422, 428, 429)},
+    responses={200: openapi.TAGGED, **problems(400, 401, 403, 404, 409, 412, 413, 422, 428, 429)},
     summary="Sửa, đóng, mở lại cơ quan. / Change, close, reopen an agency.",
 )
 async def change_agency(
@@ -249,7 +248,7 @@ async def list_clients(
     "/v1/clients",
     status_code=201,
     response_model=ClientView,
-    responses={201: _ETAG, **problems(400, 401, 403, 404, 409, 413, 422, 429)},
+    responses={201: openapi.TAGGED, **problems(400, 401, 403, 404, 409, 413, 422, 429)},
     summary="Thêm máy khách hoặc người dùng. / Add a client or a user.",
 )
 async def add_client(
@@ -279,8 +278,7 @@ async def add_client(
     "/v1/clients/{client_id}",
     response_model=ClientView,
     responses={
-        200: _ETAG,
-        304: {"description": "Không đổi. / Not modified."},
+        **openapi.READ,
         **problems(401, 403, 404, 422, 429),
     },
     summary="Một máy khách hoặc người dùng. / One client or user.",
@@ -296,7 +294,7 @@ async def get_client(
 @router.patch(
     "/v1/clients/{client_id}",
     response_model=ClientView,
-    responses={200: _ETAG, **problems(400, 401, 403, 404, 409, 412, 413, 422, 428, 429)},
+    responses={200: openapi.TAGGED, **problems(400, 401, 403, 404, 409, 412, 413, 422, 428, 429)},
     summary="Sửa, khóa, mở lại. / Change, disable, enable.",
 )
 async def change_client(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from api import openapi
 from api.doorway import (
     After,
     CurrentCaller,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from api.house import House
 
 router = APIRouter(tags=["Số hóa / Digitization"])
-_ETAG: dict[str, Any] = {"headers": {"ETag": {"schema": {"type": "string"}}}}
 
 
 class DigitizationForm(Form):
@@ -106,7 +106,7 @@ def shown(found: Digitization) -> dict[str, JSON]:
     "/v1/digitizations",
     status_code=202,
     response_model=DigitizationView,
-    responses={202: _ETAG, **problems(400, 401, 403, 404, 408, 409, 413, 422, 429)},
+    responses={202: openapi.TAGGED, **problems(400, 401, 403, 404, 408, 409, 413, 422, 429)},
     summary="Số hóa các tệp quét. / Digitize scans.",
 )
 async def digitize(
@@ -145,8 +145,7 @@ async def list_digitizations(
     "/v1/digitizations/{digitization_id}",
     response_model=DigitizationView,
     responses={
-        200: _ETAG,
-        304: {"description": "Không đổi. / Not modified."},
+        **openapi.READ,
         **problems(401, 404, 422, 429),
     },
     summary="Một việc số hóa. / One digitization.",

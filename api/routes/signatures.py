@@ -294,7 +294,7 @@ async def list_records(
 @router.get(
     "/v1/signatures/{record_id}",
     response_model=RecordView,
-    responses={304: {"description": "Không đổi. / Not modified."}, **problems(401, 404, 422, 429)},
+    responses={**openapi.READ, **problems(401, 404, 422, 429)},
     summary="Một hồ sơ ký. / One record.",
 )
 async def get_record(
