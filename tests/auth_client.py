@@ -103,26 +103,9 @@ class AuthClient:
     async def _health(self) -> dict[str, str]:
         return {"status": "ok"}
 
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: Any = None,
-        content: Any = None,
-        source: str = SOURCE,
-        extra_scope: dict[str, Any] | None = None,
-    ) -> httpx.Response:
-        return self.loop.run_until_complete(
-            self.asked(
-                method,
-                path,
-                headers=headers,
-                content=content,
-                source=source,
-                extra_scope=extra_scope,
-            )
-        )
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One request, answered whole; options as those of `asked`."""
+        return self.loop.run_until_complete(self.asked(method, path, **options))
 
     async def asked(
         self,

@@ -36,6 +36,9 @@ class _Health(Protocol):
     @property
     def ok(self) -> bool: ...
 
+    @property
+    def details(self) -> Mapping[str, Any]: ...
+
 
 class MetricsPage:
     """Makes the page. Safe for threads; blocking."""
@@ -79,15 +82,8 @@ class MetricsPage:
         except DossierError:
             page.gauge("sohoa_database_up", "Whether the database answers.", 0)
         if self._agent_health is not None:
-            page.gauge("sohoa_agent_up", "Whether the key agent can sign.", self._agent())
+            _agent(self._agent_health, page)
         return page.text()
-
-    def _agent(self) -> int:
-        assert self._agent_health is not None  # noqa: S101 - asked by the caller
-        try:
-            return int(self._agent_health().ok)
-        except Exception:  # noqa: BLE001 - whatever asking raises means: not up
-            return 0
 
     def _others(self, connection: sa.Connection, page: _Page) -> None:
         now = datetime.now(UTC)
@@ -124,6 +120,28 @@ def _queues(connection: sa.Connection, page: _Page) -> None:
                     "How long the oldest job of a queue has been due.",
                     max(0.0, (now - oldest).total_seconds()),
                     queue=queue,
+                )
+
+
+def _agent(ask: Callable[[], _Health], page: _Page) -> None:
+    try:
+        health = ask()
+    except Exception:  # noqa: BLE001 - whatever asking raises means: not up
+        page.gauge("sohoa_agent_up", "Whether the key agent can sign.", 0)
+        return
+    page.gauge("sohoa_agent_up", "Whether the key agent can sign.", int(health.ok))
+    token, counts = health.details.get("token"), health.details.get("counts")
+    if isinstance(token, dict):
+        states = {name: str(token.get(name))[:32] for name in ("state", "breaker")}
+        page.gauge("sohoa_agent_token", "State of token and breaker, in the labels.", 1, **states)
+    if isinstance(counts, dict):
+        for outcome, count in counts.items():
+            if isinstance(count, int):
+                page.gauge(
+                    "sohoa_agent_signatures",
+                    "What came of signatures since the agent began.",
+                    count,
+                    outcome=str(outcome)[:32],
                 )
 
 

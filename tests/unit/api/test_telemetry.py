@@ -286,7 +286,10 @@ def test_the_page_shows_all_processes_and_the_house(database: Database) -> None:
     enqueue(database, 3, "ready", now - timedelta(seconds=60))
     enqueue(database, 2, "running", now)
     enqueue(database, 5, "done", now)
-    healthy = SimpleNamespace(ok=True)
+    healthy = SimpleNamespace(
+        ok=True,
+        details={"token": {"state": "ready", "breaker": "closed"}, "counts": {"signed": 7}},
+    )
     page = MetricsPage(database, Metrics(), "web", agent_health=lambda: healthy).render()
     found = samples(page)
     done = ("kind", "signature"), ("outcome", "done"), ("process", "seal-1"), ("queue", "seal")
@@ -297,6 +300,8 @@ def test_the_page_shows_all_processes_and_the_house(database: Database) -> None:
     assert 59 < found["sohoa_queue_oldest_seconds", ("queue", "seal")] < 120
     assert found["sohoa_queue_jobs", ("queue", "ocr"), ("state", "ready")] == 0
     assert found["sohoa_agent_up",] == 1
+    assert found["sohoa_agent_token", ("breaker", "closed"), ("state", "ready")] == 1
+    assert found["sohoa_agent_signatures", ("outcome", "signed")] == 7
     assert found["sohoa_database_up",] == 1
     assert found["sohoa_audit_tip",] == 0
     assert page.count(b"# TYPE sohoa_jobs counter") + page.count(b"# TYPE sohoa_jobs_total") == 1
