@@ -14,11 +14,10 @@ from pathlib import Path
 
 from cryptography import x509
 
-from api.embedded import embedded_services
 from api.errors import ProductionRefused, SettingsError
 from api.settings import Role, Settings, load_settings
 from api.tokens import open_authority_token, open_token
-from dossier.workflow import Services
+from dossier.sealing import Services
 from hsm.keys import SigningKey
 from hsm.token import Token
 from signer.insecure_testpki.roles import MARK
@@ -91,6 +90,8 @@ def open_desk(settings: Settings, *, timestamped: bool = True) -> Iterator[Desk]
     token = open_token(settings)
     with ExitStack() as stack:
         if settings.embedded is not None:
+            from api.embedded import embedded_services  # late: the service's processes need none
+
             authority = open_authority_token(settings)
             stack.enter_context(embedded_services(settings.embedded, authority))
         timestamper = timestamper_of(settings, anchors)
