@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -192,6 +193,31 @@ def _sheet_of(house: House, caller: Caller, batch_id: str) -> BlobInfo:
 
 # --- moving ------------------------------------------------------------------------------------
 
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """What every request to move a batch brings."""
+
+    house: House
+    caller: Caller
+    batch_id: str
+    version: int | None
+
+
+async def _ask(
+    house: CurrentHouse, caller: CurrentCaller, batch_id: IdPath, version: GivenVersion
+) -> Any:  # noqa: ANN401 - FastAPI resolves the annotation at run time
+    return _Ask(house, caller, batch_id, version)
+
+
+Asked = Annotated[Any, Depends(_ask)]
+"""An `_Ask`."""
+
+
+async def _moved(asked: _Ask, move: Callable[[Caller, str, int | None], Batch]) -> Response:
+    return _answer(await blocking(move, asked.caller, asked.batch_id, asked.version))
+
+
 _MOVED: dict[int | str, dict[str, Any]] = {
     200: {"headers": {"ETag": _TAGS["ETag"]}},
     **problems(400, 401, 403, 404, 408, 409, 412, 413, 422, 429),
@@ -204,11 +230,9 @@ _MOVED: dict[int | str, dict[str, Any]] = {
     responses=_MOVED,
     summary="Duyệt danh sách. / Approve the list.",
 )
-async def approve(
-    house: CurrentHouse, caller: CurrentCaller, batch_id: IdPath, version: GivenVersion
-) -> Response:
+async def approve(asked: Asked) -> Response:
     """Where the agency asks for two persons, somebody else releases it then."""
-    return _answer(await blocking(house.batches.approve, caller, batch_id, version))
+    return await _moved(asked, asked.house.batches.approve)
 
 
 @router.post(
@@ -217,11 +241,9 @@ async def approve(
     responses=_MOVED,
     summary="Phát lệnh ký. / Release the batch.",
 )
-async def release(
-    house: CurrentHouse, caller: CurrentCaller, batch_id: IdPath, version: GivenVersion
-) -> Response:
+async def release(asked: Asked) -> Response:
     """The list's hash is signed first, then its documents."""
-    return _answer(await blocking(house.batches.release, caller, batch_id, version))
+    return await _moved(asked, asked.house.batches.release)
 
 
 @router.post(
@@ -230,11 +252,9 @@ async def release(
     responses=_MOVED,
     summary="Tạm dừng. / Pause.",
 )
-async def pause(
-    house: CurrentHouse, caller: CurrentCaller, batch_id: IdPath, version: GivenVersion
-) -> Response:
+async def pause(asked: Asked) -> Response:
     """What was handed to the workers (at most 160 documents) is finished; nothing more is."""
-    return _answer(await blocking(house.batches.pause, caller, batch_id, version))
+    return await _moved(asked, asked.house.batches.pause)
 
 
 @router.post(
@@ -243,11 +263,9 @@ async def pause(
     responses=_MOVED,
     summary="Tiếp tục. / Resume.",
 )
-async def resume(
-    house: CurrentHouse, caller: CurrentCaller, batch_id: IdPath, version: GivenVersion
-) -> Response:
+async def resume(asked: Asked) -> Response:
     """Go on where it was paused."""
-    return _answer(await blocking(house.batches.resume, caller, batch_id, version))
+    return await _moved(asked, asked.house.batches.resume)
 
 
 @router.delete(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -139,6 +140,34 @@ async def cancel(
     return resource(request, shown(found), version=found.version)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """What every request for a step brings."""
+
+    request: Request
+    house: House
+    caller: Caller
+    sequence_id: str
+    key: str
+    version: int | None
+    prefer: str | None
+
+
+async def _ask(
+    request: Request,
+    house: CurrentHouse,
+    caller: CurrentCaller,
+    sequence_id: IdPath,
+    key: IdempotencyKey,
+    version: GivenVersion,
+    prefer: Prefer = None,
+) -> Any:  # noqa: ANN401 - FastAPI resolves the annotation at run time
+    return _Ask(request, house, caller, sequence_id, key, version, prefer)
+
+
+Asked = Annotated[Any, Depends(_ask)]
+"""An `_Ask`."""
+
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "Xong bước. / The step is done.", "headers": _TAGS},
     202: {
@@ -157,16 +186,10 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     summary="Người có thẩm quyền ký. / The authorised person signs.",
 )
 async def leader_signature(
-    request: Request,
-    house: CurrentHouse,
-    caller: CurrentCaller,
-    sequence_id: IdPath,
-    key: IdempotencyKey,
-    version: GivenVersion,
-    prefer: Prefer = None,
+    asked: Asked,
 ) -> Response:
     """The first step: between title and full name."""
-    return await _step(request, house, caller, sequence_id, Step.LEADER, key, version, prefer)
+    return await _step(asked, Step.LEADER)
 
 
 @router.post(
@@ -175,18 +198,9 @@ async def leader_signature(
     responses=_ANSWERS,
     summary="Văn thư cấp số, ngày. / The clerk gives number and date.",
 )
-async def number(
-    request: Request,
-    house: CurrentHouse,
-    caller: CurrentCaller,
-    sequence_id: IdPath,
-    key: IdempotencyKey,
-    version: GivenVersion,
-    form: NumberingForm,
-    prefer: Prefer = None,
-) -> Response:
+async def number(asked: Asked, form: NumberingForm) -> Response:
     """The second step: two signatures of the agency's key over the typed blanks."""
-    return await _step(request, house, caller, sequence_id, Step.NUMBER, key, version, prefer, form)
+    return await _step(asked, Step.NUMBER, form)
 
 
 @router.post(
@@ -196,16 +210,10 @@ async def number(
     summary="Đóng dấu cơ quan. / The agency's seal.",
 )
 async def seal(
-    request: Request,
-    house: CurrentHouse,
-    caller: CurrentCaller,
-    sequence_id: IdPath,
-    key: IdempotencyKey,
-    version: GivenVersion,
-    prefer: Prefer = None,
+    asked: Asked,
 ) -> Response:
     """The last step: over a third of the leader's signature; the document is issued."""
-    return await _step(request, house, caller, sequence_id, Step.SEAL, key, version, prefer)
+    return await _step(asked, Step.SEAL)
 
 
 @router.post(
@@ -214,47 +222,29 @@ async def seal(
     responses=_ANSWERS,
     summary="Cấp số, ngày và đóng dấu một lần. / Number, date and seal in one go.",
 )
-async def issue(
-    request: Request,
-    house: CurrentHouse,
-    caller: CurrentCaller,
-    sequence_id: IdPath,
-    key: IdempotencyKey,
-    version: GivenVersion,
-    form: NumberingForm,
-    prefer: Prefer = None,
-) -> Response:
+async def issue(asked: Asked, form: NumberingForm) -> Response:
     """For agencies that let one clerk do both; refused where duties are separated."""
-    return await _step(request, house, caller, sequence_id, Step.ISSUE, key, version, prefer, form)
+    return await _step(asked, Step.ISSUE, form)
 
 
-async def _step(
-    request: Request,
-    house: House,
-    caller: Caller,
-    sequence_id: str,
-    step: Step,
-    key: str,
-    version: int | None,
-    prefer: str | None,
-    form: NumberingForm | None = None,
-) -> Response:
+async def _step(asked: _Ask, step: Step, form: NumberingForm | None = None) -> Response:
     """Take a step; 200 when it was done while the client waited, else 202."""
+    request, house, caller = asked.request, asked.house, asked.caller
     caller.require(step.role)
     await request.app.state.readiness.require("token")
     found, _ = await blocking(
         house.sequences.step,
         caller,
-        sequence_id,
+        asked.sequence_id,
         step,
-        _claim(key, PATH, sequence_id, step.value, form and form.model_dump()),
-        version=version,
+        _claim(asked.key, PATH, asked.sequence_id, step.value, form and form.model_dump()),
+        version=asked.version,
         numbering=form.numbering() if form else None,
     )
-    waited = preference(prefer)
+    waited = preference(asked.prefer)
     if found.step_running is not None and waited.wait_s:
-        await _waiting(request, house).settled(sequence_id, waited.wait_s, request)
-        found = await blocking(house.sequences.get, caller, sequence_id)
+        await _waiting(request, house).settled(found.id, waited.wait_s, request)
+        found = await blocking(house.sequences.get, caller, found.id)
     headers = {"location": f"{PATH}/{found.id}"}
     if waited.applied is not None:
         headers["preference-applied"] = waited.applied
