@@ -175,6 +175,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """What the base class refuses: a line too long, a version or verb that is none."""
         del explain
         self.close_connection = True
+        self.request_version = self.protocol_version  # a line that is none counts as HTTP/0.9
         self._complain(HTTPStatus(code), message or HTTPStatus(code).phrase)
 
     def log_message(self, format: str, *args: object) -> None:
