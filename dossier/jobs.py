@@ -209,10 +209,9 @@ class JobQueue:
         if job_ids is not None:
             statement, values["ids"] = self._sql.keep_some, list(job_ids)
 
-        def renew(connection: sa.Connection) -> frozenset[str]:
+        # in a commit of its own: see `give_back`
+        with self.database.begin() as connection:
             return frozenset(connection.execute(statement, values).scalars())
-
-        return self.database.together(renew)
 
     def done(self, connection: sa.Connection, job: Job) -> None:
         """Finish the job in the transaction that records its result. Raises `LeaseLost`."""
@@ -238,13 +237,14 @@ class JobQueue:
     def give_back(self, taken: Sequence[Job]) -> None:
         """Put back jobs that were not begun, as if never taken. Raises `StoreError`."""
 
-        def put_back(connection: sa.Connection) -> None:
+        if not taken:
+            return
+        # not together with other small writes: one of those may hold the audit log's lock, for
+        # which somebody waits who holds what is wanted here
+        with self.database.begin() as connection:
             for job in taken:
                 if connection.execute(self._sql.give_back, _held(job)).rowcount == 1:
                     self._follower(job).waiting(connection, job, None)
-
-        if taken:
-            self.database.together(put_back)
 
     def cancel(self, connection: sa.Connection, subject: str) -> int:
         """Cancel what waits for `subject`; how many jobs. What is running goes on."""

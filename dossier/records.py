@@ -162,7 +162,7 @@ class Records:
         """
         caller.require(*_SIGNERS)
 
-        def work(connection: sa.Connection) -> Record:
+        with self._database.begin() as connection:
             row = connection.execute(
                 recordtable.ONE.with_for_update(), {"id_": record_id, "agency": caller.agency_id}
             ).first()
@@ -192,8 +192,6 @@ class Records:
                 watchers=self._watchers,
             )
             return required(find(connection, caller.agency_id, record_id), record_id)
-
-        return self._database.together(work)
 
     def publish(
         self,

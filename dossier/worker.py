@@ -250,14 +250,12 @@ class Worker:
             _LOG.exception("job %s (%s, %s) stumbled", job.id, job.kind, job.subject)
         else:
             _LOG.info("job %s (%s): %s: %s", job.id, job.subject, verdict.outcome, error)
-        database = self._jobs.database
         try:
-            if verdict.outcome is Outcome.FAIL:
-                database.together(lambda c: self._jobs.fail(c, job, verdict.error))
-            else:
-                database.together(
-                    lambda c: self._jobs.retry(c, job, verdict.error, verdict.delay_s)
-                )
+            with self._jobs.database.begin() as connection:
+                if verdict.outcome is Outcome.FAIL:
+                    self._jobs.fail(connection, job, verdict.error)
+                else:
+                    self._jobs.retry(connection, job, verdict.error, verdict.delay_s)
         except LeaseLost:
             return Outcome.LOST
         except Exception:  # noqa: BLE001 - as above
