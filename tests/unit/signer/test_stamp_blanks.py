@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 from datetime import UTC, date, datetime
 
 import pypdfium2
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signer.errors import ProfileError
-from signer.sealing.appearance.anchor import rows_of
+from signer.errors import ProfileError, UnsuitableDocument
+from signer.sealing.appearance.anchor import Glyph, PageRows, rows_of
 from signer.sealing.appearance.blanks import (
     Room,
     date_texts,
@@ -244,3 +245,40 @@ def test_a_blank_takes_no_image_and_no_text(tmp_path):
     )
     with pytest.raises(ProfileError, match="no image, no text"):
         load_profiles(path)
+
+
+def row(text: str, *, x: float = 60.0, y: float = 800.0) -> PageRows:
+    """A page with one row of characters, eight points each; a blank is a gap."""
+    glyphs = [
+        Glyph(char, (x + 8 * n, y - 3, x + 8 * n + 8, y + 11), y)
+        for n, char in enumerate(text)
+        if char != " "
+    ]
+    return PageRows(0, A4, (tuple(glyphs),))
+
+
+def test_letters_that_come_apart_from_their_accents_are_read():
+    typed = unicodedata.normalize("NFD", "Số:    /QĐ")
+    assert find_number(row(typed), SO.place) is not None
+
+
+def test_a_slash_close_to_the_label_leaves_no_blank():
+    assert find_number(row("Số:/QĐ"), SO.place) is None
+
+
+def test_a_year_that_would_leave_the_page_is_no_room():
+    typed = "ngày   tháng   năm"
+    assert find_date(row(typed, x=60), NGAY.place) is not None
+    assert find_date(row(typed, x=A4.box[2] - 8 * len(typed)), NGAY.place) is None
+
+
+def test_characters_off_the_page_are_not_seen():
+    pdf = stamped_pdf([], (A4,), [Typed(-300, 800, "Số:"), Typed(60, 700, "thấy")])
+    assert ["".join(glyph.char for glyph in found) for found in rows_of(pdf).rows] == ["thấy"]
+
+
+def test_pages_and_files_that_are_not_there_are_refused():
+    with pytest.raises(ProfileError, match="has 1 pages and no page 3"):
+        rows_of(decision(), 2)
+    with pytest.raises(UnsuitableDocument, match="cannot be read"):
+        rows_of(b"no PDF")
