@@ -15,6 +15,7 @@ COPY dossier dossier
 COPY hsm hsm
 COPY ocr ocr
 COPY signer signer
+COPY sohoa sohoa
 RUN /opt/sohoa/bin/pip install -q --no-deps --no-build-isolation . \
     && /opt/sohoa/bin/pip uninstall -q -y setuptools
 

@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from api.house import House
 from api.settings import Role, Settings
@@ -35,6 +36,7 @@ from dossier.sequences import Sequences
 from dossier.uploads import Uploads
 from dossier.webhooks import Webhooks
 from dossier.workshop import Desk
+from hsm.keys import SigningKey
 from signer.remote import CSCClient
 from signer.verification.verify import Verifier
 
@@ -123,9 +125,15 @@ def signing_desk(house: House) -> Desk:
     images = images_of(settings)
     roles: tuple[Role, ...] = ("officer", "leader", "seal")
     by_label = {settings.key_label(role): images[role] for role in roles}
+    telemetry = house.telemetry
+
+    def key_for(label: str, context: Mapping[str, Any]) -> SigningKey:
+        key = house.agent.key(label).bound(**context)
+        return telemetry.traced(key, context.get("request_id", "")) if telemetry else key
+
     return Desk(
         services=trust_services(settings, store, anchors, house.timestamper, revocation),
-        key_for=lambda label, context: house.agent.key(label).bound(**context),
+        key_for=key_for,
         images_for=by_label.get,
         revocation=revocation,
     )
