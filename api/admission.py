@@ -5,7 +5,8 @@ Shedding has to be almost free, for it is busy people who shed: nothing is parse
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from dossier.errors import Overloaded
 if TYPE_CHECKING:
     from starlette.types import Scope
 
+SHUT_S = 0.5
 _ALWAYS_OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -58,6 +60,35 @@ class Admission:
         raise Overloaded(
             "Hệ thống đang quá tải; hãy thử lại sau. / The service is busy; try again later."
         )
+
+
+class Shutter:
+    """Stays shut for a moment after somebody got in and found it too full. For one event loop.
+
+    What is too full is found out deep inside, after a body was read and stored. While this is
+    shut the others are told at once, so that shedding costs next to nothing; then one more tries.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._until = 0.0
+        self._found: tuple[str, int] = ("", 1)
+
+    def require_open(self) -> None:
+        """Raise `Overloaded` while it is shut."""
+        if self._monotonic() < self._until:
+            message, retry_after_s = self._found
+            raise Overloaded(message, retry_after_s=retry_after_s)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Shut when `Overloaded` comes out of the block."""
+        try:
+            yield
+        except Overloaded as error:
+            self._until = self._monotonic() + SHUT_S
+            self._found = (str(error), error.retry_after_s)
+            raise
 
 
 def _is_stream(scope: Scope) -> bool:

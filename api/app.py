@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from api import auth, problem_documents
-from api.admission import Admission
+from api.admission import Admission, Shutter
 from api.auth.gate import PUBLIC
 from api.door import Door, document_of
 from api.openapi import describe
@@ -76,6 +76,7 @@ def create_app(house: House, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
     app.state.house = house
     app.state.waiting = Waiting(lambda ids: settled(house.records.states(ids)))
     app.state.readiness = Readiness(probes_of(house))
+    app.state.backlog = Shutter()
     app.state.verifying = verifications.Turns()
     for router in (*_ROUTERS, *routers):
         app.include_router(router)

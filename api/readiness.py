@@ -77,7 +77,7 @@ class Readiness:
             return
         part = await self._part(name)
         if part.error is not None:
-            raise part.error
+            raise part.error.with_traceback(None)  # it is raised again and again: no long tail
 
     async def _part(self, name: str) -> Part:
         _, fresh_s = self._probes[name]

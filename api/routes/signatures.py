@@ -155,12 +155,13 @@ async def sign(
     """
     async with Intake(house.settings.data_dir / "incoming") as intake:
         order, uploaded = await _read_order(request, house, caller, intake)
-        if uploaded is None:
-            received = await intake.finish()
-            _require_document(received)
-            record, _ = await blocking(_keep, house, caller, order, received, key)
-        else:
-            record, _ = await blocking(_accept, house, caller, order, uploaded, key)
+        with request.app.state.backlog.watching():
+            if uploaded is None:
+                received = await intake.finish()
+                _require_document(received)
+                record, _ = await blocking(_keep, house, caller, order, received, key)
+            else:
+                record, _ = await blocking(_accept, house, caller, order, uploaded, key)
     waited = preference(prefer)
     if record.state in _UNDER_WAY and waited.wait_s:
         await request.app.state.waiting.settled(record.id, waited.wait_s, request)
@@ -173,6 +174,7 @@ async def _read_order(
 ) -> tuple[SignatureOrder, str | None]:
     """The order, and the digest of a document that was uploaded before; others go to `intake`."""
     caller.require(*_SIGNERS)  # before a byte of the body is read
+    request.app.state.backlog.require_open()
     await request.app.state.readiness.require("token")
     content_type = request.headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().lower()

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from api.admission import Admission
+from api.admission import SHUT_S, Admission, Shutter
 from api.app import create_app
 from api.routes import verifications
 from dossier.errors import Overloaded
+from dossier.records import Records
+from tests.fixtures_web import document
 
 
 class Broken:
@@ -130,3 +132,36 @@ def test_the_description_is_served_and_says_what_is_open(web) -> None:
     assert described["paths"]["/healthz"]["get"]["security"] == []
     assert described["paths"]["/v1/signatures"]["post"]["security"]
     assert "HTTPValidationError" not in described["components"]["schemas"]
+
+
+def test_a_full_backlog_is_found_once_and_then_told_at_the_door(web) -> None:
+    room = web.room
+    full = Records(room.database, room.blobs, room.holdings, room.audit, room.jobs, max_backlog=1)
+    web.transport.app = create_app(dataclasses.replace(web.house, records=full))
+    web.app = web.transport.app
+    assert web.sign(document(1)).status_code == 202
+    found = web.sign(document(2))
+    assert (found.status_code, found.json()["code"]) == (503, "overloaded")
+    read = []
+
+    async def body():
+        read.append(True)
+        yield document(3)
+
+    told = web.sign(body())
+    assert told.status_code == 503
+    assert told.headers["retry-after"] == found.headers["retry-after"]
+    assert not read
+
+
+def test_a_shutter_opens_again() -> None:
+    now = [100.0]
+    shutter = Shutter(monotonic=lambda: now[0])
+    shutter.require_open()
+    with pytest.raises(Overloaded), shutter.watching():
+        raise Overloaded("full", retry_after_s=9)
+    with pytest.raises(Overloaded) as told:
+        shutter.require_open()
+    assert told.value.retry_after_s == 9
+    now[0] += SHUT_S
+    shutter.require_open()
