@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _HOUSE_THREADS = 8
 """Webhooks wait for strangers most of the time."""
 
+_DRAIN_S = 12.0  # the supervisor's patience is thirteen seconds
+
 
 def run_worker(settings: Settings, queue: str, threads: int | None, stop: threading.Event) -> None:
     """Work through `queue` until `stop`; then finish what is in hand and give back the rest."""
@@ -30,6 +32,7 @@ def run_worker(settings: Settings, queue: str, threads: int | None, stop: thread
             worker_handlers(house, queue),
             threads=wanted,
             lease_s=settings.worker.lease_s,
+            drain_s=_DRAIN_S,
         )
         lifeline.ready()
         worker.run(stop)

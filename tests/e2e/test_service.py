@@ -15,9 +15,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from standardwebhooks import Webhook as SecondOpinion
 
 from sohoa.client import Client, Conflict, Invalid, Missing, NotAllowed
 from tests.fixtures_installation import run_sohoa
+from tests.receiver import Receiver
 from tests.running_service import ROOT, RunningService
 from tests.storm import decision
 
@@ -26,7 +28,8 @@ from tests.storm import decision
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A whole service of this module; a test may stop it and start it again."""
     data = tmp_path_factory.mktemp("service") / "data"
-    with RunningService(data) as running:
+    environ = {"SOHOA_WEBHOOKS__PRIVATE_NETWORKS": "true"}  # receivers on loopback
+    with RunningService(data, environ) as running:
         yield running
     assert running.pids() == []
 
@@ -124,6 +127,36 @@ def test_errors_are_typed_and_bilingual(service: RunningService, officer: Client
         next(nobody.records())
     assert refused.value.status == 401
     assert "xác thực" in refused.value.detail
+
+
+def test_webhook_tells_of_a_published_signature(
+    service: RunningService, officer: Client, keys: dict[str, str]
+) -> None:
+    with Receiver(answers=[500]) as receiver:  # the first try fails; the second comes in seconds
+        made = service.ask(
+            "POST",
+            "/v1/webhooks",
+            {"url": receiver.url, "events": ["signature.published"]},
+            authorised=keys["admin"],
+        )
+        assert made.status == 201, made.body
+        record = officer.sign(decision(70), key="test-officer", level="B-B", wait_s=50)
+        deadline = time.monotonic() + 30
+        while len(receiver.received) < 2:
+            assert time.monotonic() < deadline, receiver.received
+            time.sleep(0.05)
+        first, second = receiver.received
+    for request in (first, second):
+        told = SecondOpinion(made.json["secret"]).verify(request.body, request.headers)
+        assert told["type"] == "signature.published"
+        assert told["data"]["id"] == record.id
+        assert told["data"]["result_sha256"] == record.result_sha256
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    path = f"/v1/webhooks/{made.json['id']}/deliveries"
+    (delivery,) = service.ask("GET", path, authorised=keys["admin"]).json["items"]
+    assert [one["status"] for one in delivery["tries"]] == [500, 204]
+    refused = service.ask("GET", path, authorised=keys["officer"])
+    assert refused.status == 403
 
 
 def test_audit_export_holds_together(
