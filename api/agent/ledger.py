@@ -40,6 +40,18 @@ T = TypeVar("T")
 CHAIN: Final = "keys"
 ACTOR: Final = "agent"
 
+_OPEN: Final = sa.insert(key_intents)
+_CLOSE: Final = sa.delete(key_intents).where(
+    key_intents.c.seq.in_(sa.bindparam("seqs", expanding=True))
+)
+_OF_TODAY: Final = sa.and_(
+    key_uses.c.credential == sa.bindparam("of"), key_uses.c.day == sa.bindparam("on")
+)
+_USED: Final = sa.select(key_uses.c.uses).where(_OF_TODAY)
+_COUNT: Final = (
+    sa.update(key_uses).where(_OF_TODAY).values(uses=key_uses.c.uses + sa.bindparam("more"))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -136,7 +148,7 @@ class Ledger:
             last = self.log.append(connection, [use.event() for use in uses])
             first = last - len(uses) + 1
             connection.execute(
-                sa.insert(key_intents),
+                _OPEN,
                 [
                     {
                         "seq": seq,
@@ -167,7 +179,7 @@ class Ledger:
 
         def work(connection: sa.Connection) -> None:
             self.log.append(connection, [outcome.event() for outcome in due])
-            connection.execute(sa.delete(key_intents).where(key_intents.c.seq.in_(seqs)))
+            connection.execute(_CLOSE, {"seqs": seqs})
 
         try:
             self._written(work)
@@ -228,25 +240,21 @@ def _count(connection: sa.Connection, uses: Sequence[Use], most: int | None) -> 
     if uses[0].context.purpose == SELF_TEST:
         return
     credential, day = uses[0].credential, _today()
-    used = _used(connection, credential)
+    used = 0 if most is None else _used(connection, credential)
     if most is not None and used + len(uses) > most:
         raise KeyUseRefused(
             f"Khóa “{credential}” đã dùng {used}/{most} lần trong ngày; hãy chờ sang ngày hoặc sửa "
             "max_per_day. / The key's number of signatures a day is used up; wait for the next "
             "day, or raise max_per_day in the key policy."
         )
-    mine = sa.and_(key_uses.c.credential == credential, key_uses.c.day == day)
-    changed = connection.execute(
-        sa.update(key_uses).where(mine).values(uses=key_uses.c.uses + len(uses))
-    )
-    if changed.rowcount == 0:
+    more = {"of": credential, "on": day, "more": len(uses)}
+    if connection.execute(_COUNT, more).rowcount == 0:
         row = {"credential": credential, "day": day, "uses": len(uses)}
         connection.execute(sa.insert(key_uses), row)
 
 
 def _used(connection: sa.Connection, credential: str) -> int:
-    mine = sa.and_(key_uses.c.credential == credential, key_uses.c.day == _today())
-    return connection.execute(sa.select(key_uses.c.uses).where(mine)).scalar() or 0
+    return connection.execute(_USED, {"of": credential, "on": _today()}).scalar() or 0
 
 
 def _today() -> str:
