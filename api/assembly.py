@@ -33,6 +33,7 @@ from dossier.identity import Identity
 from dossier.jobs import Job, JobQueue
 from dossier.records import Records
 from dossier.sequences import Sequences
+from dossier.smallblobs import SmallBlobs
 from dossier.uploads import Uploads
 from dossier.webhooks import Webhooks
 from dossier.workshop import Desk
@@ -61,13 +62,14 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
         stack.callback(telemetry.close)
         agent = agent_client(settings)
         stack.callback(agent.close)
-        blobs = open_blobs(
+        files = open_blobs(
             settings.blobs.url,
             settings.data_dir / "blobs",
             endpoint=settings.blobs.endpoint,
             region=settings.blobs.region,
             credentials_file=settings.blobs.credentials_file,
         )
+        blobs = SmallBlobs(database, files)
         audit = AuditLog(database)
         jobs = JobQueue(database, audit)
         holdings = Holdings(database)

@@ -140,7 +140,7 @@ class WebSettings(_Section):
 class WorkerSettings(_Section):
     """The workers of one machine."""
 
-    threads: int = Field(default=4, ge=1, le=64)
+    threads: int = Field(default=8, ge=1, le=64)
     lease_s: float = Field(default=5.0, ge=1, le=600)
     """A job whose worker has not been heard of for so long is taken by another one."""
     seal_processes: int = Field(default=1, ge=0, le=64)
