@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from typing import Any
 
 from api.house import House
@@ -32,6 +33,7 @@ from dossier.holdings import Holdings
 from dossier.identity import Identity
 from dossier.jobs import Job, JobQueue
 from dossier.records import Records
+from dossier.renewal import renewal_schedule
 from dossier.sequences import Sequences
 from dossier.smallblobs import SmallBlobs
 from dossier.uploads import Uploads
@@ -138,6 +140,7 @@ def signing_desk(house: House) -> Desk:
         key_for=key_for,
         images_for=by_label.get,
         revocation=revocation,
+        renew_at=renewal_schedule(timedelta(days=settings.trust.renewal_margin_days)),
     )
 
 
@@ -149,6 +152,7 @@ def worker_handlers(house: House, queue: str) -> Mapping[str, Handler]:
 
 def _sealing(house: House) -> dict[str, Handler]:
     from dossier.batch_work import BatchWork
+    from dossier.renewal import RenewalWork
     from dossier.sequence_work import SequenceWork
     from dossier.signing import SigningWork
 
@@ -159,6 +163,11 @@ def _sealing(house: House) -> dict[str, Handler]:
         "signature": SigningWork(*tools, desk, on_published=hooks),
         "sequence-step": SequenceWork(*tools, desk, on_published=hooks),
         "batch": BatchWork(*tools, desk, house.batches, on_published=hooks),
+        "renewal": RenewalWork(
+            *tools[:5],
+            desk.services,
+            margin=timedelta(days=house.settings.trust.renewal_margin_days),
+        ),
     }
 
 

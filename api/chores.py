@@ -1,4 +1,4 @@
-"""What the `house` worker does beside its queue: seal audit heads, forget what is old.
+"""What the `house` worker does beside its queue: heads of the audit log, renewals, forgetting.
 
 Each chore is a thread that runs until the process is told to stop. What a chore cannot do now it
 tries again; nothing here is in the way of a signature.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from dossier.audit.head import PURPOSE, SUBJECT
 from dossier.audit.heads import HeadSealer
 from dossier.errors import DossierError
+from dossier.renewal import RenewalDesk
 from hsm.errors import HSMError
 from hsm.keys import SigningKey
 from signer.errors import SignerError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _AGENT_PAUSE_S = 2.0
 _TIDY_S = 3600.0
+_RENEWAL_S = 3600.0
 _TIDY_AT_ONCE = 1000  # rows a transaction, so that nobody waits for it
 
 
@@ -39,9 +41,11 @@ class Chore:
 
 def chores_of(house: House) -> list[Chore]:
     """The chores of one house; several machines may do them, each takes its own lease."""
+    renewals = RenewalDesk(house.database, house.audit, house.jobs)
     return [
         Chore("audit-heads", lambda stop: _seal_heads(house, stop)),
         Chore("tidy", lambda stop: _every(_TIDY_S, stop, lambda: _tidy(house, stop))),
+        Chore("renewal", lambda stop: _every(_RENEWAL_S, stop, renewals.sweep)),
     ]
 
 
@@ -72,13 +76,15 @@ def _seal_heads(house: House, stop: threading.Event) -> None:
 
 
 def _tidy(house: House, stop: threading.Event) -> None:
-    """Forget finished jobs after their time, and uploads that nobody went on with."""
+    """Forget finished jobs and deliveries, and uploads that nobody went on with."""
     while house.jobs.sweep(limit=_TIDY_AT_ONCE) == _TIDY_AT_ONCE and not stop.is_set():
+        pass
+    while house.webhooks.sweep(limit=_TIDY_AT_ONCE) == _TIDY_AT_ONCE and not stop.is_set():
         pass
     house.uploads.sweep()
 
 
-def _every(seconds: float, stop: threading.Event, work: Callable[[], None]) -> None:
+def _every(seconds: float, stop: threading.Event, work: Callable[[], object]) -> None:
     while True:
         try:
             work()

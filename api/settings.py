@@ -56,6 +56,8 @@ class TrustSettings(_Section):
     tsa_url: str | None = None
     tsa_timeout_s: float = Field(default=30.0, gt=0, le=180)
     near_expiry_days: int = Field(default=1, ge=0)
+    renewal_margin_days: int = Field(default=90, ge=0)
+    """How long before its newest archive timestamp ends a record is renewed."""
 
 
 class EmbeddedSettings(_Section):
