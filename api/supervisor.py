@@ -112,6 +112,8 @@ class Supervisor:
         self._announced = False
         self._draining = False
         self._exit_code = 0
+        self.was_stopped = False
+        """Whether a signal ended it: who has more to do after `run` asks this."""
 
     def run(self) -> int:
         """Start, supervise, drain; returns the exit code of the service (see `api.problems`).
@@ -308,6 +310,7 @@ class Supervisor:
                 self._kill_all()
             else:
                 self._tell("Đang dừng: làm nốt việc đang dở", "draining")
+                self.was_stopped = True
                 self._begin_drain()
         elif number == signal.SIGHUP and not self._draining:
             for child in self._children:

@@ -35,6 +35,7 @@ def play(folder: Path, name: str, behaviour: str, fd: int) -> int:
     lifeline.hold(fd)
     note(folder, name, os.getpid(), "start")
     if behaviour == "step":
+        time.sleep(0.3)
         return 0
     if behaviour in ("crash", "refuse"):
         print(f"{name} cannot go on\nbecause of {behaviour}", flush=True)
@@ -68,7 +69,7 @@ def main(folder: Path, parts: list[str]) -> int:
         ]
 
     note(folder, "supervisor", os.getpid(), "start")
-    return Supervisor(
+    supervisor = Supervisor(
         [
             Part(
                 name,
@@ -84,7 +85,10 @@ def main(folder: Path, parts: list[str]) -> int:
         command=command,
         on_ready=lambda: note(folder, "supervisor", os.getpid(), "ready"),
         on_drain=lambda: note(folder, "supervisor", os.getpid(), "drain"),
-    ).run()
+    )
+    code = supervisor.run()
+    note(folder, "supervisor", os.getpid(), "stopped" if supervisor.was_stopped else "ended")
+    return code
 
 
 if __name__ == "__main__":

@@ -48,8 +48,9 @@ def serve(
     folder = (data or default_data_dir()).absolute()
     with _alone(folder):
         prepare = Part("prepare", ("prepare", "--data", str(folder)), 0, once=True)
-        code = Supervisor([prepare], output.bilingual).run()
-        if code:
+        preparing = Supervisor([prepare], output.bilingual)
+        code = preparing.run()
+        if code or preparing.was_stopped:
             return code
         settings = load_settings(folder)
         address = host or settings.web.host, port or settings.web.port

@@ -99,6 +99,23 @@ def test_stages_start_upwards_and_stop_downwards(watch: Callable[..., Watched]) 
     assert story.index("web ready") < story.index("supervisor ready")
     stops = [event for event in story if event.endswith((" stop", " drain"))]
     assert stops == ["supervisor drain", "web stop", "worker stop", "agent stop"]
+    assert story[-1] == "supervisor stopped"
+    assert run.survivors() == []
+
+
+def test_steps_alone_end_by_themselves(watch: Callable[..., Watched]) -> None:
+    run = watch("prepare:0:step", "migrate:1:step")
+    assert run.process.wait(20) == 0
+    assert run.story()[-1] == "supervisor ended"
+    assert run.story().count("migrate start") == 1
+
+
+def test_signal_during_the_start_stops_what_was_started(watch: Callable[..., Watched]) -> None:
+    run = watch("agent:0:slow", "web:1:steady")
+    run.until(lambda: "agent start" in run.story())
+    assert run.end() == 0
+    assert run.story()[-1] == "supervisor stopped"
+    assert "web start" not in run.story()
     assert run.survivors() == []
 
 
@@ -149,7 +166,7 @@ def test_who_ignores_sigterm_is_killed_in_time(watch: Callable[..., Watched]) ->
     began = time.monotonic()
     assert run.end() == 0
     assert time.monotonic() - began < 5
-    assert run.story()[-1] == "agent stop"  # the others still stopped in their order
+    assert run.story()[-2:] == ["agent stop", "supervisor stopped"]  # in their order still
     assert run.survivors() == []
 
 
