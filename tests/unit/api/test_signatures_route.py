@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import threading
+import time
 
 import pytest
 
@@ -93,7 +94,13 @@ def test_an_idempotent_repeat_gives_the_same_bytes_when_published(web: Web) -> N
 
 
 def test_who_waits_gets_the_published_record(web: Web) -> None:
-    worker = threading.Timer(0.2, web.room.work_off)
+    def work_once_there_is_work() -> None:
+        until = time.monotonic() + 15
+        while not web.room.jobs.waiting("seal") and time.monotonic() < until:
+            time.sleep(0.02)
+        web.room.work_off()
+
+    worker = threading.Thread(target=work_once_there_is_work)
     worker.start()
     answer = web.sign(document(1), prefer="respond-async, wait=20")
     worker.join()
