@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
+from dossier.batch_accounts import enqueue
 from dossier.batch_order import BatchOrder, Policy, checked_items
 from dossier.errors import (
     AccessRefused,
@@ -18,6 +20,7 @@ from dossier.errors import (
     NotFound,
     QuotaExceeded,
     StateConflict,
+    StoreError,
     VersionConflict,
 )
 from dossier.identity.values import AgencyPolicy
@@ -29,6 +32,7 @@ from signer.sealing.levels import Level
 from signer.statement import SignedStatement, verify_statement
 from signer.trust import TrustStore
 from signer.verification.verify import Verifier
+from tests.fakes import SoftwareKey
 from tests.fixtures_clerical import ClericalRoom, person
 from tests.fixtures_signed import plain_pdf
 from tests.fixtures_signing import KEYS, OTHER_AGENCY, caller_of
@@ -502,3 +506,88 @@ def test_different_documents_get_different_results(office):
     for item, source in zip(found, sources, strict=True):
         assert office.blobs.get(item.result_sha256).startswith(office.blobs.get(source)[:200])
     assert len({i.result_sha256 for i in found}) == 4
+
+
+class BusyKey(SoftwareKey):
+    """The agency's key; something happens while it signs."""
+
+    def __init__(self, key: SoftwareKey, meanwhile) -> None:
+        super().__init__(key.scheme, label=key.label, certificate=key.certificate,
+                         chain=key.chain, private_key=key.private_key)  # fmt: skip
+        self.meanwhile = meanwhile
+
+    def sign_digests(self, digests):
+        self.meanwhile()
+        return super().sign_digests(digests)
+
+
+def busy(office: ClericalRoom, purpose: str, meanwhile):
+    """A desk whose key, used for `purpose`, lets something else happen first."""
+    desk = office.desk()
+    key = BusyKey(office.keys["seal"], meanwhile)
+
+    def key_for(label, context):
+        return key if context["purpose"] == purpose else desk.key_for(label, context)
+
+    return replace(desk, key_for=key_for)
+
+
+def test_a_batch_that_is_cancelled_while_its_list_is_signed_signs_nothing_else(office):
+    batch = office.list_of(2)
+    release(office, batch.id)
+    desk = busy(office, "batch-list", lambda: office.batches.cancel(office.officer, batch.id))
+    office.run_all(desk)
+    assert office.batch(batch.id).state is BatchState.CANCELLED
+    assert office.batch(batch.id).list_signature is None
+    assert office.records.list(office.officer) == []
+
+
+@pytest.mark.parametrize("purpose", ["batch-list", "result-sheet"])
+def test_what_a_slow_worker_signed_meanwhile_is_not_used(office, purpose):
+    batch = office.list_of(2)
+    release(office, batch.id)
+    if purpose == "result-sheet":
+        handlers = office.handlers()
+        for kind in ("batch", "batch", "signature", "signature"):
+            handlers[kind](*office.jobs.claim("seal", "w", 1, 60))
+    (lost,) = office.jobs.claim("seal", "slow", 1, 0.01)
+    with pytest.raises(LeaseLost):
+        office.handlers(busy(office, purpose, office.run_all))["batch"](lost)
+    done = office.batch(batch.id)
+    assert (done.state, done.published) == (BatchState.DONE, 2)
+    assert office.event_names(batch.id).count("signature.unpublished") == 1
+    assert office.event_names(batch.id).count("batch.done") == 1
+
+
+def test_a_job_too_many_does_nothing(office):
+    batch = office.list_of(2)
+    release(office, batch.id)
+    office.run_all()
+    before = (office.batch(batch.id), office.signatures)
+    with office.database.begin() as connection:
+        enqueue(connection, office.jobs, batch.id, batch.agency_id)
+    office.run_all()
+    assert (office.batch(batch.id), office.signatures) == before
+
+
+@pytest.mark.parametrize("purpose", ["batch-list", "result-sheet"])
+def test_a_commit_whose_answer_was_lost_counts(office, monkeypatch, purpose):
+    batch = office.list_of(1)
+    release(office, batch.id)
+    begin, lost = office.database.begin, []
+
+    @contextmanager
+    def begin_and_lose():
+        with begin() as connection:
+            yield connection
+        if armed and not lost:
+            lost.append(True)
+            raise StoreError("the connection was cut")
+
+    armed: list[bool] = []
+    desk = busy(office, purpose, lambda: armed.append(True))
+    monkeypatch.setattr(office.database, "begin", begin_and_lose)
+    office.run_all(desk, threads=1)
+    assert lost
+    assert office.batch(batch.id).state is BatchState.DONE
+    assert "signature.unpublished" not in office.event_names(batch.id)

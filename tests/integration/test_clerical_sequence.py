@@ -6,6 +6,7 @@ What it shows is domain.md 5.8, made here with SHA-256 and PAdES baseline; what 
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -26,6 +27,7 @@ from dossier.errors import (
     NotFound,
     NumberTaken,
     StateConflict,
+    StoreError,
     VersionConflict,
 )
 from dossier.identity.values import AgencyPolicy
@@ -400,6 +402,26 @@ def test_a_worker_that_was_thought_dead_publishes_nothing(office):
     assert [r.number for r in office.published()] == [1]
     (told,) = [e for e in office.events(one) if e.event == "signature.unpublished"]
     assert told.details["signatures"] == 1
+
+
+def test_a_commit_whose_answer_was_lost_counts(office, monkeypatch):
+    one = signed(office)
+    office.ask(office.clerk, one, Step.NUMBER)
+    begin, lost = office.database.begin, []
+
+    @contextmanager
+    def begin_and_lose():
+        with begin() as connection:
+            yield connection
+        if office.keys["seal"].calls and not lost:
+            lost.append(True)
+            raise StoreError("the connection was cut")
+
+    monkeypatch.setattr(office.database, "begin", begin_and_lose)
+    office.run_all(threads=1)
+    assert lost
+    assert office.sequence(one).state is SequenceState.NUMBERED
+    assert "signature.unpublished" not in office.event_names(one)
 
 
 # --- a signature that is not valid --------------------------------------------------------------
