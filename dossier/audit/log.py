@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -44,6 +45,8 @@ _TIP = (
     .order_by(audit_entries.c.seq.desc())
     .limit(1)
 )
+# PostgreSQL's clock in the same round trip; each one costs as much as the rest of an append
+_TIP_AND_TIME = _TIP.add_columns(sa.func.clock_timestamp().label("now"))
 _ENTRY = sa.select(audit_entries.c.entry, audit_entries.c.entry_sha256, audit_entries.c.link_sha256)
 _INSTALLATION = sa.select(settings.c.value).where(settings.c.name == INSTALLATION)
 _INSERT = sa.insert(audit_entries)
@@ -177,15 +180,13 @@ class AuditLog:
 
     def lock(self, connection: sa.Connection) -> tuple[int, bytes]:
         """Keep others from appending until the transaction ends; number and link of the tip."""
-        if not self.database.is_sqlite:
-            connection.execute(_LOCK, self._lock)
-        return self._tip(connection)
+        return self._locked(connection)[:2]
 
     def _append(self, connection: sa.Connection, events: Sequence[AuditEvent]) -> int:
-        last, link = self.lock(connection)
+        last, link, now = self._locked(connection)
         if not events:
             return last
-        at = moment_text(self.database.now(connection))
+        at = moment_text(now)
         rows = []
         for seq, event in enumerate(events, last + 1):
             text = entry_text(self.chain, seq, at, event)
@@ -205,11 +206,18 @@ class AuditLog:
         connection.execute(_INSERT, rows)
         return last + len(rows)
 
-    def _tip(self, connection: sa.Connection) -> tuple[int, bytes]:
-        found = connection.execute(_TIP, {"chain": self.chain}).first()
+    def _locked(self, connection: sa.Connection) -> tuple[int, bytes, datetime]:
+        """The tip, which nobody else moves until the transaction ends, and the present."""
+        if self.database.is_sqlite:
+            found = connection.execute(_TIP, {"chain": self.chain}).first()
+        else:
+            connection.execute(_LOCK, self._lock)
+            found = connection.execute(_TIP_AND_TIME, {"chain": self.chain}).first()
         if found is None:
-            return 0, genesis(self.chain, self._installation(connection))
-        return found.seq, bytes.fromhex(found.link_sha256)
+            start = genesis(self.chain, self._installation(connection))
+            return 0, start, self.database.now(connection)
+        now = self.database.now(connection) if self.database.is_sqlite else found.now
+        return found.seq, bytes.fromhex(found.link_sha256), now
 
     def _installation(self, connection: sa.Connection) -> str:
         found: str | None = connection.execute(_INSTALLATION).scalar()

@@ -379,7 +379,7 @@ def test_what_is_no_export_is_told(check, lines):
     assert facts.report.verdict is Verdict.BROKEN
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.data())
 def test_no_character_of_an_export_is_free(whole, check, data):
     """Any character of any line changed: found, or the same is proved of the same entries."""
