@@ -34,6 +34,9 @@ class Commands(LazyCommands):
         "users": "api.commands.users:app",
         "clients": "api.commands.clients:app",
         "agencies": "api.commands.agencies:app",
+        "audit": "api.commands.audit:app",
+        "backup": "api.commands.backup:backup",
+        "restore": "api.commands.backup:restore",
     }
 
 
