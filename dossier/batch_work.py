@@ -218,11 +218,12 @@ class BatchWork:
                 return
             published = batch.published
             unused: list[JSON] = []
+            events: list[AuditEvent] = []
             if batch.order.policy is Policy.ALL and not is_whole:
                 unused = _drop_held(connection, batch)
                 published = 0
             elif batch.order.policy is Policy.ALL:
-                self._release_held(connection, batch)
+                events = self._release_held(connection, job, batch)
             self._holdings.register(connection, batch.agency_id, sheet, _PDF)
             connection.execute(
                 batchtable.FINISH,
@@ -245,10 +246,11 @@ class BatchWork:
                 "withheld": batch.published - published,
                 "unused_numbers": unused,
             }
-            self._audit.append(connection, [_event(f"batch.{to}", job, batch, details)])
+            events.append(_event(f"batch.{to}", job, batch, details))
+            self._audit.append(connection, events)
 
-    def _release_held(self, connection: sa.Connection, batch: Batch) -> None:
-        """All results are there: publish them together."""
+    def _release_held(self, connection: sa.Connection, job: Job, batch: Batch) -> list[AuditEvent]:
+        """All results are there: publish them together. What the audit log says of each."""
         held = connection.execute(batchtable.HELD, {"batch": batch.id}).all()
         connection.execute(
             batchtable.RELEASE_HELD, {"batch": batch.id, "at": self._database.now(connection)}
@@ -261,6 +263,16 @@ class BatchWork:
                 record = recordtable.find(connection, batch.agency_id, row.id)
                 for hook in self._hooks:
                     hook(connection, recordtable.required(record, row.id))
+        return [
+            AuditEvent(
+                "signature.published",
+                f"worker:{job.worker}",
+                batch.agency_id,
+                row.id,
+                {"result_sha256": row.result_sha256, "batch": batch.id},
+            )
+            for row in held
+        ]
 
     def _key(self, job: Job, batch: Batch, purpose: str) -> WatchedKey:
         context = {

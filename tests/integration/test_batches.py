@@ -332,6 +332,8 @@ def test_all_or_none_releases_everything_at_the_end(office):
     assert released == [i.record_id for i in found]
     for item in found:
         assert office.record(item.record_id).state is RecordState.PUBLISHED
+        names = office.event_names(item.record_id)
+        assert names == ["signature.held", "signature.published"]
         with office.database.read() as connection:
             office.holdings.require(connection, batch.agency_id, item.result_sha256)
 
