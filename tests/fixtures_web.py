@@ -260,3 +260,16 @@ def web(
     made = Web(SigningRoom(open_database(sqlite_url), tmp_path, test_pki), tmp_path, test_pki)
     yield made
     made.close()
+
+
+@pytest.fixture
+def web_on_postgres(
+    postgres_url: str,
+    open_database: Callable[[str], Database],
+    tmp_path: Path,
+    test_pki: RunningPKI,
+) -> Iterator[Web]:
+    """The application with an empty PostgreSQL database."""
+    made = Web(SigningRoom(open_database(postgres_url), tmp_path, test_pki), tmp_path, test_pki)
+    yield made
+    made.close()

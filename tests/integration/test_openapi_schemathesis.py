@@ -30,6 +30,12 @@ def test_no_5xx_and_no_answer_that_is_not_described(asked: Asked) -> None:
     assert max(status for _, status in asked.statuses) < 500
 
 
+def test_the_same_on_postgresql(web_on_postgres: Web) -> None:
+    """It takes other texts and numbers than SQLite: fewer examples, the same checks."""
+    found = ask_everything(web_on_postgres, things_to_ask_for(web_on_postgres), examples=5)
+    assert max(status for _, status in found.statuses) < 500
+
+
 def test_nothing_is_answered_without_credentials(web: Web) -> None:
     """Each operation that needs credentials says 401 to none and to wrong ones, and no more."""
     described = web.ask("GET", "/openapi.json").json()
