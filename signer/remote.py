@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from hsm.errors import KeyNotFound, SignatureFault
 from hsm.keys import SignatureScheme
@@ -35,7 +35,9 @@ from signer.csc.wire import (
     MalformedMessage,
     Result,
     decoded,
+    ecdsa_as_der,
     encoded,
+    read_results,
     scheme_to_wire,
     texts,
 )
@@ -233,7 +235,7 @@ class CSCClient:
             if self._activation is not None:
                 body["SAD"] = self._authorise(identity, scheme, hashes)
             answer = self._ask("/signatures/signHash", body)
-            return _results(answer, len(hashes))
+            return read_results(answer, len(hashes))
         except MalformedMessage as error:
             return [Failure.of(self._unusable(error))] * len(hashes)
         except Exception as error:  # noqa: BLE001 - it belongs to every hash of the call
@@ -372,7 +374,7 @@ class RemoteKey:
 
     def _checked(self, signature: bytes, digest: bytes) -> bytes:
         if isinstance(self._public_key, ec.EllipticCurvePublicKey):
-            signature = _as_der(signature, (self._public_key.key_size + 7) // 8)
+            signature = ecdsa_as_der(signature, (self._public_key.key_size + 7) // 8)
         try:
             verify_digest(self._public_key, self.scheme, signature, digest)
         except WrongSignature as error:
@@ -383,34 +385,3 @@ class RemoteKey:
                 "out of service and have it examined."
             ) from error
         return signature
-
-
-def _results(answer: Mapping[str, Any], size: int) -> list[Result]:
-    """A signature or a failure for each hash of a signHash answer. Raises `MalformedMessage`."""
-    signatures = texts(answer.get("signatures"), "signatures")
-    if len(signatures) != size:
-        raise MalformedMessage(f"{len(signatures)} signatures for {size} hashes")
-    own = answer.get("sohoa")
-    errors = own.get("errors") if isinstance(own, dict) else None
-    if not isinstance(errors, list) or len(errors) != size:
-        errors = [None] * size
-    return [
-        Failure.read(_OK, error, None) if isinstance(error, dict) else decoded(signature)
-        for signature, error in zip(signatures, errors, strict=True)
-    ]
-
-
-def _as_der(signature: bytes, half: int) -> bytes:
-    """An ECDSA signature as Ecdsa-Sig-Value; some providers send r and s side by side."""
-    if len(signature) != 2 * half or (signature[:1] == b"\x30" and _is_pair(signature)):
-        return signature
-    r, s = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
-    return utils.encode_dss_signature(r, s)
-
-
-def _is_pair(signature: bytes) -> bool:
-    try:
-        utils.decode_dss_signature(signature)
-    except ValueError:
-        return False
-    return True

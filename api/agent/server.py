@@ -33,8 +33,8 @@ from signer.deadline import DeadlineSocket
 _LOG = logging.getLogger(__name__)
 
 MAX_BODY: Final = 128 * 1024  # bytes: 32 hashes with 2 KB of context each, and then some
-MAX_CONNECTIONS: Final = 128
-IDLE_S: Final = 60.0
+MAX_CONNECTIONS: Final = 512  # most of them idle: workers keep theirs alive
+IDLE_S: Final = 30.0  # longer than our clients keep a connection
 REQUEST_S: Final = 10.0
 """For a request to arrive, head and body, and for its answer to be taken."""
 _POLL_S: Final = 0.05

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric import utils
+
 from hsm import errors as hsm_errors
 from hsm.keys import SignatureScheme
 from signer import der
@@ -240,3 +242,34 @@ def texts(value: object, name: str) -> Sequence[str]:
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
         raise MalformedMessage(f"{name} is no list of texts")
     return value
+
+
+def read_results(answer: Mapping[str, Any], size: int) -> list[Result]:
+    """A signature or a failure for each hash of a signHash answer. Raises `MalformedMessage`."""
+    signatures = texts(answer.get("signatures"), "signatures")
+    if len(signatures) != size:
+        raise MalformedMessage(f"{len(signatures)} signatures for {size} hashes")
+    own = answer.get("sohoa")
+    errors = own.get("errors") if isinstance(own, dict) else None
+    if not isinstance(errors, list) or len(errors) != size:
+        errors = [None] * size
+    return [
+        Failure.read(200, error, None) if isinstance(error, dict) else decoded(signature)
+        for signature, error in zip(signatures, errors, strict=True)
+    ]
+
+
+def ecdsa_as_der(signature: bytes, half: int) -> bytes:
+    """An ECDSA signature as Ecdsa-Sig-Value; some providers send r and s side by side."""
+    if len(signature) != 2 * half or (signature[:1] == b"\x30" and _is_pair(signature)):
+        return signature
+    r, s = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
+    return utils.encode_dss_signature(r, s)
+
+
+def _is_pair(signature: bytes) -> bool:
+    try:
+        utils.decode_dss_signature(signature)
+    except ValueError:
+        return False
+    return True

@@ -58,8 +58,8 @@ class Crowd:
         return self
 
     def _run(self, number, each, label):
+        client = self.agent.client()
         try:
-            client = self.agent.client()
             key = client.key(label)
             if self._fault:
                 self._ready.wait(30)
@@ -68,6 +68,8 @@ class Crowd:
                 self._until_signed(key, subject)
         except BaseException as error:  # noqa: BLE001
             self.unexpected.append(error)
+        finally:
+            client.close()
 
     def _until_signed(self, key, subject):
         digest = hashlib.sha256(subject.encode()).digest()

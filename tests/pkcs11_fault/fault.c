@@ -120,6 +120,17 @@ static void stall(const Fault *fault)
         nanosleep(&t, NULL);
 }
 
+/* Whether `function` is to answer `rv` instead of the real thing; stalls first. */
+static int spoilt(const char *function, CK_ULONG *rv)
+{
+    Fault fault;
+    if (!due(function, &fault))
+        return 0;
+    stall(&fault);
+    *rv = fault.rv;
+    return fault.rv >= 0;
+}
+
 static CK_ULONG get_slot_list(unsigned char present, CK_ULONG *slots, CK_ULONG *count)
 {
     if (present && gone()) {
@@ -139,59 +150,46 @@ static CK_ULONG get_token_info(CK_ULONG slot, void *info)
 
 static CK_ULONG open_session(CK_ULONG slot, CK_ULONG flags, void *a, void *b, CK_ULONG *session)
 {
-    Fault fault;
+    CK_ULONG rv;
     if (gone())
         return TOKEN_NOT_PRESENT;
-    if (due("C_OpenSession", &fault)) {
-        stall(&fault);
-        if (fault.rv >= 0)
-            return fault.rv;
-    }
+    if (spoilt("C_OpenSession", &rv))
+        return rv;
     return ((CK_ULONG (*)(CK_ULONG, CK_ULONG, void *, void *, CK_ULONG *))
             real->functions[OPEN_SESSION])(slot, flags, a, b, session);
 }
 
 static CK_ULONG login(CK_ULONG session, CK_ULONG user, void *pin, CK_ULONG length)
 {
-    Fault fault;
+    CK_ULONG rv;
     if (gone())
         return TOKEN_NOT_PRESENT;
-    if (due("C_Login", &fault)) {
-        stall(&fault);
-        if (fault.rv >= 0)
-            return fault.rv;
-    }
+    if (spoilt("C_Login", &rv))
+        return rv;
     return ((CK_ULONG (*)(CK_ULONG, CK_ULONG, void *, CK_ULONG))real->functions[LOGIN])(
         session, user, pin, length);
 }
 
 static CK_ULONG find_objects_init(CK_ULONG session, Attribute *template, CK_ULONG count)
 {
-    Fault fault;
+    CK_ULONG rv;
     if (gone())
         return DEVICE_REMOVED;
-    if (due("C_FindObjectsInit", &fault)) {
-        stall(&fault);
-        if (fault.rv >= 0)
-            return fault.rv;
-    }
+    if (spoilt("C_FindObjectsInit", &rv))
+        return rv;
     return ((CK_ULONG (*)(CK_ULONG, Attribute *, CK_ULONG))real->functions[FIND_OBJECTS_INIT])(
         session, template, count);
 }
 
 static CK_ULONG sign_init(CK_ULONG session, void *mechanism, CK_ULONG key)
 {
-    Fault fault;
     Operation operation = { session, key, "" };
     Attribute label = { LABEL, operation.label, sizeof operation.label - 1 };
     CK_ULONG rv;
     if (gone())
         return DEVICE_REMOVED;
-    if (due("C_SignInit", &fault)) {
-        stall(&fault);
-        if (fault.rv >= 0)
-            return fault.rv;
-    }
+    if (spoilt("C_SignInit", &rv))
+        return rv;
     if (((CK_ULONG (*)(CK_ULONG, CK_ULONG, Attribute *, CK_ULONG))
          real->functions[GET_ATTRIBUTE_VALUE])(session, key, &label, 1) != OK)
         strcpy(operation.label, "?");
