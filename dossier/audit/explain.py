@@ -27,7 +27,8 @@ from dossier.model import JSON
 UNDER_WAY = timedelta(minutes=10)
 """So long before the end of a chain, what is not finished yet is not missing."""
 _PAGE = 1000
-_PUBLISHED = ("signature.published", "signature.held")
+_HELD = "signature.held"
+_PUBLISHED = ("signature.published", _HELD)
 
 
 class Reason(enum.Enum):
@@ -157,7 +158,7 @@ def explain(
     findings += [
         Finding(Fault.UNDISCLOSED, "service", entry.seq, entry.subject)
         for entry in told.published
-        if made.isdisjoint(_places(entry))
+        if made.isdisjoint(_places(entry)) and not told.was_held(entry)
     ]
     return Explanation(tuple(uses), tuple(findings))
 
@@ -178,6 +179,7 @@ class _Service:
         self.by_attempt: dict[tuple[str, int], list[AuditEntry]] = defaultdict(list)
         self.latest: dict[str, int] = {}
         self.published: list[AuditEntry] = []
+        self.held: set[tuple[str, str]] = set()  # subject and result, withheld for their batch
         self.excused: set[str] = set()
         self.by_name: dict[tuple[str, str], AuditEntry] = {}
         self.last_uses: set[int] = set()  # the last intent of each subject and purpose
@@ -187,12 +189,21 @@ class _Service:
             attempt = entry.details.get("attempt")
             if entry.event in _PUBLISHED:
                 self.published.append(entry)
+            if entry.event == _HELD:
+                self.held.add((entry.subject, str(entry.details.get("result_sha256"))))
             if entry.event in _EXCUSES:
                 self.excused.add(entry.details["statement_sha256"])
             self.by_name[entry.subject, entry.event] = entry
             if type(attempt) is int:
                 self.by_attempt[entry.subject, attempt].append(entry)
                 self.latest[entry.subject] = max(attempt, self.latest.get(entry.subject, 0))
+
+    def was_held(self, published: AuditEntry) -> bool:
+        """Whether the very result was held before: the use of the key belongs to that event."""
+        place = (published.subject, str(published.details.get("result_sha256")))
+        return (
+            published.event != _HELD and "attempt" not in published.details and place in self.held
+        )
 
 
 def _own_attempts(intents: Iterable[AuditEntry]) -> dict[int, int]:

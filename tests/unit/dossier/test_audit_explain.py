@@ -146,6 +146,17 @@ def test_a_publication_without_a_use_is_a_finding(service, keys):
     assert (finding.fault, finding.chain, finding.seq) == (Fault.UNDISCLOSED, "service", seq)
 
 
+def test_a_held_result_is_published_with_its_batch(service, keys):
+    use(keys, attempt=2)
+    service.add("signature.held", attempt=2, result_sha256="a")
+    service.add("signature.published", result_sha256="a", batch="bat_1")
+    other = service.add("signature.published", result_sha256="b", batch="bat_1")
+    end(service, keys)
+    found = explain(service.entries, keys.entries)
+    assert [u.reason for u in found.uses] == [Reason.PUBLISHED]
+    assert [(f.fault, f.seq) for f in found.findings] == [(Fault.UNDISCLOSED, other)]
+
+
 def test_what_is_under_way_is_not_missing(service, keys):
     use(keys, at=LATER, outcome="none")
     use(keys, "rec_2", at=LATER)
