@@ -138,6 +138,7 @@ def signing_desk(house: House) -> Desk:
     return Desk(
         services=trust_services(settings, store, anchors, house.timestamper, revocation),
         key_for=key_for,
+        timestamper=house.timestamper,
         images_for=by_label.get,
         revocation=revocation,
         renew_at=renewal_schedule(timedelta(days=settings.trust.renewal_margin_days)),
