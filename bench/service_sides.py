@@ -58,7 +58,7 @@ def in_process(data: Path, document: bytes, out: Path) -> Actions:
                 )
                 report = desk.services.verifier.verify(sealed)
                 assert report.signatures
-                _store(out / f"{threading.get_ident()}-{number}.pdf", sealed)
+                _store(out / f"{number}-{os.urandom(8).hex()}.pdf", sealed)
 
         return count / _wall(run, threads)
 
