@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from api.admission import SHUT_S, Admission, Shutter
 from api.app import create_app
 from api.routes import verifications
-from dossier.errors import Overloaded
-from dossier.records import Records
+from dossier.errors import Overloaded, StoreError
+from dossier.signing.records import Records
 from tests.fixtures_web import document
 
 
@@ -165,3 +166,59 @@ def test_a_shutter_opens_again() -> None:
     assert told.value.retry_after_s == 9
     now[0] += SHUT_S
     shutter.require_open()
+
+
+def test_a_body_that_the_framework_reads_is_held_to_its_digest_and_size(web) -> None:
+    agency = b'{"id": "H98", "name": "a"}'
+
+    def send(content: object, **headers: str):
+        return web.ask(
+            "POST",
+            "/v1/agencies",
+            as_="admin@*",
+            content=content,
+            headers={"content-type": "application/json", **headers},
+        )
+
+    wrong = {"content-digest": "sha-256=:AAAA:"}
+    answer = send(agency, **wrong)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed-request")
+    assert web.ask("GET", "/v1/agencies/H98", as_="admin@*").status_code == 404
+
+    async def endless():
+        for _ in range(17):
+            yield b" " * (1 << 20)
+
+    assert send(endless()).json()["code"] == "body-too-large"
+    assert send(b"{not json").status_code == 422
+    assert send(agency).status_code == 201
+
+
+def test_an_answer_that_breaks_off_is_cut_instead_of_ended_well(web) -> None:
+    record = web.published()
+
+    def broken(*arguments: object):
+        yield b"%PDF"
+        raise StoreError("away")
+
+    web.room.blobs.read = broken
+    big = dataclasses.replace(web.room.blobs.stat(record["result_sha256"]), size_bytes=9 << 20)
+    web.room.blobs.stat = lambda sha256: big
+    web.transport.raise_app_exceptions = True
+    with pytest.raises(StoreError):
+        web.ask("GET", record["links"]["report"], as_="clerk")
+
+
+def test_the_end_of_the_application_writes_the_last_refusals(web) -> None:
+    async def whole_life() -> None:
+        async with (
+            web.app.router.lifespan_context(web.app),
+            web.client(as_="auditor") as http,
+        ):
+            answer = await http.get("/v1/jobs/job_" + "0" * 26)
+            assert answer.status_code == 404
+            answer = await http.put("/v1/blobs/" + "0" * 64, content=b"x")
+            assert answer.status_code == 403
+
+    asyncio.run(whole_life())
+    assert "request.refused" in [entry.event for entry in web.room.events()]
