@@ -25,20 +25,20 @@ from api.wiring import (
     trust_store,
 )
 from dossier.audit.log import AuditLog
-from dossier.batches import Batches
-from dossier.blobs import open_blobs
-from dossier.database import Database
-from dossier.digitizations import Digitizations
-from dossier.holdings import Holdings
+from dossier.batches.batches import Batches
+from dossier.clerical.sequences import Sequences
+from dossier.digitizing.digitizations import Digitizations
 from dossier.identity import Identity
-from dossier.jobs import Job, JobQueue
-from dossier.records import Records
-from dossier.renewal import renewal_schedule
-from dossier.sequences import Sequences
-from dossier.smallblobs import SmallBlobs
-from dossier.uploads import Uploads
-from dossier.webhooks import Webhooks
-from dossier.workshop import Desk
+from dossier.queue.jobs import Job, JobQueue
+from dossier.signing.records import Records
+from dossier.signing.renewal import renewal_schedule
+from dossier.signing.workshop import Desk
+from dossier.storage.blobs import open_blobs
+from dossier.storage.database import Database
+from dossier.storage.holdings import Holdings
+from dossier.storage.smallblobs import SmallBlobs
+from dossier.storage.uploads import Uploads
+from dossier.webhooks.webhooks import Webhooks
 from hsm.keys import SigningKey
 from signer.remote import CSCClient
 from signer.verification.verify import Verifier
@@ -152,10 +152,10 @@ def worker_handlers(house: House, queue: str) -> Mapping[str, Handler]:
 
 
 def _sealing(house: House) -> dict[str, Handler]:
-    from dossier.batch_work import BatchWork
-    from dossier.renewal import RenewalWork
-    from dossier.sequence_work import SequenceWork
-    from dossier.signing import SigningWork
+    from dossier.batches.work import BatchWork
+    from dossier.clerical.work import SequenceWork
+    from dossier.signing.renewal import RenewalWork
+    from dossier.signing.work import SigningWork
 
     tools = (house.database, house.blobs, house.holdings, house.audit, house.jobs, house.records)
     desk = signing_desk(house)
@@ -173,7 +173,7 @@ def _sealing(house: House) -> dict[str, Handler]:
 
 
 def _digitizing(house: House) -> dict[str, Handler]:
-    from dossier.digitizing import DigitizingWork
+    from dossier.digitizing.work import DigitizingWork
     from ocr.settings import DigitiseSettings
 
     folder = house.settings.data_dir / "digitizing"
@@ -182,7 +182,7 @@ def _digitizing(house: House) -> dict[str, Handler]:
 
 
 def _errands(house: House) -> dict[str, Handler]:
-    from dossier.webhook_delivery import WebhookSender
+    from dossier.webhooks.delivery import WebhookSender
 
     private = house.settings.webhooks.private_networks
     sender = WebhookSender(house.database, house.jobs, house.audit, private_networks=private)

@@ -13,7 +13,7 @@ from api.intake import Received
 from api.routes.signatures import moment
 from api.schemas import SHA256, ErrorView, Form, Line, OrderForm
 from api.validation import require_form
-from dossier.batch_order import (
+from dossier.batches.order import (
     Batch,
     BatchItem,
     BatchOrder,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dossier.audit.head import PURPOSE, SUBJECT
 from dossier.audit.heads import HeadSealer
 from dossier.errors import DossierError
-from dossier.renewal import RenewalDesk
+from dossier.signing.renewal import RenewalDesk
 from hsm.errors import HSMError
 from hsm.keys import SigningKey
 from signer.errors import SignerError

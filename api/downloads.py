@@ -20,7 +20,7 @@ from api.doorway import blocking
 from api.errors import RangeNotSatisfiable
 
 if TYPE_CHECKING:
-    from dossier.store import BlobInfo, BlobStore
+    from dossier.storage.store import BlobInfo, BlobStore
 
 _RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*")
 _AT_ONCE = 2 << 20  # up to here a file goes out in one piece: one hop to a thread

@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from api.settings import Settings
     from api.telemetry import Telemetry
     from dossier.audit.log import AuditLog
-    from dossier.batches import Batches
-    from dossier.database import Database
-    from dossier.digitizations import Digitizations
-    from dossier.holdings import Holdings
+    from dossier.batches.batches import Batches
+    from dossier.clerical.sequences import Sequences
+    from dossier.digitizing.digitizations import Digitizations
     from dossier.identity import Identity
-    from dossier.jobs import JobQueue
-    from dossier.records import Records
-    from dossier.sequences import Sequences
-    from dossier.store import BlobStore
-    from dossier.uploads import Uploads
-    from dossier.webhooks import Webhooks
+    from dossier.queue.jobs import JobQueue
+    from dossier.signing.records import Records
+    from dossier.storage.database import Database
+    from dossier.storage.holdings import Holdings
+    from dossier.storage.store import BlobStore
+    from dossier.storage.uploads import Uploads
+    from dossier.webhooks.webhooks import Webhooks
     from signer.remote import CSCClient
     from signer.sealing.appearance.profiles import ProfileSet
     from signer.services import Timestamper

@@ -16,7 +16,7 @@ from api.validation import require_form
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
 
-    from dossier.signature_order import SignatureOrder
+    from dossier.signing.order import SignatureOrder
 
 MAX_WAIT_S = 60
 _WAIT = re.compile(r"wait\s*=\s*\"?(\d{1,6})\"?")

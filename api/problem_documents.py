@@ -2,8 +2,8 @@
 
     @router.get("/v1/things/{id}", responses=problems(401, 403, 404))
 
-A route only raises; `api.door` turns what it raised into a document by `answer_report`. Messages are
-written "Vietnamese / English", so the reader's language can be picked; Vietnamese is the default.
+A route only raises; `api.door` turns what it raised into a document by `answer_report`. Messages
+are written "Vietnamese / English", so the reader's language can be picked; Vietnamese is default.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from signer.timestamp_token import read_token
 
 if TYPE_CHECKING:
     from api.house import House
-    from dossier.database import Database
+    from dossier.storage.database import Database
     from signer.services import Timestamper
 
 Probe = Callable[[], None]

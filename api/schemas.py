@@ -13,7 +13,7 @@ from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from dossier.model import RecordState, Role
-from dossier.signature_order import SignatureOrder
+from dossier.signing.order import SignatureOrder
 from signer.sealing.levels import Level
 
 SHA256_PATTERN = r"^[0-9a-f]{64}$"

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.routes.signatures import moment
 from api.schemas import BlobReference, ErrorView, Form, LevelName, Line
+from dossier.clerical.order import ClericalSequence, Numbering, Place, SequenceOrder
 from dossier.model import JSON, SequenceState
-from dossier.sequence_order import ClericalSequence, Numbering, Place, SequenceOrder
 from signer.sealing.levels import Level
 
 PATH = "/v1/sequences"

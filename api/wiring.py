@@ -17,7 +17,7 @@ from cryptography import x509
 from api.errors import ProductionRefused, SettingsError
 from api.settings import Role, Settings, load_settings
 from api.tokens import open_authority_token, open_token
-from dossier.sealing import Services
+from dossier.signing.sealing import Services
 from hsm.keys import SigningKey
 from hsm.token import Token
 from signer.insecure_testpki.roles import MARK

@@ -22,7 +22,7 @@ _DRAIN_S = 12.0  # the supervisor's patience is thirteen seconds
 def run_worker(settings: Settings, queue: str, threads: int | None, stop: threading.Event) -> None:
     """Work through `queue` until `stop`; then finish what is in hand and give back the rest."""
     from api.assembly import open_house, worker_handlers
-    from dossier.worker import Worker
+    from dossier.queue.worker import Worker
 
     wanted = threads or (_HOUSE_THREADS if queue == "house" else settings.worker.threads)
     with open_house(settings, queue) as house, _chores(house, queue, stop):

@@ -18,17 +18,17 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bench.harness import Measurement, spread_of
-from dossier import tables
 from dossier.audit.log import AuditLog
-from dossier.database import Database
-from dossier.holdings import Holdings
-from dossier.jobs import Job, JobQueue
-from dossier.migrations import upgrade
 from dossier.model import Caller, Role
-from dossier.publisher import Publisher, Ready
-from dossier.records import Publication, Records
-from dossier.signature_order import SignatureOrder
-from dossier.store import BlobInfo
+from dossier.queue.jobs import Job, JobQueue
+from dossier.signing.order import SignatureOrder
+from dossier.signing.publisher import Publisher, Ready
+from dossier.signing.records import Publication, Records
+from dossier.storage import tables
+from dossier.storage.database import Database
+from dossier.storage.holdings import Holdings
+from dossier.storage.migrations import upgrade
+from dossier.storage.store import BlobInfo
 from tests.fixtures_databases import PostgresCluster, postgres_programs
 
 RECORDS = 50_000

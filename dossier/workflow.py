@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dossier.reading import PageLog
-from dossier.sealing import (
+from dossier.signing.sealing import (
     SealOrder,
     SealStep,
     Services,

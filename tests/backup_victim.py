@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from dossier.backup import Installation, restore
-from dossier.blobs import FolderBlobs
-from dossier.database import Database
+from dossier.storage.blobs import FolderBlobs
+from dossier.storage.database import Database
 
 
 def main() -> None:

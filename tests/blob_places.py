@@ -11,8 +11,8 @@ from pathlib import Path
 import obstore
 from obstore.store import S3Store
 
-from dossier.blobs import open_blobs
-from dossier.store import BlobStore
+from dossier.storage.blobs import open_blobs
+from dossier.storage.store import BlobStore
 from tests.fixtures_s3 import ACCESS_KEY, SECRET_KEY
 
 

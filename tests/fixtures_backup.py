@@ -18,11 +18,11 @@ import sqlalchemy as sa
 from dossier.audit.heads import HeadSealer
 from dossier.audit.log import AuditLog
 from dossier.backup import Installation, back_up
-from dossier.blobs import FolderBlobs
-from dossier.database import Database
-from dossier.migrations import upgrade
 from dossier.model import AuditEvent
-from dossier.tables import (
+from dossier.storage.blobs import FolderBlobs
+from dossier.storage.database import Database
+from dossier.storage.migrations import upgrade
+from dossier.storage.tables import (
     Instant,
     audit_entries,
     audit_heads,

@@ -17,19 +17,19 @@ from typing import Any
 
 import pytest
 
-from dossier.batch_order import Batch, BatchOrder, Policy, checked_items
-from dossier.batch_work import BatchWork
-from dossier.batches import Batches
-from dossier.database import Database
+from dossier.batches.batches import Batches
+from dossier.batches.order import Batch, BatchOrder, Policy, checked_items
+from dossier.batches.work import BatchWork
+from dossier.clerical.order import Claim, ClericalSequence, Numbering, SequenceOrder, Step
+from dossier.clerical.sequences import Sequences
+from dossier.clerical.work import SequenceWork
 from dossier.identity.values import AgencyPolicy
 from dossier.model import Caller, Role
-from dossier.sealing import common_name
-from dossier.sequence_order import Claim, ClericalSequence, Numbering, SequenceOrder, Step
-from dossier.sequence_work import SequenceWork
-from dossier.sequences import Sequences
-from dossier.signature_order import SignatureOrder
-from dossier.signing import Desk
-from dossier.worker import Worker
+from dossier.queue.worker import Worker
+from dossier.signing.order import SignatureOrder
+from dossier.signing.sealing import common_name
+from dossier.signing.work import Desk
+from dossier.storage.database import Database
 from signer.sealing.levels import Level
 from tests.clerical import decision
 from tests.fixtures_pki import RunningPKI

@@ -27,8 +27,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dossier.database import Database
-from dossier.migrations import upgrade
+from dossier.storage.database import Database
+from dossier.storage.migrations import upgrade
 
 _SETTINGS = {
     "fsync": "off",

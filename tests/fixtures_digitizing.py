@@ -15,15 +15,15 @@ import pytest
 import sqlalchemy as sa
 
 from dossier.audit.log import AuditLog
-from dossier.blobs import FolderBlobs
-from dossier.database import Database
-from dossier.digitizations import Digitization, DigitizationOrder, Digitizations, Made
-from dossier.digitizing import DigitizingWork
-from dossier.holdings import Holdings
-from dossier.jobs import Job, JobQueue
+from dossier.digitizing.digitizations import Digitization, DigitizationOrder, Digitizations, Made
+from dossier.digitizing.work import DigitizingWork
 from dossier.model import Caller, Role
-from dossier.tables import agencies
-from dossier.worker import Worker
+from dossier.queue.jobs import Job, JobQueue
+from dossier.queue.worker import Worker
+from dossier.storage.blobs import FolderBlobs
+from dossier.storage.database import Database
+from dossier.storage.holdings import Holdings
+from dossier.storage.tables import agencies
 from ocr.settings import DigitiseSettings
 
 AGENCIES = ("H22.12", "H22.13")

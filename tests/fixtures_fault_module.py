@@ -22,7 +22,7 @@ import pytest
 
 from dossier.audit.chain import AuditEntry
 from dossier.audit.log import AuditLog
-from dossier.database import Database
+from dossier.storage.database import Database
 from hsm import softhsm
 from signer.remote import CSCClient
 

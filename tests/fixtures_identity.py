@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from dossier import tables
 from dossier.audit.log import AuditLog
-from dossier.database import Database
 from dossier.identity import AgencyPolicy, Identity, Limits, Principal, local_administrator
 from dossier.model import Caller
+from dossier.storage import tables
+from dossier.storage.database import Database
 
 if TYPE_CHECKING:
     from tests.auth_client import AuthClient

@@ -20,17 +20,17 @@ import sqlalchemy as sa
 
 from dossier.audit.chain import AuditEntry
 from dossier.audit.log import AuditLog
-from dossier.blobs import FolderBlobs
-from dossier.database import Database
-from dossier.holdings import Holdings
-from dossier.jobs import JobQueue
 from dossier.model import Caller, RecordState, Role
-from dossier.records import Record, Records, SignatureOrder
-from dossier.sealing import Services
-from dossier.signing import Desk, SigningWork
-from dossier.smallblobs import SmallBlobs
-from dossier.tables import agencies
-from dossier.worker import Worker
+from dossier.queue.jobs import JobQueue
+from dossier.queue.worker import Worker
+from dossier.signing.records import Record, Records, SignatureOrder
+from dossier.signing.sealing import Services
+from dossier.signing.work import Desk, SigningWork
+from dossier.storage.blobs import FolderBlobs
+from dossier.storage.database import Database
+from dossier.storage.holdings import Holdings
+from dossier.storage.smallblobs import SmallBlobs
+from dossier.storage.tables import agencies
 from hsm.keys import SigningKey
 from signer.policy import PreSigningCheck
 from signer.sealing.appearance.plan import specimen_images

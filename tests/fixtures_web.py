@@ -27,14 +27,14 @@ from api import auth
 from api.app import create_app
 from api.house import House
 from api.settings import Settings, TokenSettings
-from dossier.batches import Batches
-from dossier.database import Database
-from dossier.digitizations import Digitizations
+from dossier.batches.batches import Batches
+from dossier.clerical.sequences import Sequences
+from dossier.digitizing.digitizations import Digitizations
 from dossier.identity import HOUSE, AgencyPolicy, Identity
 from dossier.model import Role
-from dossier.sequences import Sequences
-from dossier.uploads import Uploads
-from dossier.webhooks import Webhooks
+from dossier.storage.database import Database
+from dossier.storage.uploads import Uploads
+from dossier.webhooks.webhooks import Webhooks
 from hsm.errors import KeyNotFound, TokenUnavailable
 from signer.algorithms import HASHES
 from signer.csc.credentials import Credential

@@ -20,14 +20,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from dossier.audit.log import AuditLog
-from dossier.blobs import FolderBlobs
-from dossier.database import Database
-from dossier.holdings import Holdings
-from dossier.jobs import Job, JobQueue
-from dossier.records import Records
-from dossier.sealing import Services
-from dossier.signing import Desk, SigningWork
-from dossier.worker import Worker
+from dossier.queue.jobs import Job, JobQueue
+from dossier.queue.worker import Worker
+from dossier.signing.records import Records
+from dossier.signing.sealing import Services
+from dossier.signing.work import Desk, SigningWork
+from dossier.storage.blobs import FolderBlobs
+from dossier.storage.database import Database
+from dossier.storage.holdings import Holdings
 from signer.sealing.appearance.profiles import default_profiles
 from signer.sealing.augment import Augmenter
 from signer.sealing.seal import Sealer

@@ -15,7 +15,7 @@ from api.settings import load_settings
 from dossier.audit.explain import Explanation, all_entries, explain
 from dossier.audit.head import Head, from_seq, head_of
 from dossier.audit.log import AuditLog
-from dossier.database import Database
+from dossier.storage.database import Database
 from tests.running_service import RunningService
 from tests.storm import StormResult, decision, download, submit, verdict
 

@@ -1,7 +1,7 @@
-"""Write the newest migration: the way from the one before it to what `dossier.tables` says.
+"""Write the newest migration: the way from the one before it to what `dossier.storage.tables` says.
 
 python tools/draft_migration.py 0002 "Keep the colour of the ink"
-ruff format dossier/migrations
+ruff format dossier/storage/migrations
 
 Run it again as often as the tables change, until the migration is released; then take the next
 number. Read what it wrote: Alembic sees a renamed column as one dropped and another added.
@@ -21,9 +21,9 @@ from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.autogenerate.api import AutogenContext
 from alembic.runtime.migration import MigrationContext
 
-import dossier.migrations as history
-from dossier.database import Database
-from dossier.tables import Instant, metadata
+import dossier.storage.migrations as history
+from dossier.storage.database import Database
+from dossier.storage.tables import Instant, metadata
 
 _FILE = '''"""{what}."""
 
@@ -51,7 +51,7 @@ def _plain(kind: str, thing: object, context: AutogenContext) -> str | Literal[F
 
 
 def operations_since(revision: str | None) -> str:
-    """The operations from the schema `revision` (None: no schema) to `dossier.tables`."""
+    """The operations from the schema `revision` (None: no schema) to `dossier.storage.tables`."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'draft.db'}")
         try:

@@ -27,11 +27,11 @@ import sqlalchemy as sa
 from api.agent.policy import SELF_TEST
 from api.errors import SettingsError
 from dossier.audit.log import AuditLog
-from dossier.database import Database
 from dossier.errors import AuditUnavailable, StoreError
-from dossier.migrations import upgrade
 from dossier.model import AuditEvent
-from dossier.tables import key_intents, key_uses
+from dossier.storage.database import Database
+from dossier.storage.migrations import upgrade
+from dossier.storage.tables import key_intents, key_uses
 from signer.clock import VIETNAM
 from signer.csc.wire import Context
 from signer.errors import KeyUseRefused

@@ -305,8 +305,8 @@ def _chain(chain: Chain, data: Path | None) -> Iterator[AuditLog]:
     """A chain of this installation. Raises `InputUnusable` when it is kept on another machine."""
     from api.settings import load_settings
     from dossier.audit.log import AuditLog
-    from dossier.database import Database
-    from dossier.migrations import upgrade
+    from dossier.storage.database import Database
+    from dossier.storage.migrations import upgrade
 
     settings = load_settings(data)
     url = settings.database_url

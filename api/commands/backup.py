@@ -80,8 +80,8 @@ def restore(
 def _installation(data: Path | None) -> Iterator[Installation]:
     from api.settings import load_settings
     from dossier.backup import Installation
-    from dossier.blobs import open_blobs
-    from dossier.database import Database
+    from dossier.storage.blobs import open_blobs
+    from dossier.storage.database import Database
 
     settings = load_settings(data)
     database = Database(settings.database_url)

@@ -49,9 +49,9 @@ def open_desk(data: Path | None) -> Iterator[Desk]:
     # not at the top: listing the help must not load settings and the database
     from api.settings import load_settings
     from dossier.audit.log import AuditLog
-    from dossier.database import Database
     from dossier.identity import Identity, local_administrator
-    from dossier.migrations import upgrade
+    from dossier.storage.database import Database
+    from dossier.storage.migrations import upgrade
 
     database = Database(load_settings(data).database_url)
     try:

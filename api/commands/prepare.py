@@ -27,9 +27,9 @@ def prepare(
     Ví dụ / Example:  sohoa prepare --data var/serve
     """
     from dossier.audit.log import AuditLog
-    from dossier.database import Database
     from dossier.identity import Identity
-    from dossier.migrations import upgrade
+    from dossier.storage.database import Database
+    from dossier.storage.migrations import upgrade
 
     made = create_installation(data or default_data_dir())
     if made.created:

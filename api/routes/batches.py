@@ -41,11 +41,11 @@ from api.errors import UnsupportedMediaType
 from api.intake import Intake, Received
 from api.problem_documents import problems
 from api.schemas import IdPath, Page
-from dossier.batch_order import Batch
+from dossier.batches.order import Batch
+from dossier.clerical.order import Claim
 from dossier.errors import InvalidOrder, StateConflict
 from dossier.model import JSON, BatchState, Caller, ItemState, Role
-from dossier.sequence_order import Claim
-from dossier.store import BlobInfo
+from dossier.storage.store import BlobInfo
 
 if TYPE_CHECKING:
     from api.house import House

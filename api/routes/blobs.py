@@ -25,11 +25,11 @@ from api.problem_documents import problems
 from api.schemas import BlobView, DigestPath
 from dossier.errors import BlobDamaged, InvalidOrder
 from dossier.model import Caller
-from dossier.store import BlobInfo, missing
+from dossier.storage.store import BlobInfo, missing
 
 if TYPE_CHECKING:
     from api.house import House
-    from dossier.uploads import UploadStatus
+    from dossier.storage.uploads import UploadStatus
 
 router = APIRouter(tags=["Tệp tải lên / Blobs"])
 _PART_BYTES = 4 << 20  # what is gathered before it goes to the disk

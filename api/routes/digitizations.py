@@ -23,10 +23,10 @@ from api.downloads import download, range_responses
 from api.problem_documents import problems
 from api.routes.signatures import moment
 from api.schemas import SHA256, ErrorView, Form, IdPath, Line, Page
-from dossier.digitization_order import MAX_SCANS, Digitization, DigitizationOrder
+from dossier.digitizing.order import MAX_SCANS, Digitization, DigitizationOrder
 from dossier.errors import StateConflict
 from dossier.model import JSON, Caller, JobState
-from dossier.store import BlobInfo
+from dossier.storage.store import BlobInfo
 
 if TYPE_CHECKING:
     from api.house import House

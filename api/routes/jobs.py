@@ -15,7 +15,7 @@ from dossier.model import JSON, Caller, JobState
 
 if TYPE_CHECKING:
     from api.house import House
-    from dossier import jobs
+    from dossier.queue import jobs
 
 router = APIRouter(tags=["Công việc / Jobs"])
 

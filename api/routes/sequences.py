@@ -38,12 +38,12 @@ from api.sequence_views import (
     shown,
 )
 from api.waiting import Waiting
+from dossier.clerical.order import Claim, Step
 from dossier.model import JSON, Caller, SequenceState
-from dossier.sequence_order import Claim, Step
 
 if TYPE_CHECKING:
     from api.house import House
-    from dossier.recordtable import Record
+    from dossier.signing.recordtable import Record
 
 router = APIRouter(tags=["Quy trình văn thư / Clerical sequence"])
 _STEP_PROBLEMS = (400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 429, 503)

@@ -42,12 +42,12 @@ from api.schemas import (
 from api.validation import read_json, require_form
 from dossier.errors import InvalidOrder, StateConflict
 from dossier.model import JSON, Caller, RecordState, Role
-from dossier.store import BlobInfo
+from dossier.storage.store import BlobInfo
 
 if TYPE_CHECKING:
     from api.house import House
-    from dossier.recordtable import Record
-    from dossier.signature_order import SignatureOrder
+    from dossier.signing.order import SignatureOrder
+    from dossier.signing.recordtable import Record
 
 router = APIRouter(tags=["Ký số / Signatures"])
 _ROUTE = "POST /v1/signatures"

@@ -1,7 +1,7 @@
 """Webhooks over HTTP: subscriptions, their secrets, the log of deliveries.
 
-Who may do what stands in `dossier.webhooks`. The secret is in the answer that makes it, and
-nowhere else.
+Who may do what stands in `dossier.webhooks.webhooks`. The secret is in the answer that makes it
+and nowhere else.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from api.problem_documents import problems
 from api.routes.signatures import moment
 from api.schemas import Form, IdPath, Line, Page
 from dossier.model import JSON, JobState
-from dossier.webhook_values import EVENTS, Delivery, Subscription
-from dossier.webhooks import MAX_OVERLAP
+from dossier.webhooks.values import EVENTS, Delivery, Subscription
+from dossier.webhooks.webhooks import MAX_OVERLAP
 
 router = APIRouter(tags=["Webhook"])
 _ETAG: dict[str, Any] = {"headers": {"ETag": {"schema": {"type": "string"}}}}

@@ -19,9 +19,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 
 from api.telemetry.metrics import Metrics
 from api.telemetry.reporter import ALIVE, PREFIX, rows
-from dossier import tables
-from dossier.database import Database
 from dossier.errors import DossierError
+from dossier.storage import tables
+from dossier.storage.database import Database
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 FRESH_S = 2.0

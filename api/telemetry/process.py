@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from api.settings import Settings
-    from dossier.database import Database
-    from dossier.jobs import Job
-    from dossier.records import Record
+    from dossier.queue.jobs import Job
+    from dossier.signing.records import Record
+    from dossier.storage.database import Database
     from hsm.keys import SigningKey
 
 Handler = Callable[["Job"], None]

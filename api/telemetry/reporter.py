@@ -16,9 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.telemetry.metrics import Metrics
-from dossier import tables
-from dossier.database import Database
 from dossier.errors import DossierError
+from dossier.storage import tables
+from dossier.storage.database import Database
 
 _LOG = logging.getLogger("sohoa.metrics")
 PREFIX = "metrics/"

@@ -26,7 +26,7 @@ from dossier.audit.chain import moment_text
 from dossier.audit.head import head_of
 from dossier.audit.log import AuditLog
 from dossier.model import JSON
-from dossier.tables import audit_entries, audit_heads
+from dossier.storage.tables import audit_entries, audit_heads
 
 EXPORT_TYPE = "sohoa audit export 1"
 MEDIA_TYPE = "application/jsonl"

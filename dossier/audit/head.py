@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from dossier.audit.chain import canonical, moment_of, moment_text
 from dossier.model import JSON
-from dossier.tables import audit_heads
+from dossier.storage.tables import audit_heads
 from signer.statement import SignedStatement
 
 SUBJECT = "audit-head"

@@ -30,7 +30,7 @@ from dossier.audit.head import (
 from dossier.audit.log import AuditLog
 from dossier.errors import DossierError
 from dossier.model import JSON, AuditEvent
-from dossier.tables import audit_entries, audit_heads, settings
+from dossier.storage.tables import audit_entries, audit_heads, settings
 from hsm.errors import HSMError
 from hsm.keys import SigningKey
 from signer.errors import SignerError

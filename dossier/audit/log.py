@@ -31,10 +31,10 @@ from dossier.audit.chain import (
 )
 from dossier.audit.head import Head, from_seq, head_of, newest
 from dossier.audit.proof import proof_of
-from dossier.database import Database
 from dossier.errors import AuditUnavailable, ChainBroken, NotFound, StateConflict, StoreError
 from dossier.model import JSON, AuditEvent
-from dossier.tables import audit_entries, settings
+from dossier.storage.database import Database
+from dossier.storage.tables import audit_entries, settings
 
 INSTALLATION = "installation"
 """The row of `house_settings` with this installation's random id."""

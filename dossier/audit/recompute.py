@@ -15,7 +15,7 @@ from dossier.audit.chain import FIRST, digest_of, genesis, next_link
 from dossier.audit.head import head_of
 from dossier.audit.log import INSTALLATION
 from dossier.errors import ChainBroken
-from dossier.tables import audit_entries, audit_heads, settings
+from dossier.storage.tables import audit_entries, audit_heads, settings
 from signer.errors import StatementInvalid
 from signer.statement import verify_statement
 

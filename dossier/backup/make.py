@@ -28,11 +28,11 @@ from dossier.backup.archive import (
     silent,
 )
 from dossier.backup.rows import columns_of, dump_rows
-from dossier.database import Database
 from dossier.errors import BackupError
-from dossier.migrations import newest
-from dossier.store import BlobStore, damaged, digest_of
-from dossier.tables import (
+from dossier.storage.database import Database
+from dossier.storage.migrations import newest
+from dossier.storage.store import BlobStore, damaged, digest_of
+from dossier.storage.tables import (
     batch_items,
     batches,
     digitizations,
@@ -41,7 +41,7 @@ from dossier.tables import (
     sequences,
     small_blobs,
 )
-from dossier.tables import blobs as holdings
+from dossier.storage.tables import blobs as holdings
 
 _AT_ONCE = 200  # rows with data in memory
 POLICY = "key-policy.toml"

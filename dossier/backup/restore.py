@@ -37,11 +37,11 @@ from dossier.backup.make import (
     check_small,
 )
 from dossier.backup.rows import load_rows
-from dossier.database import Database
 from dossier.errors import BackupError, ChainBroken
-from dossier.migrations import configuration, upgrade
-from dossier.store import BlobStore
-from dossier.tables import audit_entries, metadata, settings
+from dossier.storage.database import Database
+from dossier.storage.migrations import configuration, upgrade
+from dossier.storage.store import BlobStore
+from dossier.storage.tables import audit_entries, metadata, settings
 
 _OWN = ".restoring"  # what the agent's database is called until it is whole
 

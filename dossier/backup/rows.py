@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dossier.errors import BackupError
-from dossier.tables import Instant
+from dossier.storage.tables import Instant
 
 _BATCH = 500
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dossier import tables
 from dossier.errors import InvalidOrder, StateConflict, VersionConflict
 from dossier.identity.office import Office
 from dossier.identity.rules import not_found, require_house_administrator, require_reader
 from dossier.identity.values import HOUSE, Agency, AgencyPolicy
 from dossier.model import Caller
+from dossier.storage import tables
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _A = tables.agencies

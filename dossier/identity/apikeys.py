@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dossier import tables
 from dossier.errors import InvalidOrder, NotFound, StateConflict
 from dossier.identity.keytext import key_text, new_key_id, new_secret, secret_digest
 from dossier.identity.office import Office
@@ -16,6 +15,7 @@ from dossier.identity.principals import Principals
 from dossier.identity.rules import known_roles, not_found, require_administrator
 from dossier.identity.values import APIKey, IssuedKey, Principal
 from dossier.model import Caller, Role
+from dossier.storage import tables
 
 _K = tables.api_keys
 

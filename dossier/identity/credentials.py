@@ -18,12 +18,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dossier import tables
-from dossier.database import Database
 from dossier.errors import CredentialRefused
 from dossier.identity.keytext import secret_digest, split_key_text
 from dossier.identity.values import AgencyPolicy, Limits
 from dossier.model import Caller, Role
+from dossier.storage import tables
+from dossier.storage.database import Database
 
 CACHE_S = 1.0
 _ENTRIES = 10_000  # what is looked up least recently goes first

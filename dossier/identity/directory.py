@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from dossier import tables
-from dossier.database import Database
 from dossier.identity.agencies import Agencies
 from dossier.identity.apikeys import APIKeys
 from dossier.identity.credentials import CACHE_S, Clock, Credentials, system_clock
@@ -17,6 +15,8 @@ from dossier.identity.principals import Principals
 from dossier.identity.rules import not_found
 from dossier.identity.values import HOUSE, AgencyPolicy, AuditWriter, Limits
 from dossier.model import AuditEvent, Caller, Role
+from dossier.storage import tables
+from dossier.storage.database import Database
 
 _BOOTSTRAP = "identity.bootstrap"
 

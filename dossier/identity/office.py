@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dossier.database import Database
 from dossier.identity.credentials import Clock
 from dossier.identity.values import AuditWriter
 from dossier.model import JSON, AuditEvent, Caller
+from dossier.storage.database import Database
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dossier import tables
 from dossier.errors import InvalidOrder, StateConflict
 from dossier.identity.agencies import named, stale
 from dossier.identity.office import Office
@@ -29,6 +28,7 @@ from dossier.identity.values import (
     Principal,
 )
 from dossier.model import Caller, Role, new_id
+from dossier.storage import tables
 
 _P = tables.principals
 _SHA256 = re.compile(r"[0-9a-f]{64}")

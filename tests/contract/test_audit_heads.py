@@ -15,7 +15,7 @@ from dossier.audit.heads import HeadSealer, note_head
 from dossier.audit.log import AuditLog
 from dossier.errors import AuditUnavailable
 from dossier.model import AuditEvent
-from dossier.tables import audit_entries, audit_heads, settings
+from dossier.storage.tables import audit_entries, audit_heads, settings
 from hsm.errors import TokenUnavailable
 from signer.errors import TimestampError
 from signer.statement import verify_statement

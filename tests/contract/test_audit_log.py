@@ -12,7 +12,7 @@ from dossier.audit.chain import digest_of, genesis, next_link
 from dossier.audit.log import AuditLog
 from dossier.errors import AuditUnavailable, ChainBroken
 from dossier.model import AuditEvent
-from dossier.tables import audit_entries
+from dossier.storage.tables import audit_entries
 
 
 def event(n: int = 0, agency: str | None = "H22.12") -> AuditEvent:

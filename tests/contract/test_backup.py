@@ -18,10 +18,10 @@ from dossier.audit.recompute import recompute
 from dossier.audit.verify import verify_export
 from dossier.backup import Installation, back_up, restore
 from dossier.backup.make import NAMED_BLOBS
-from dossier.blobs import FolderBlobs
-from dossier.database import Database
 from dossier.model import AuditEvent
-from dossier.tables import metadata
+from dossier.storage.blobs import FolderBlobs
+from dossier.storage.database import Database
+from dossier.storage.tables import metadata
 from tests.fixtures_backup import empty_installation, is_empty, rows
 
 

@@ -22,7 +22,7 @@ from typing import BinaryIO
 import pytest
 
 from dossier.errors import BlobDamaged, InvalidOrder, NotFound
-from dossier.store import BlobInfo, BlobStore, digest_of
+from dossier.storage.store import BlobInfo, BlobStore, digest_of
 from tests.blob_places import Place
 from tests.fixtures_s3 import S3Server
 

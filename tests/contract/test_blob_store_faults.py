@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dossier.blobs import open_blobs
 from dossier.errors import StoreError
+from dossier.storage.blobs import open_blobs
 from tests.blob_places import Line, Place
 from tests.fixtures_s3 import SECRET_KEY, S3Server
 

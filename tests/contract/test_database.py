@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from dossier.database import Database, insert_if_new
 from dossier.errors import InvalidOrder, StoreError
-from dossier.tables import idempotency, settings
+from dossier.storage.database import Database, insert_if_new
+from dossier.storage.tables import idempotency, settings
 from tests.fixtures_databases import PostgresCluster
 
 Open = Callable[[str], Database]
@@ -57,7 +57,7 @@ def test_no_update_is_lost_between_threads_and_processes(
 ) -> None:
     with database.begin() as connection:
         put(connection, "count")
-    PROCESSES.set_forkserver_preload(["dossier.database", "dossier.tables"])
+    PROCESSES.set_forkserver_preload(["dossier.storage.database", "dossier.storage.tables"])
     others = [
         PROCESSES.Process(target=_count_in_a_process, args=(database_url, 40)) for _ in range(2)
     ]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from dossier.digitizations import Digitization
+from dossier.digitizing.digitizations import Digitization
 from dossier.errors import (
     AccessRefused,
     IdempotencyConflict,
@@ -18,8 +18,8 @@ from dossier.errors import (
     VersionConflict,
 )
 from dossier.model import JobState, Role
-from dossier.tables import agencies
-from dossier.tables import jobs as job_rows
+from dossier.storage.tables import agencies
+from dossier.storage.tables import jobs as job_rows
 from tests.fixtures_digitizing import AGENCIES, ScanningRoom, scanner_of
 
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-import dossier.holdings as module
-from dossier.database import Database
+import dossier.storage.holdings as module
 from dossier.errors import InvalidOrder, NotFound, QuotaExceeded
-from dossier.holdings import Holdings, require_media_type
-from dossier.store import BlobInfo
-from dossier.tables import agencies, blobs
+from dossier.storage.database import Database
+from dossier.storage.holdings import Holdings, require_media_type
+from dossier.storage.store import BlobInfo
+from dossier.storage.tables import agencies, blobs
 
 OURS, THEIRS = "H22.12", "H22.13"
 

@@ -11,7 +11,6 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from dossier import tables
 from dossier.errors import (
     AccessRefused,
     AuditUnavailable,
@@ -24,6 +23,7 @@ from dossier.errors import (
 from dossier.identity import HOUSE, AgencyPolicy, Identity, Limits
 from dossier.identity import credentials as credentials_module
 from dossier.model import Role
+from dossier.storage import tables
 from tests.fixtures_identity import AGENCY, OTHER_AGENCY, Directory
 
 

@@ -11,12 +11,12 @@ import pytest
 import sqlalchemy as sa
 
 from dossier.audit.log import AuditLog
-from dossier.database import Database
 from dossier.errors import LeaseLost, NotFound, StoreError
-from dossier.jobs import MAX_CRASHES, Follower, Job, JobQueue, NewJob
 from dossier.model import Caller, JobState, Role
-from dossier.tables import jobs
-from dossier.tables import settings as house_settings
+from dossier.queue.jobs import MAX_CRASHES, Follower, Job, JobQueue, NewJob
+from dossier.storage.database import Database
+from dossier.storage.tables import jobs
+from dossier.storage.tables import settings as house_settings
 
 AUDITOR = Caller("prn-1", "Kiểm tra mẫu", "H22.12", frozenset({Role.AUDITOR}))
 SOON_S = 0.05  # a lease that runs out while a test waits

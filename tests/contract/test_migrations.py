@@ -1,4 +1,4 @@
-"""The migrations make exactly what `dossier.tables` says, on both databases."""
+"""The migrations make exactly what `dossier.storage.tables` says, on both databases."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from dossier.database import Database
 from dossier.errors import StoreError
-from dossier.migrations import newest, upgrade
-from dossier.tables import agencies, metadata
+from dossier.storage.database import Database
+from dossier.storage.migrations import newest, upgrade
+from dossier.storage.tables import agencies, metadata
 from tests.fixtures_databases import PostgresCluster
 from tools.draft_migration import operations_since
 
@@ -108,7 +108,7 @@ def test_upgrade_refuses_the_database_of_a_later_version(
 
 def test_revisions_stand_in_one_line() -> None:
     """Their numbers follow each other, so two that were written at once are noticed."""
-    folder = Path(__file__).parents[2] / "dossier" / "migrations" / "versions"
+    folder = Path(__file__).parents[2] / "dossier" / "storage" / "migrations" / "versions"
     numbers = sorted(path.name[:4] for path in folder.glob("[0-9]*.py"))
     assert numbers == [f"{n:04d}" for n in range(1, len(numbers) + 1)]
     assert newest() == numbers[-1]
@@ -129,7 +129,7 @@ def _upgrade_in_its_own_process(url: str) -> tuple[bool, str]:
 
 def test_twelve_processes_start_together(empty_url: str, postgres: PostgresCluster) -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dossier.migrations", "tests.contract.test_migrations"])
+    context.set_forkserver_preload(["dossier.storage.migrations", "tests.contract.test_migrations"])
     with context.Pool(12) as pool:
         done = pool.starmap(_upgrade_in_its_own_process, [(empty_url,)] * 12, chunksize=1)
         pool.close()

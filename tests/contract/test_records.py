@@ -22,9 +22,9 @@ from dossier.errors import (
     StateConflict,
     VersionConflict,
 )
-from dossier.jobs import JobQueue
 from dossier.model import RecordState, Role
-from dossier.records import Records, SignatureOrder
+from dossier.queue.jobs import JobQueue
+from dossier.signing.records import Records, SignatureOrder
 from tests.fixtures_signed import plain_pdf
 from tests.fixtures_signing import OTHER_AGENCY, SigningRoom, caller_of
 

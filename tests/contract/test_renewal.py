@@ -10,16 +10,16 @@ import pytest
 import sqlalchemy as sa
 
 from dossier.errors import LeaseLost
-from dossier.renewal import (
+from dossier.queue.worker import Worker
+from dossier.signing.renewal import (
     MARGIN,
     RenewalDesk,
     RenewalWork,
     renewal_schedule,
     renewal_time,
 )
-from dossier.tables import jobs as job_rows
-from dossier.tables import records
-from dossier.worker import Worker
+from dossier.storage.tables import jobs as job_rows
+from dossier.storage.tables import records
 from signer.errors import SignatureNotValid, TimestampError
 from signer.sealing.augment import Augmenter
 from signer.sealing.levels import Level

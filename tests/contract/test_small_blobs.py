@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dossier.blobs import FolderBlobs
-from dossier.database import Database
 from dossier.errors import BlobDamaged, NotFound
-from dossier.smallblobs import SMALL_BYTES, SmallBlobs
-from dossier.store import BlobInfo, digest_of
-from dossier.tables import small_blobs
+from dossier.storage.blobs import FolderBlobs
+from dossier.storage.database import Database
+from dossier.storage.smallblobs import SMALL_BYTES, SmallBlobs
+from dossier.storage.store import BlobInfo, digest_of
+from dossier.storage.tables import small_blobs
 
 
 @pytest.fixture

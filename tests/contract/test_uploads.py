@@ -18,9 +18,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-import dossier.uploads as module
-from dossier.blobs import FolderBlobs
-from dossier.database import Database
+import dossier.storage.uploads as module
 from dossier.errors import (
     AccessRefused,
     BlobDamaged,
@@ -29,11 +27,13 @@ from dossier.errors import (
     StateConflict,
     StoreError,
 )
-from dossier.holdings import Holdings
 from dossier.model import Caller, Role
-from dossier.store import BlobInfo, digest_of
-from dossier.tables import agencies
-from dossier.uploads import Uploads, UploadStatus
+from dossier.storage.blobs import FolderBlobs
+from dossier.storage.database import Database
+from dossier.storage.holdings import Holdings
+from dossier.storage.store import BlobInfo, digest_of
+from dossier.storage.tables import agencies
+from dossier.storage.uploads import Uploads, UploadStatus
 
 PROCESSES = multiprocessing.get_context("forkserver")
 QUOTA = 40 << 20

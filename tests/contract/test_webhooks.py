@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from standardwebhooks import Webhook as SecondOpinion
 
 from dossier.audit.log import AuditLog
-from dossier.database import Database
 from dossier.errors import (
     AccessRefused,
     InvalidOrder,
@@ -23,13 +22,14 @@ from dossier.errors import (
     StateConflict,
     VersionConflict,
 )
-from dossier.jobs import Job, JobQueue
 from dossier.model import AuditEvent, Caller, JobState, Role
-from dossier.tables import agencies, deliveries, jobs
-from dossier.tables import webhooks as table
-from dossier.webhook_delivery import DELAYS_S, WebhookSender
-from dossier.webhooks import MAX_SUBSCRIPTIONS, Webhooks
-from dossier.worker import Worker
+from dossier.queue.jobs import Job, JobQueue
+from dossier.queue.worker import Worker
+from dossier.storage.database import Database
+from dossier.storage.tables import agencies, deliveries, jobs
+from dossier.storage.tables import webhooks as table
+from dossier.webhooks.delivery import DELAYS_S, WebhookSender
+from dossier.webhooks.webhooks import MAX_SUBSCRIPTIONS, Webhooks
 from tests.receiver import Receiver
 
 ADMIN = Caller("usr_admin", "Quản trị", "MAU.01", frozenset({Role.ADMIN}))

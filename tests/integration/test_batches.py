@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from dossier.batch_accounts import enqueue
-from dossier.batch_order import BatchOrder, Policy, checked_items
+from dossier.batches.accounts import enqueue
+from dossier.batches.order import BatchOrder, Policy, checked_items
+from dossier.clerical.order import Claim
 from dossier.errors import (
     AccessRefused,
     IdempotencyConflict,
@@ -25,8 +26,7 @@ from dossier.errors import (
 )
 from dossier.identity.values import AgencyPolicy
 from dossier.model import BatchState, ItemState, RecordState, Role
-from dossier.sequence_order import Claim
-from dossier.signature_order import SignatureOrder
+from dossier.signing.order import SignatureOrder
 from hsm.errors import KeyNotFound
 from signer.sealing.levels import Level
 from signer.statement import SignedStatement, verify_statement

@@ -19,6 +19,7 @@ from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
+from dossier.clerical.order import Claim, Numbering, Place, SequenceOrder, Step
 from dossier.errors import (
     AccessRefused,
     IdempotencyConflict,
@@ -32,7 +33,6 @@ from dossier.errors import (
 )
 from dossier.identity.values import AgencyPolicy
 from dossier.model import RecordState, Role, SequenceState
-from dossier.sequence_order import Claim, Numbering, Place, SequenceOrder, Step
 from signer.sealing.levels import Level
 from signer.trust import TrustStore
 from signer.verification.report import Indication, Integrity
@@ -431,7 +431,7 @@ def spoil(office: ClericalRoom, sequence_id: str) -> None:
     """Change a letter of the signed document behind everybody's back."""
     import sqlalchemy as sa
 
-    from dossier.tables import sequences
+    from dossier.storage.tables import sequences
 
     pdf = document(office, sequence_id)
     at = pdf.index(b"/CropBox") if b"/CropBox" in pdf else pdf.index(b"/MediaBox")

@@ -16,7 +16,7 @@ import pikepdf
 import pytest
 from PIL import Image
 
-from dossier.digitizations import Digitization
+from dossier.digitizing.digitizations import Digitization
 from dossier.errors import InvalidOrder, StoreError
 from dossier.model import JobState
 from ocr.errors import OutputError
@@ -119,7 +119,7 @@ def test_what_the_machine_lacks_is_waited_for(
         raise OutputError("record.pdf cannot be written: the disk is full")
 
     if cause == "full disk":
-        monkeypatch.setattr("dossier.digitizing.digitise_dossier", full)
+        monkeypatch.setattr("dossier.digitizing.work.digitise_dossier", full)
     else:
         (room.folder / "work").rmdir()
         (room.folder / "work").write_bytes(b"")

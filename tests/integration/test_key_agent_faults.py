@@ -12,7 +12,7 @@ import pytest
 
 from dossier.audit.chain import digest_of, genesis, next_link
 from dossier.audit.log import AuditLog
-from dossier.database import Database
+from dossier.storage.database import Database
 from hsm import _cryptoki as ck
 from hsm.errors import DeviceError, HSMError, SignatureFault, TokenUnavailable
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from dossier.audit.log import AuditLog
-from dossier.database import Database
 from dossier.errors import CredentialRefused
 from dossier.identity import Identity
+from dossier.storage.database import Database
 from tests.fixtures_installation import Done, run_sohoa
 
 Run = Callable[..., Done]

@@ -16,11 +16,11 @@ import pikepdf
 import pytest
 from cryptography import x509
 
-from dossier.database import Database
 from dossier.errors import AuditUnavailable, StoreError
 from dossier.model import RecordState
-from dossier.records import Record
-from dossier.worker import Worker
+from dossier.queue.worker import Worker
+from dossier.signing.records import Record
+from dossier.storage.database import Database
 from hsm.errors import TokenUnavailable
 from signer.errors import KeyUseRefused, TimestampError
 from signer.sealing.levels import Level

@@ -16,8 +16,8 @@ import pytest
 import sqlalchemy as sa
 
 from api.auth import authenticator_of
-from dossier import tables
 from dossier.identity import AgencyPolicy
+from dossier.storage import tables
 from tests.fixtures_signing import AGENCY, OTHER_AGENCY
 from tests.fixtures_web import Web, document
 

@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from api.telemetry import Metrics, Observed, Telemetry
 from api.telemetry.trace_ids import root_of
 from api.telemetry.tracing import open_tracing
-from dossier.jobs import Job
+from dossier.queue.jobs import Job
 from hsm.keys import SignatureScheme
 from tests.auth_client import bearer
 from tests.fakes import SoftwareKey

@@ -12,7 +12,7 @@ from api.agent.witness import CallWitness
 from api.errors import SettingsError
 from dossier.errors import AuditUnavailable
 from dossier.model import AuditEvent
-from dossier.tables import key_intents
+from dossier.storage.tables import key_intents
 from hsm.errors import DeviceError, SignatureFault, TokenUnavailable
 from signer.csc.wire import Context
 from signer.errors import KeyUseRefused

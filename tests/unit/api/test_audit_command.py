@@ -14,11 +14,11 @@ from api.commands.backup import backup, restore
 from api.errors import InputUnusable
 from dossier.audit.heads import HeadSealer
 from dossier.audit.log import AuditLog
-from dossier.blobs import FolderBlobs
-from dossier.database import Database
 from dossier.errors import BackupError, NotFound
-from dossier.migrations import upgrade
 from dossier.model import AuditEvent
+from dossier.storage.blobs import FolderBlobs
+from dossier.storage.database import Database
+from dossier.storage.migrations import upgrade
 from tests.audit_forgery import Forged
 from tests.fakes import pem
 

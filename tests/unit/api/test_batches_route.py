@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from dossier.identity import AgencyPolicy
-from dossier.worker import Worker
+from dossier.queue.worker import Worker
 from tests.fixtures_clerical import Working, handlers_of
 from tests.fixtures_signing import AGENCY, KEYS
 from tests.fixtures_web import Web

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from dossier.identity import AgencyPolicy
-from dossier.sealing import common_name
-from dossier.worker import Worker
+from dossier.queue.worker import Worker
+from dossier.signing.sealing import common_name
 from tests.clerical import decision
 from tests.fixtures_clerical import Working, handlers_of
 from tests.fixtures_signing import AGENCY, KEYS

@@ -21,11 +21,11 @@ from api.telemetry.page import FRESH_S
 from api.telemetry.reporter import PREFIX, Reporter
 from api.telemetry.trace_ids import SpanIDs, request_ids, root_of
 from api.telemetry.tracing import Tracing
-from dossier import tables
-from dossier.database import Database
 from dossier.identity.keytext import key_text, new_key_id, new_secret
-from dossier.jobs import Job
 from dossier.model import new_id
+from dossier.queue.jobs import Job
+from dossier.storage import tables
+from dossier.storage.database import Database
 from tests.auth_client import bearer
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -18,10 +18,10 @@ from dossier.audit.head import Head
 from dossier.audit.heads import HeadSealer
 from dossier.audit.log import AuditLog
 from dossier.audit.verify import Facts, compare, verify_export
-from dossier.database import Database
 from dossier.errors import ChainBroken
 from dossier.model import AuditEvent
-from dossier.tables import metadata
+from dossier.storage.database import Database
+from dossier.storage.tables import metadata
 from signer.statement import sign_statement
 from tests.audit_forgery import Forged
 from tests.fakes import SoftwareKey

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 
 from dossier.audit.log import AuditLog
 from dossier.backup import Installation, back_up, restore
-from dossier.database import Database
 from dossier.errors import BackupError, BlobDamaged, ChainBroken
-from dossier.migrations import upgrade
 from dossier.model import AuditEvent
-from dossier.tables import audit_entries
-from dossier.tables import blobs as holdings
+from dossier.storage.database import Database
+from dossier.storage.migrations import upgrade
+from dossier.storage.tables import audit_entries
+from dossier.storage.tables import blobs as holdings
 from tests.fixtures_backup import is_empty, rows
 
 

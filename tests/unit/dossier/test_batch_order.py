@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dossier.batch_order import (
+from dossier.batches.order import (
     BatchOrder,
     ListedItem,
     Policy,
@@ -18,7 +18,7 @@ from dossier.batch_order import (
     entries_of_lines,
 )
 from dossier.errors import InvalidOrder, QuotaExceeded
-from dossier.signature_order import SignatureOrder
+from dossier.signing.order import SignatureOrder
 
 ORDER = BatchOrder(SignatureOrder(key="seal", from_book=True, symbol="QĐ-X"))
 A, B = "a" * 64, "b" * 64

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from dossier.digitization_order import DigitizationOrder
+from dossier.digitizing.order import DigitizationOrder
 from dossier.errors import InvalidOrder
 
 ENTRIES = {

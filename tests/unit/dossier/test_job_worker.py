@@ -11,11 +11,11 @@ from contextlib import contextmanager
 import pytest
 
 from dossier.audit.log import AuditLog
-from dossier.database import Database
 from dossier.errors import InvalidOrder, StoreError
-from dossier.jobs import Job, JobQueue, NewJob
 from dossier.model import Caller, JobState, Role
-from dossier.worker import Worker
+from dossier.queue.jobs import Job, JobQueue, NewJob
+from dossier.queue.worker import Worker
+from dossier.storage.database import Database
 
 AUDITOR = Caller("prn-1", "Kiểm tra mẫu", "H22.12", frozenset({Role.AUDITOR}))
 
@@ -276,7 +276,7 @@ def test_a_queue_that_is_away_is_said_and_waited_for(queue, monkeypatch):
 
 
 def test_old_jobs_are_swept_by_the_way(queue, monkeypatch):
-    monkeypatch.setattr("dossier.worker._SWEEP_S", 0.05)
+    monkeypatch.setattr("dossier.queue.worker._SWEEP_S", 0.05)
     monkeypatch.setattr(queue, "sweep", lambda sweep=queue.sweep: sweep(dt.timedelta(0)))
     add(queue, "a")
     with running(queue, lambda job: done(queue, job), lease_s=0.1):

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dossier.errors import DeliveryFailed, InvalidOrder
-from dossier.outbound import endpoint_of, post
+from dossier.webhooks.outbound import endpoint_of, post
 from tests.receiver import Receiver
 
 PLAIN = ssl.create_default_context()

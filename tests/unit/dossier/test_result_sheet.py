@@ -10,9 +10,9 @@ import pikepdf
 import pypdfium2
 import pytest
 
-from dossier.batch_order import BatchItem
+from dossier.batches.order import BatchItem
+from dossier.batches.result_sheet import SheetFacts, SheetItem, write_sheet
 from dossier.model import ItemState
-from dossier.result_sheet import SheetFacts, SheetItem, write_sheet
 
 AT = dt.datetime(2026, 11, 23, 8, 0, tzinfo=dt.UTC)
 FACTS = SheetFacts("bat_1", "Đợt mẫu", "UBND xã Thử Nghiệm", AT, [("Khóa / Key", "seal")])

@@ -11,10 +11,10 @@ import time
 import pytest
 
 from dossier.errors import BlobDamaged, InvalidOrder, NotFound, StoreError
-from dossier.grouping import Group
-from dossier.retrying import MAX_ATTEMPTS, Outcome, outcome_of
-from dossier.signature_order import SignatureOrder
-from dossier.turns import Turns
+from dossier.queue.retrying import MAX_ATTEMPTS, Outcome, outcome_of
+from dossier.signing.order import SignatureOrder
+from dossier.storage.grouping import Group
+from dossier.storage.turns import Turns
 from hsm.errors import KeyNotFound, SignatureFault, TokenUnavailable
 from signer.errors import (
     CertificateRefused,
@@ -177,7 +177,7 @@ def test_neighbours_of_a_failure_are_done_again_alone():
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from dossier.turns import Turns
+from dossier.storage.turns import Turns
 with Turns(Path(sys.argv[1]), 5).taken():
     print("held", flush=True)
     time.sleep(30)

@@ -14,17 +14,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dossier import sequencetable
 from dossier.audit.log import AuditLog
-from dossier.database import Database
-from dossier.errors import AccessRefused, InvalidOrder, StateConflict
-from dossier.holdings import Holdings
-from dossier.identity.values import AgencyPolicy
-from dossier.jobs import JobQueue
-from dossier.migrations import upgrade
-from dossier.model import Caller, RecordState, Role, SequenceState
-from dossier.records import Records
-from dossier.sequence_order import (
+from dossier.clerical import sequencetable
+from dossier.clerical.order import (
     Claim,
     ClericalSequence,
     Numbering,
@@ -35,9 +27,17 @@ from dossier.sequence_order import (
     require_person,
     require_step,
 )
-from dossier.sequences import Sequences
-from dossier.store import BlobInfo
-from dossier.tables import agencies, records
+from dossier.clerical.sequences import Sequences
+from dossier.errors import AccessRefused, InvalidOrder, StateConflict
+from dossier.identity.values import AgencyPolicy
+from dossier.model import Caller, RecordState, Role, SequenceState
+from dossier.queue.jobs import JobQueue
+from dossier.signing.records import Records
+from dossier.storage.database import Database
+from dossier.storage.holdings import Holdings
+from dossier.storage.migrations import upgrade
+from dossier.storage.store import BlobInfo
+from dossier.storage.tables import agencies, records
 from signer.sealing.levels import Level
 
 DAY = date(2026, 3, 9)

@@ -1,0 +1,1 @@
+"""Thousands of documents as one frozen list."""

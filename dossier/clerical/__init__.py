@@ -1,0 +1,1 @@
+"""The clerical sequence: leader, number and date, seal; annexes and copies."""

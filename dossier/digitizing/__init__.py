@@ -1,0 +1,1 @@
+"""Scans become records in the background."""

@@ -1,0 +1,1 @@
+"""Signature records, from the order to the published document and its renewal."""

@@ -1,0 +1,58 @@
+"""Numbers of a book (sổ đăng ký văn bản đi): gapless, one row a book and year.
+
+A number is allocated in the transaction that records what it is for: when that is undone, so is
+the number. The row of the book is locked until then, so a book's numbers are given one at a time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import sqlalchemy as sa
+
+from dossier.storage.database import insert_if_new
+from dossier.storage.tables import number_books
+from signer.clock import VIETNAM
+
+_MINE = sa.and_(
+    number_books.c.agency_id == sa.bindparam("agency"),
+    number_books.c.book == sa.bindparam("name"),
+    number_books.c.year == sa.bindparam("of_year"),
+)
+_NEXT = (
+    sa.update(number_books)
+    .where(_MINE)
+    .values(last_number=number_books.c.last_number + 1)
+    .returning(number_books.c.last_number)
+)
+_TAKE_BACK = (
+    sa.update(number_books)
+    .where(_MINE, number_books.c.last_number == sa.bindparam("number"))
+    .values(last_number=number_books.c.last_number - 1)
+)
+_OPEN = insert_if_new(number_books)
+
+
+def next_number(connection: sa.Connection, agency_id: str, book: str, year: int) -> int:
+    """Allocate the next number of a book in the caller's transaction; the first is 1.
+
+    Holds the book's row until the transaction ends. Raises nothing of its own.
+    """
+    values = {"agency": agency_id, "name": book, "of_year": year}
+    number = connection.execute(_NEXT, values).scalar()
+    if number is None:  # the first of its year; two that meet here agree on one row
+        first = {"agency_id": agency_id, "book": book, "year": year, "last_number": 0}
+        connection.execute(_OPEN[connection.dialect.name], first)
+        number = connection.execute(_NEXT, values).scalar_one()
+    return int(number)
+
+
+def take_back(connection: sa.Connection, agency_id: str, book: str, year: int, number: int) -> bool:
+    """Free `number` if it is the last one given; False when a later one was given already."""
+    values = {"agency": agency_id, "name": book, "of_year": year, "number": number}
+    return connection.execute(_TAKE_BACK, values).rowcount == 1
+
+
+def book_year(decided_on: date | None) -> int:
+    """The year whose book a decision belongs to: its date's, else the present in Vietnam."""
+    return (decided_on or datetime.now(UTC).astimezone(VIETNAM).date()).year
