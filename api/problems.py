@@ -1,6 +1,6 @@
 """The only table from error class to what a user sees: headline, exit code, HTTP status.
 
-`api.problem_documents` makes RFC 9457 documents of it; the command line prints it. A new error
+`api.web.problem_documents` makes RFC 9457 documents of it; the command line prints it. A new error
 class gets a row here; its `code` follows from its name (NumberTaken: ``number-taken``).
 
 Exit codes of the command line: 0 done (verify: TOTAL-PASSED), 1 TOTAL-FAILED,

@@ -21,10 +21,10 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
 from api import auth
-from api.admission import Admission
-from api.door import Door
-from api.doorway import CurrentCaller
 from api.settings import IdentitySettings, OIDCIssuer, WebSettings
+from api.web.admission import Admission
+from api.web.door import Door
+from api.web.doorway import CurrentCaller
 from dossier.identity.keytext import secret_digest, split_key_text
 from tests.fixtures_identity import Directory
 

@@ -24,9 +24,9 @@ import pikepdf
 import pytest
 
 from api import auth
-from api.app import create_app
 from api.house import House
 from api.settings import Settings, TokenSettings
+from api.web.app import create_app
 from dossier.batches.batches import Batches
 from dossier.clerical.sequences import Sequences
 from dossier.digitizing.digitizations import Digitizations

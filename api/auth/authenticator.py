@@ -18,8 +18,8 @@ from api.auth.oidc import TokenVerifier
 from api.auth.rates import TokenBuckets, source_of, whole_seconds
 from api.auth.refusals import AuditWriter, Refusals
 from api.auth.signed import SignedRequests
-from api.body import too_large
 from api.errors import RateLimited, Unauthenticated
+from api.web.body import too_large
 from dossier.errors import AccessRefused, CredentialRefused
 from dossier.identity import Identity, Limits
 from dossier.identity.keytext import split_key_text

@@ -3,7 +3,7 @@
     uvicorn.Config(app, http=BoundedProtocol, ssl_context_factory=server_context(settings.web))
 
 The chain has been verified by OpenSSL against `tls_client_ca` before a byte of HTTP is read: a
-certificate that is expired or of another CA ends the handshake. `api.bounded_protocol` puts the
+certificate that is expired or of another CA ends the handshake. `api.web.bounded_protocol` puts the
 certificate's SHA-256 into the scope of each request of the connection. That fingerprint decides
 whose it is, so a CA that issues to others as well does no harm.
 """
@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from api.bounded_protocol import PEER_CERTIFICATE
 from api.errors import SettingsError
+from api.web.bounded_protocol import PEER_CERTIFICATE
 
 if TYPE_CHECKING:
     from starlette.types import Scope

@@ -69,7 +69,7 @@ class Refusals:
         self.refused_total = 0
 
     async def refused(self, scope: Scope, error: BaseException, told: Report) -> None:
-        """What `api.door.Door` calls for each error that leaves a route."""
+        """What `api.web.door.Door` calls for each error that leaves a route."""
         if told.problem.status not in _AUDITED:
             return
         state = scope.get("state", {})

@@ -4,8 +4,8 @@ The HMAC key is SHA-256 of the secret part of an API key (`dossier.identity.keyt
 the key's id. The secret never travels, and what was signed cannot be altered or replayed:
 
 * covered are at least `@method`, `@target-uri` (or `@path` and `@query`), and, where they are
-  there, the headers of `MEANT`: Content-Digest (RFC 9530) binds the body, which `api.body` holds
-  to it before it takes effect;
+  there, the headers of `MEANT`: Content-Digest (RFC 9530) binds the body, which `api.web.body`
+  holds to it before it takes effect;
 * `created` lies within the window, `nonce` is used once.
 
 What holds with several web processes, or after a restart: nonces are remembered by one process
@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from api.auth.message_signature import MEANT, signature_base
 from api.auth.structured import InnerList, MalformedField, parse_bytes_entry, parse_inner_list_entry
-from api.body import parse_digest
 from api.errors import MalformedRequest, RateLimited, Unauthenticated
+from api.web.body import parse_digest
 from dossier.errors import CredentialRefused
 
 if TYPE_CHECKING:

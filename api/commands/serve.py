@@ -12,9 +12,9 @@ import typer
 
 from api import output
 from api.errors import SettingsError
-from api.listening import listen
 from api.settings import Settings, default_data_dir, load_settings
 from api.supervisor import Part, Supervisor
+from api.web.listening import listen
 
 _LOCK = "serve.lock"
 

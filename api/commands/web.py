@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from api import lifeline, output
-from api.listening import listen
 from api.settings import load_settings
+from api.web.listening import listen
 
 
 def web(
@@ -36,9 +36,9 @@ def web(
 
     Ví dụ / Example:  sohoa web --data /srv/sohoa --host 0.0.0.0 --port 8443
     """
-    from api.app import create_app
     from api.assembly import open_house
-    from api.web_server import serve_app
+    from api.web.app import create_app
+    from api.web.server import serve_app
 
     settings = load_settings(data)
     address = host or settings.web.host, port or settings.web.port

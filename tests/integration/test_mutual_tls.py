@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from api.auth.mutual_tls import server_context
-from api.bounded_protocol import BoundedProtocol
 from api.errors import SettingsError
 from api.settings import WebSettings
+from api.web.bounded_protocol import BoundedProtocol
 
 NOW = datetime.now(UTC)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from api.admission import SHUT_S, Admission, Shutter
-from api.app import create_app
-from api.routes import verifications
+from api.web.admission import SHUT_S, Admission, Shutter
+from api.web.app import create_app
+from api.web.routes import verifications
 from dossier.errors import Overloaded, StoreError
 from dossier.signing.records import Records
 from tests.fixtures_web import document

@@ -23,8 +23,8 @@ from api.auth.structured import (
     parse_bytes_entry,
     parse_inner_list_entry,
 )
-from api.bounded_protocol import PEER_CERTIFICATE
 from api.errors import RateLimited
+from api.web.bounded_protocol import PEER_CERTIFICATE
 from dossier.errors import AuditUnavailable, CredentialRefused
 from dossier.identity import Limits
 from dossier.model import AuditEvent

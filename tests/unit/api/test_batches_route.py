@@ -142,7 +142,7 @@ def test_progress_resumes_behind_the_last_event(web: Web) -> None:
 
 
 def test_a_silent_stream_beats_and_ends_with_its_client(web: Web, monkeypatch: Any) -> None:
-    from api.routes import batches
+    from api.web.routes import batches
 
     monkeypatch.setattr(batches, "_HEARTBEAT_S", 1)
     made = freeze(web, 1)

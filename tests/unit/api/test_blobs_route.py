@@ -9,7 +9,7 @@ import os
 import httpx
 import pytest
 
-from api.routes import blobs
+from api.web.routes import blobs
 from tests.fixtures_web import Web
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from api import body as body_module
-from api.body import Body, parse_digest
 from api.errors import BodyTooLarge, BodyTooSlow, MalformedRequest
-from api.intake import IN_MEMORY_BYTES, Intake
-from api.multipart import read_form
+from api.web import body as body_module
+from api.web.body import Body, parse_digest
+from api.web.intake import IN_MEMORY_BYTES, Intake
+from api.web.multipart import read_form
 from tests.fixtures_web import Web
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from api import bounded_protocol
-from api.bounded_protocol import BoundedProtocol
+from api.web import bounded_protocol
+from api.web.bounded_protocol import BoundedProtocol
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 

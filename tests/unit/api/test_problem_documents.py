@@ -7,7 +7,8 @@ import json
 import pytest
 
 from api import errors as api_errors
-from api.problem_documents import (
+from api.problems import PROBLEMS, code_of, report
+from api.web.problem_documents import (
     INVALID,
     MEDIA_TYPE,
     FieldError,
@@ -17,8 +18,7 @@ from api.problem_documents import (
     of_status,
     problems,
 )
-from api.problems import PROBLEMS, code_of, report
-from api.validation import field_errors
+from api.web.validation import field_errors
 from dossier.errors import InvalidOrder, NumberTaken, Overloaded
 from hsm.errors import HSMError, TokenUnavailable
 

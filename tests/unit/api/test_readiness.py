@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from api import readiness
-from api.readiness import Readiness, probes_of
+from api.web import readiness
+from api.web.readiness import Readiness, probes_of
 from dossier.errors import Overloaded, StoreError
 from hsm.errors import TokenUnavailable
 from signer.clock import ClockGate

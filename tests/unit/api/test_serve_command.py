@@ -12,8 +12,8 @@ import pytest
 from api.commands.serve import parts_of
 from api.errors import SettingsError
 from api.lifeline import DRAIN_S
-from api.listening import listen
 from api.settings import Settings, load_settings
+from api.web.listening import listen
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from api.orders import MAX_WAIT_S, preference
+from api.web.orders import MAX_WAIT_S, preference
 from dossier.errors import QuotaExceeded
 from dossier.model import RecordState
 from tests.fixtures_web import Web, document

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.routes.verifications import Turns
-from api.waiting import Waiting, settled
+from api.web.routes.verifications import Turns
+from api.web.waiting import Waiting, settled
 from dossier.errors import Overloaded, StoreError
 from dossier.model import RecordState
 

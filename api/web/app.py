@@ -1,7 +1,7 @@
 """The HTTP application: routes, the door around them, problem documents.
 
 Everything below the routes is synchronous and runs in threads; `api` validates, authenticates,
-streams and enqueues. A new resource is a file of `api/routes/` with a `router`, and a line here.
+streams and enqueues. A new resource is a file of `routes/` with a `router`, and a line here.
 
     Door (ids, admission, bounded body, problems) > Gate (who asks) > routes
 """
@@ -16,14 +16,16 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from api import auth, problem_documents
-from api.admission import Admission, Shutter
+from api import auth
 from api.auth.gate import PUBLIC
-from api.door import Door, document_of
-from api.openapi import describe
 from api.problems import PROBLEMS
-from api.readiness import Readiness, probes_of
-from api.routes import (
+from api.telemetry import Observed
+from api.web import problem_documents
+from api.web.admission import Admission, Shutter
+from api.web.door import Door, document_of
+from api.web.openapi import describe
+from api.web.readiness import Readiness, probes_of
+from api.web.routes import (
     audit,
     batches,
     blobs,
@@ -39,9 +41,8 @@ from api.routes import (
     verifications,
     webhooks,
 )
-from api.telemetry import Observed
-from api.validation import field_errors
-from api.waiting import Waiting, settled
+from api.web.validation import field_errors
+from api.web.waiting import Waiting, settled
 
 if TYPE_CHECKING:
     from fastapi import APIRouter

@@ -9,10 +9,10 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
-from api.intake import Received
-from api.routes.signatures import moment
-from api.schemas import SHA256, ErrorView, Form, Line, OrderForm
-from api.validation import require_form
+from api.web.intake import Received
+from api.web.routes.signatures import moment
+from api.web.schemas import SHA256, ErrorView, Form, Line, OrderForm
+from api.web.validation import require_form
 from dossier.batches.order import (
     Batch,
     BatchItem,

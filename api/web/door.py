@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect
 
-from api import problem_documents
-from api.body import Body, too_large
 from api.errors import RangeNotSatisfiable, SigningFailed
-from api.problem_documents import Answer
 from api.problems import Report, report
+from api.web import problem_documents
+from api.web.body import Body, too_large
+from api.web.problem_documents import Answer
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from api.admission import Admission
+    from api.web.admission import Admission
 
 _LOG = logging.getLogger("sohoa.web")
 JSON_LIMIT = 16 << 20

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.doorway import After, CurrentCaller, CurrentHouse, JSONAnswer, Limit, blocking, page
-from api.problem_documents import problems
-from api.routes.signatures import moment
-from api.schemas import ID_PATTERN, IdPath, JobView, Page
+from api.web.doorway import After, CurrentCaller, CurrentHouse, JSONAnswer, Limit, blocking, page
+from api.web.problem_documents import problems
+from api.web.routes.signatures import moment
+from api.web.schemas import ID_PATTERN, IdPath, JobView, Page
 from dossier.errors import StateConflict
 from dossier.model import JSON, Caller, JobState
 

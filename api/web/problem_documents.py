@@ -2,8 +2,9 @@
 
     @router.get("/v1/things/{id}", responses=problems(401, 403, 404))
 
-A route only raises; `api.door` turns what it raised into a document by `answer_report`. Messages
-are written "Vietnamese / English", so the reader's language can be picked; Vietnamese is default.
+A route only raises; `api.web.door` turns what it raised into a document by `answer_report`.
+Messages are written
+"Vietnamese / English", so the reader's language can be picked; Vietnamese is the default.
 """
 
 from __future__ import annotations

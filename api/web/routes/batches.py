@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from api import openapi
-from api.batch_views import (
+from api.errors import UnsupportedMediaType
+from api.web import openapi
+from api.web.batch_views import (
     JSON_TYPE,
     LINES_TYPE,
     PATH,
@@ -23,7 +24,7 @@ from api.batch_views import (
     shown,
     shown_item,
 )
-from api.doorway import (
+from api.web.doorway import (
     After,
     CurrentCaller,
     CurrentHouse,
@@ -36,11 +37,10 @@ from api.doorway import (
     page,
     resource,
 )
-from api.downloads import download, range_responses
-from api.errors import UnsupportedMediaType
-from api.intake import Intake, Received
-from api.problem_documents import problems
-from api.schemas import IdPath, Page
+from api.web.downloads import download, range_responses
+from api.web.intake import Intake, Received
+from api.web.problem_documents import problems
+from api.web.schemas import IdPath, Page
 from dossier.batches.order import Batch
 from dossier.clerical.order import Claim
 from dossier.errors import InvalidOrder, StateConflict

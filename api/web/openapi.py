@@ -14,7 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import problem_documents
+from api.web import problem_documents
 
 _TITLE = "Sohoa"
 _ABOUT = (

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
-from api import openapi
-from api.doorway import (
+from api.web import openapi
+from api.web.doorway import (
     After,
     CurrentCaller,
     CurrentHouse,
@@ -22,9 +22,9 @@ from api.doorway import (
     page,
     resource,
 )
-from api.problem_documents import problems
-from api.routes.signatures import moment
-from api.schemas import (
+from api.web.problem_documents import problems
+from api.web.routes.signatures import moment
+from api.web.schemas import (
     AgencyChange,
     AgencyForm,
     AgencyView,

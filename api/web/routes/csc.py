@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import openapi
-from api.door import language_of
-from api.doorway import CurrentCaller, CurrentHouse, JSONAnswer, blocking
-from api.problem_documents import problems
-from api.routes.keys import usable
-from api.validation import read_json
+from api.web import openapi
+from api.web.door import language_of
+from api.web.doorway import CurrentCaller, CurrentHouse, JSONAnswer, blocking
+from api.web.problem_documents import problems
+from api.web.routes.keys import usable
+from api.web.validation import read_json
 from dossier.errors import InvalidOrder
 from dossier.model import JSON, Caller, Role
 from signer.algorithms import DIGEST_OIDS, HASHES, signature_oid

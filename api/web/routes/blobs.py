@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from starlette.requests import ClientDisconnect
 
-from api import openapi
-from api.doorway import CurrentCaller, CurrentHouse, JSONAnswer, blocking
-from api.downloads import download, range_responses
 from api.errors import MalformedRequest
-from api.problem_documents import problems
-from api.schemas import BlobView, DigestPath
+from api.web import openapi
+from api.web.doorway import CurrentCaller, CurrentHouse, JSONAnswer, blocking
+from api.web.downloads import download, range_responses
+from api.web.problem_documents import problems
+from api.web.schemas import BlobView, DigestPath
 from dossier.errors import BlobDamaged, InvalidOrder
 from dossier.model import Caller
 from dossier.storage.store import BlobInfo, missing

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from api.door import language_of
-from api.doorway import CurrentCaller, CurrentHouse, JSONAnswer
-from api.problem_documents import Language, problems
-from api.schemas import Page, ProfileView
+from api.web.door import language_of
+from api.web.doorway import CurrentCaller, CurrentHouse, JSONAnswer
+from api.web.problem_documents import Language, problems
+from api.web.schemas import Page, ProfileView
 from dossier.errors import NotFound
 from dossier.model import JSON
 from signer.clock import VIETNAM

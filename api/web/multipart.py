@@ -17,7 +17,7 @@ from api.errors import MalformedRequest
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-    from api.intake import Intake
+    from api.web.intake import Intake
 
 _ENTRY_BYTES = 64 * 1024
 _HEADER_BYTES = 4096

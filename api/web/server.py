@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from api.auth.mutual_tls import server_context
-from api.bounded_protocol import BoundedProtocol
-from api.listening import BACKLOG
+from api.web.bounded_protocol import BoundedProtocol
+from api.web.listening import BACKLOG
 
 if TYPE_CHECKING:
     from api.settings import WebSettings

@@ -16,8 +16,8 @@ from urllib.parse import quote
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
-from api.doorway import blocking
 from api.errors import RangeNotSatisfiable
+from api.web.doorway import blocking
 
 if TYPE_CHECKING:
     from dossier.storage.store import BlobInfo, BlobStore

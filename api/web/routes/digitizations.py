@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api import openapi
-from api.doorway import (
+from api.web import openapi
+from api.web.doorway import (
     After,
     CurrentCaller,
     CurrentHouse,
@@ -19,10 +19,10 @@ from api.doorway import (
     page,
     resource,
 )
-from api.downloads import download, range_responses
-from api.problem_documents import problems
-from api.routes.signatures import moment
-from api.schemas import SHA256, ErrorView, Form, IdPath, Line, Page
+from api.web.downloads import download, range_responses
+from api.web.problem_documents import problems
+from api.web.routes.signatures import moment
+from api.web.schemas import SHA256, ErrorView, Form, IdPath, Line, Page
 from dossier.digitizing.order import MAX_SCANS, Digitization, DigitizationOrder
 from dossier.errors import StateConflict
 from dossier.model import JSON, Caller, JobState

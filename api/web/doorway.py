@@ -19,8 +19,8 @@ from urllib.parse import urlencode
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.door import request_id_of
 from api.errors import MalformedRequest, PreconditionRequired
+from api.web.door import request_id_of
 from dossier.model import JSON, Caller
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from api import openapi
-from api.doorway import (
+from api.errors import SigningFailed, UnsupportedMediaType
+from api.web import openapi
+from api.web.doorway import (
     After,
     CurrentCaller,
     CurrentHouse,
@@ -20,26 +21,25 @@ from api.doorway import (
     page,
     resource,
 )
-from api.downloads import download, range_responses
-from api.errors import SigningFailed, UnsupportedMediaType
-from api.intake import Intake, Received
-from api.multipart import read_form
-from api.orders import (
+from api.web.downloads import download, range_responses
+from api.web.intake import Intake, Received
+from api.web.multipart import read_form
+from api.web.orders import (
     MAX_WAIT_S,
     order_of_query,
     order_parameters,
     preference,
     request_digest,
 )
-from api.problem_documents import problems
-from api.schemas import (
+from api.web.problem_documents import problems
+from api.web.schemas import (
     IdPath,
     OrderForm,
     Page,
     RecordView,
     SignatureForm,
 )
-from api.validation import read_json, require_form
+from api.web.validation import read_json, require_form
 from dossier.errors import InvalidOrder, StateConflict
 from dossier.model import JSON, Caller, RecordState, Role
 from dossier.storage.store import BlobInfo

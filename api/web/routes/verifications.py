@@ -7,11 +7,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api import openapi
-from api.body import too_large
-from api.doorway import CurrentHouse, JSONAnswer, blocking
-from api.intake import Intake
-from api.problem_documents import problems
+from api.web import openapi
+from api.web.body import too_large
+from api.web.doorway import CurrentHouse, JSONAnswer, blocking
+from api.web.intake import Intake
+from api.web.problem_documents import problems
 from dossier.errors import Overloaded
 
 MAX_BYTES = 50 * 1024 * 1024

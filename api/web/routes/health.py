@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from api.doorway import JSONAnswer, blocking
-from api.problem_documents import problems
 from api.telemetry import MetricsPage
 from api.telemetry.page import CONTENT_TYPE
+from api.web.doorway import JSONAnswer, blocking
+from api.web.problem_documents import problems
 
 router = APIRouter(tags=["Tình trạng / Health"])
 _PARTS: dict[str, Any] = {

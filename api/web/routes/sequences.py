@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.doorway import (
+from api.errors import SigningFailed
+from api.web.doorway import (
     After,
     CurrentCaller,
     CurrentHouse,
@@ -22,13 +23,12 @@ from api.doorway import (
     page,
     resource,
 )
-from api.errors import SigningFailed
-from api.orders import preference
-from api.problem_documents import problems
-from api.routes.signatures import Prefer
-from api.routes.signatures import shown as shown_record
-from api.schemas import IdPath, Page, RecordView
-from api.sequence_views import (
+from api.web.orders import preference
+from api.web.problem_documents import problems
+from api.web.routes.signatures import Prefer
+from api.web.routes.signatures import shown as shown_record
+from api.web.schemas import IdPath, Page, RecordView
+from api.web.sequence_views import (
     PATH,
     AnnexForm,
     CopyForm,
@@ -37,7 +37,7 @@ from api.sequence_views import (
     SequenceView,
     shown,
 )
-from api.waiting import Waiting
+from api.web.waiting import Waiting
 from dossier.clerical.order import Claim, Step
 from dossier.model import JSON, Caller, SequenceState
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.doorway import (
+from api.web.doorway import (
     After,
     CurrentCaller,
     CurrentHouse,
@@ -23,9 +23,9 @@ from api.doorway import (
     page,
     resource,
 )
-from api.problem_documents import problems
-from api.routes.signatures import moment
-from api.schemas import Form, IdPath, Line, Page
+from api.web.problem_documents import problems
+from api.web.routes.signatures import moment
+from api.web.schemas import Form, IdPath, Line, Page
 from dossier.model import JSON, JobState
 from dossier.webhooks.values import EVENTS, Delivery, Subscription
 from dossier.webhooks.webhooks import MAX_OVERLAP

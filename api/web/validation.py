@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from api.body import too_large
 from api.errors import UnsupportedMediaType
-from api.problem_documents import FieldError
+from api.web.body import too_large
+from api.web.problem_documents import FieldError
 
 if TYPE_CHECKING:
     from fastapi import Request

@@ -2,7 +2,7 @@
 
 uvicorn bounds neither the size of a head nor the time a client takes over anything but an idle
 connection, so a few hundred connections that send a byte a minute would occupy a service that
-has no proxy before it. Each bound costs a timer, not a task. Bodies are bounded by `api.body`.
+has no proxy before it. Each bound costs a timer, not a task. Bodies are bounded by `api.web.body`.
 
     head       `MAX_HEAD_BYTES` and `HEAD_S` seconds                       431, 408
     answer     what waits in the socket is taken within `ANSWER_S`         connection cut

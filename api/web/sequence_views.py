@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.routes.signatures import moment
-from api.schemas import BlobReference, ErrorView, Form, LevelName, Line
+from api.web.routes.signatures import moment
+from api.web.schemas import BlobReference, ErrorView, Form, LevelName, Line
 from dossier.clerical.order import ClericalSequence, Numbering, Place, SequenceOrder
 from dossier.model import JSON, SequenceState
 from signer.sealing.levels import Level

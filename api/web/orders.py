@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from api.errors import MalformedRequest
-from api.schemas import OrderForm
-from api.validation import require_form
+from api.web.schemas import OrderForm
+from api.web.validation import require_form
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams

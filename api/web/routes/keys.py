@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Path, Response
 
-from api.doorway import CurrentCaller, CurrentHouse, JSONAnswer, blocking
-from api.problem_documents import problems
-from api.routes.signatures import moment
-from api.schemas import KeyView, Page
+from api.web.doorway import CurrentCaller, CurrentHouse, JSONAnswer, blocking
+from api.web.problem_documents import problems
+from api.web.routes.signatures import moment
+from api.web.schemas import KeyView, Page
 from dossier.errors import NotFound
 from dossier.model import JSON, Caller
 

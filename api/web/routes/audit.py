@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from api.doorway import CurrentCaller, CurrentHouse, JSONAnswer, Limit, blocking, page
-from api.downloads import disposition
-from api.problem_documents import problems
-from api.schemas import AuditView, Page
+from api.web.doorway import CurrentCaller, CurrentHouse, JSONAnswer, Limit, blocking, page
+from api.web.downloads import disposition
+from api.web.problem_documents import problems
+from api.web.schemas import AuditView, Page
 from dossier.audit.export import MEDIA_TYPE, export
 from dossier.identity import HOUSE
 from dossier.model import AuditEvent, Caller, Role

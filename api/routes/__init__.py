@@ -1,1 +1,0 @@
-"""One file a resource; each has a `router` that `api.app` includes."""

@@ -1,0 +1,1 @@
+"""The HTTP door: application, routes, and what stands around them."""
