@@ -48,6 +48,13 @@ proof-one-bit: setup  ## flip bits of a sealed record (STEP=1: every bit; takes 
 proof-kill-storm: setup  ## 500 decisions over HTTP, everything killed 50 times; SQLite, PostgreSQL with S3
 	$(PY) -m tests.proof_kill_storm --decisions $(or $(DECISIONS),500) --kills $(or $(KILLS),50)
 
+proof-parallel-signers: setup  ## 20,000 signatures by 64 signers through the key agent
+	@.venv/bin/sohoa init --data $(PROOF)/signers
+	$(PY) -m tests.proof_parallel_signers $(PROOF)/signers
+
+proof-schemathesis: setup  ## every operation of the HTTP API asked thousands of wrong questions
+	$(PYTEST) tests/proof_schemathesis.py -q -s
+
 LOCK := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
 	--no-annotate --python-version 3.11
 
