@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -55,7 +55,6 @@ class Database:
             in_memory = parsed.database in (None, "", ":memory:")
             file = None if in_memory else Path(str(parsed.database))
             self._turns = Turns(file, _BUSY_MS / 1000)
-        self._writer = self.engine.execution_options(**{_WRITES: True})
         self._group: Group[Callable[[sa.Connection], Any], Any] = Group(self._run_together, _GROUP)
 
     @contextmanager
@@ -65,8 +64,10 @@ class Database:
         Raises `StoreError` for what the database reports, except `sa.exc.IntegrityError`,
         which the caller's rules give a meaning.
         """
-        with _translated(), self._turn(), self._writer.begin() as connection:
-            yield connection
+        with _translated(), self._turn(), self.engine.connect() as connection:
+            connection.execution_options(**{_WRITES: True})
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -119,10 +120,11 @@ def _translated() -> Iterator[None]:
         yield
     except sa.exc.IntegrityError:
         raise
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.Error) as error:
+        kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
         raise StoreError(
             "Cơ sở dữ liệu không trả lời; không mất gì, hãy thử lại. / The database does not "
-            f"answer; nothing is lost, try again ({type(error.orig).__name__})."
+            f"answer; nothing is lost, try again ({kind})."
         ) from error
     except SQLAlchemyError as error:
         raise StoreError(
@@ -159,5 +161,7 @@ def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
+    """Begin on the driver's own connection: through the engine it costs as much as a query."""
     writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    own = cast(sqlite3.Connection, connection.connection.dbapi_connection)
+    own.execute("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -35,6 +35,7 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_
 
 _SETTLED = timedelta(minutes=2)  # rows older than this are all committed: none comes in between
 _FRESH_S = 5.0  # how long a sum may serve while the quota is far away …
+_POLICY_S = 1.0  # how long an agency's quota is remembered
 _FAR_BYTES = 1 << 30  # … which is more than arrives in that time
 
 
@@ -60,6 +61,7 @@ class Holdings:
         self._database = database
         self._lock = threading.Lock()  # guards _usage
         self._usage: dict[str, _Usage] = {}
+        self._quotas: dict[str, tuple[float, int | None]] = {}  # and when they were looked up
 
     def register(
         self, connection: sa.Connection, agency_id: str, info: BlobInfo, media_type: str
@@ -117,6 +119,8 @@ class Holdings:
         on their way are not counted, so callers at the same moment may pass it together.
         Raises `NotFound` for an unknown agency.
         """
+        if self._has_plenty(agency_id, size_bytes):
+            return
         with self._database.read() as connection:
             row = connection.execute(_POLICY, {"agency": agency_id}).first()
             if row is None:
@@ -125,6 +129,8 @@ class Holdings:
                     "administrator to create it."
                 )
             quota = row.policy.get("blob_quota_bytes")
+            with self._lock:
+                self._quotas[agency_id] = (time.monotonic(), quota)
             if quota is None:
                 return
             used = self._used(connection, agency_id, room_bytes=quota - size_bytes)
@@ -134,6 +140,18 @@ class Holdings:
                 f"nới hạn mức. / The agency's storage is used up ({used} of {quota} bytes, "
                 f"{size_bytes} more were asked for); ask an administrator to raise it."
             )
+
+    def _has_plenty(self, agency_id: str, size_bytes: int) -> bool:
+        """Whether what was looked up a moment ago leaves no doubt; asks nobody."""
+        now = time.monotonic()
+        with self._lock:
+            looked_at, quota = self._quotas.get(agency_id, (-_POLICY_S, 0))
+            known = self._usage.get(agency_id)
+        if now - looked_at >= _POLICY_S:
+            return False
+        if quota is None:
+            return True
+        return known is not None and _is_far(known, now, quota - size_bytes)
 
     def used_bytes(self, agency_id: str) -> int:
         """How many bytes the agency holds, now."""
@@ -145,11 +163,7 @@ class Holdings:
         with self._lock:
             known = self._usage.get(agency_id)
         clock = time.monotonic()
-        if (
-            known is not None
-            and clock - known.looked_at < _FRESH_S
-            and known.total < room_bytes - _FAR_BYTES
-        ):
+        if known is not None and _is_far(known, clock, room_bytes):
             return known.total
         settled, since = (0, datetime.min.replace(tzinfo=UTC))
         if known is not None:
@@ -161,6 +175,10 @@ class Holdings:
         with self._lock:
             self._usage[agency_id] = _Usage(settled, border, total, clock)
         return total
+
+
+def _is_far(known: _Usage, now: float, room_bytes: int) -> bool:
+    return now - known.looked_at < _FRESH_S and known.total < room_bytes - _FAR_BYTES
 
 
 def require_media_type(text: str) -> str:
