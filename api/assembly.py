@@ -15,6 +15,7 @@ from typing import Any
 from api.house import House
 from api.settings import Role, Settings
 from api.telemetry import open_telemetry
+from api.web.verifying import Checkers
 from api.wiring import (
     images_of,
     profiles_of,
@@ -41,7 +42,6 @@ from dossier.storage.uploads import Uploads
 from dossier.webhooks.webhooks import Webhooks
 from hsm.keys import SigningKey
 from signer.remote import CSCClient
-from signer.verification.verify import Verifier
 
 Handler = Callable[[Job], None]
 
@@ -102,7 +102,7 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
                 database, jobs, audit, private_networks=settings.webhooks.private_networks
             ),
             agent=agent,
-            verifier=Verifier(store),
+            verifier=stack.enter_context(Checkers(store)),
             profiles=profiles_of(settings),
             timestamper=timestamper_of(settings, [a.certificate for a in store.anchors]),
             telemetry=telemetry,

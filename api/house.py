@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from api.settings import Settings
     from api.telemetry import Telemetry
+    from api.web.verifying import Checkers
     from dossier.audit.log import AuditLog
     from dossier.batches.batches import Batches
     from dossier.clerical.sequences import Sequences
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from signer.remote import CSCClient
     from signer.sealing.appearance.profiles import ProfileSet
     from signer.services import Timestamper
-    from signer.verification.verify import Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class House:
     digitizations: Digitizations
     webhooks: Webhooks
     agent: CSCClient
-    verifier: Verifier
+    verifier: Checkers
     profiles: ProfileSet
     timestamper: Timestamper | None
     telemetry: Telemetry | None = None  # None: nothing is logged, counted or traced

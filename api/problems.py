@@ -81,6 +81,9 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     ),
     api_errors.BodyTooLarge: Problem("Nội dung quá lớn", "Content too large", 4, 413),
     api_errors.BodyTooSlow: Problem("Nội dung đến quá chậm", "The body came too slowly", 7, 408),
+    api_errors.VerificationStopped: Problem(
+        "Không kiểm tra được tệp", "The file cannot be verified", 4, 422
+    ),
     api_errors.SigningFailed: Problem("Ký không thành", "Signing failed", 6, 409),
     api_errors.PreconditionRequired: Problem(
         "Thiếu điều kiện If-Match", "If-Match is required", 4, 428

@@ -27,6 +27,7 @@ from api import auth
 from api.house import House
 from api.settings import Settings, TokenSettings
 from api.web.app import create_app
+from api.web.verifying import Checkers
 from dossier.batches.batches import Batches
 from dossier.clerical.sequences import Sequences
 from dossier.digitizing.digitizations import Digitizations
@@ -41,7 +42,6 @@ from signer.csc.credentials import Credential
 from signer.remote import AgentHealth
 from signer.sealing.appearance.profiles import default_profiles
 from signer.trust import TrustStore
-from signer.verification.verify import Verifier
 from tests.fakes import SoftwareKey
 from tests.fixtures_pki import RunningPKI
 from tests.fixtures_signing import AGENCY, KEYS, OTHER_AGENCY, SigningRoom
@@ -131,7 +131,7 @@ class Web:
             records=room.records,
             **_others(room, self.identity),
             agent=self.agent,
-            verifier=Verifier(TrustStore.of(pki.anchors)),
+            verifier=Checkers(TrustStore.of(pki.anchors)),
             profiles=default_profiles(),
             timestamper=pki.timestamper,
         )
@@ -221,6 +221,7 @@ class Web:
 
     def close(self) -> None:
         asyncio.run(auth.close(self.app))
+        self.house.verifier.close()
 
 
 def _others(room: SigningRoom, identity: Identity) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def web(
 
     def started() -> None:
         lifeline.ready()
+        house.verifier.warm()
         if inherited is None:
             output.bilingual(f"Đang chạy tại {address[0]}:{address[1]}", "serving", style="green")
 

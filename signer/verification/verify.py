@@ -10,8 +10,8 @@
 8. changes afterwards      shadow attacks, evil annotation, sneaky signature
 9. the verdict             follows from the list of checks alone
 
-`Verifier.verify` returns a report for every input and raises for none: what escapes from below
-becomes MALFORMED with an id that is logged.
+`Verifier.verify` returns a report for every input: what escapes from below becomes MALFORMED
+with an id that is logged.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Verifier:
         """Judge `pdf` as of `at` (aware; default now).
 
         Raises `OSError` when a path cannot be read and `ValueError` for a naive `at`;
-        nothing about the content raises.
+        nothing about the content raises, but `MemoryError` when the process has too little.
         """
         if at is not None and at.tzinfo is None:
             raise ValueError("at must carry a time zone")
@@ -98,6 +98,8 @@ class Verifier:
             return self._judge(data, moment)
         except PDFSyntaxError as error:
             return _malformed(data, moment, "file.structure", str(error))
+        except MemoryError:
+            raise  # a shortage of ours says nothing about the file
         except Exception as error:  # noqa: BLE001 - the last door
             # whatever a hostile file provokes is a finding, never a crash
             identity = secrets.token_hex(6)

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Request, Response
 
 from api.web import openapi
 from api.web.body import too_large
-from api.web.doorway import CurrentHouse, JSONAnswer, blocking
+from api.web.doorway import CurrentHouse, blocking
 from api.web.intake import Intake
 from api.web.problem_documents import problems
 from dossier.errors import Overloaded
 
 MAX_BYTES = 50 * 1024 * 1024
 AT_ONCE = 2
-"""Verifications that run at once in a process; they are work for the processor, not waiting."""
+"""Verifications that run at once: as many as `api.web.verifying` has processes."""
 WAITING = 16
 """Verifications that may wait for their turn."""
 
@@ -67,12 +67,16 @@ class Turns:
 
 @router.post(
     "/v1/verifications",
-    responses={200: _REPORT, **problems(400, 408, 413, 507)},
+    responses={200: _REPORT, **problems(400, 408, 413, 422, 507)},
     openapi_extra=openapi.body(("application/pdf", openapi.BINARY)),
     summary="Kiểm tra chữ ký của một tệp PDF. / Verify the signatures of a PDF.",
 )
 async def verify(request: Request, house: CurrentHouse) -> Response:
-    """Verify the PDF in the body (at most 50 MiB); needs no credentials."""
+    """Verify the PDF in the body (at most 50 MiB); needs no credentials.
+
+    The file is read in a process of its own. One that exceeds the time or memory of a
+    verification, or makes that process crash, gets 422 and harms nobody else.
+    """
     size = 0
     async with Intake(house.settings.data_dir / "incoming") as intake:
         async for piece in request.stream():
@@ -83,4 +87,4 @@ async def verify(request: Request, house: CurrentHouse) -> Response:
         path = await intake.to_file()
         async with request.app.state.verifying:
             report = await blocking(house.verifier.verify, path)
-    return JSONAnswer(report.to_json())
+    return Response(report, media_type="application/json")

@@ -1,0 +1,277 @@
+"""Verifies strangers' files in processes of their own, which may be killed.
+
+    with Checkers(trust_store) as checkers:
+        report = checkers.verify(path)         # JSON, as bytes
+
+Whatever a file does to the process that reads it (crash, endless work, memory without end), it
+costs that file alone: the process is killed and another takes its place. The process that asks
+serves HTTP and parses no PDF. Checkers hold no keys, get no connection to the database, and
+answer with bytes that are never unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from api.errors import VerificationStopped
+from dossier.errors import Overloaded
+
+if os.name == "posix":
+    import resource
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from signer.trust import TrustStore
+
+_LOG = logging.getLogger(__name__)
+_START_S = 60.0
+_MOST_ANSWER = 64 * 1024 * 1024
+_READY, _REPORT, _NO_MEMORY, _STUMBLED = b"r", b"v", b"m", b"s"
+_SPAWN = multiprocessing.get_context("spawn")  # never forked: nothing of ours is in their memory
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one file may cost. `cpu_s` is whole seconds; the kernel counts them."""
+
+    wall_s: float = 30.0
+    cpu_s: int = 15
+    memory_bytes: int = 1 << 30
+
+
+class Checkers:
+    """Processes that verify; safe for threads. They start with the first file, or by `warm`."""
+
+    def __init__(
+        self, trust: TrustStore, *, processes: int = 2, bounds: Bounds | None = None
+    ) -> None:
+        """`processes` is also how many files are read at once: whoever comes then waits."""
+        self._all = [_Checker(_packed(trust), bounds or Bounds()) for _ in range(processes)]
+        self._idle: queue.LifoQueue[_Checker] = queue.LifoQueue()
+        for checker in self._all:
+            self._idle.put(checker)
+
+    def warm(self) -> None:
+        """Start all processes now, in the background, so that the first file need not wait."""
+
+        def start(checker: _Checker) -> None:
+            with suppress(Overloaded):  # who asks for a verification hears of it
+                checker.start()
+
+        for checker in self._all:
+            threading.Thread(target=start, args=(checker,), daemon=True).start()
+
+    def verify(self, pdf: Path) -> bytes:
+        """The report on the file, as UTF-8 JSON. Blocks until it is there.
+
+        Raises `VerificationStopped` when the file exceeds the bounds or kills the process, and
+        `Overloaded` when no process can be started.
+        """
+        checker = self._idle.get()
+        try:
+            return checker.verify(pdf)
+        finally:
+            self._idle.put(checker)
+
+    def close(self) -> None:
+        """End all processes at once."""
+        for checker in self._all:
+            checker.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Checker:
+    """One process, started again when it was killed."""
+
+    def __init__(self, trust: _Trust, bounds: Bounds) -> None:
+        self._trust = trust
+        self._bounds = bounds
+        self._lock = threading.Lock()
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    def start(self) -> None:
+        """Start the process unless it runs. Raises `Overloaded`."""
+        with self._lock:
+            self._started()
+
+    def verify(self, pdf: Path) -> bytes:
+        with self._lock:
+            pipe = self._started()
+            try:
+                pipe.send_bytes(os.fsencode(pdf))
+                if not pipe.poll(self._bounds.wall_s):
+                    raise self._stopped("wall time", *_TOO_LONG)
+                answer = pipe.recv_bytes(_MOST_ANSWER)
+            except (EOFError, OSError) as error:
+                process = self._process
+                if process is not None:
+                    process.join(5)
+                code = process.exitcode if process else None
+                if code == -signal.SIGXCPU:
+                    raise self._stopped("processor time", *_TOO_LONG) from error
+                raise self._stopped(f"died ({code})", *_CRASHED) from error
+        kind, content = answer[:1], answer[1:]
+        if kind == _NO_MEMORY:
+            raise self._stopped("memory", *_TOO_LARGE)
+        if kind != _REPORT:
+            raise RuntimeError(f"a checker stumbled: {content.decode(errors='replace')}")
+        return content
+
+    def close(self) -> None:
+        """Kill the process. A verification that is under way ends with it."""
+        process = self._process
+        if process is not None:
+            process.kill()
+        with self._lock:
+            self._end()
+
+    def _started(self) -> Connection:
+        if self._pipe is not None and self._process is not None and self._process.is_alive():
+            return self._pipe
+        self._end()
+        ours, theirs = _SPAWN.Pipe()
+        process = _SPAWN.Process(
+            target=_serve, args=(theirs, self._trust, self._bounds), name="checker", daemon=True
+        )
+        with theirs:
+            process.start()
+        self._process, self._pipe = process, ours
+        try:
+            if ours.poll(_START_S) and ours.recv_bytes(1) == _READY:
+                return ours
+        except (EOFError, OSError):
+            pass
+        self._end()
+        raise Overloaded(
+            "Không khởi động được tiến trình kiểm tra; hãy thử lại sau. / No process can be "
+            "started for the verification; try again later."
+        )
+
+    def _stopped(self, why: str, vietnamese: str, english: str) -> VerificationStopped:
+        _LOG.warning("a verification was stopped: %s", why)
+        self._end()
+        return VerificationStopped(f"{vietnamese} / {english}")
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            pipe.close()
+        if process is not None:
+            process.kill()
+            process.join()
+
+
+_ADVICE = (
+    "hãy xuất lại văn bản từ nguồn, hoặc kiểm tra trên máy của mình bằng “sohoa verify”.",
+    "re-create the document from its source, or verify it on a machine of your own with "
+    "“sohoa verify”.",
+)
+_TOO_LONG = (
+    f"Kiểm tra tệp này mất quá nhiều thời gian nên đã dừng; {_ADVICE[0]}",
+    f"The verification of this file took too long and was stopped; {_ADVICE[1]}",
+)
+_TOO_LARGE = (
+    f"Kiểm tra tệp này cần quá nhiều bộ nhớ nên đã dừng; {_ADVICE[0]}",
+    f"The verification of this file needs too much memory and was stopped; {_ADVICE[1]}",
+)
+_CRASHED = (
+    f"Tệp làm bộ kiểm tra dừng đột ngột nên không có kết luận; {_ADVICE[0]}",
+    f"The file made the verifier crash, so there is no verdict; {_ADVICE[1]}",
+)
+
+
+# --- in the child ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    """A trust store as bytes: certificates do not pickle."""
+
+    anchors: tuple[tuple[bytes, str], ...]
+    intermediates: tuple[bytes, ...]
+
+
+def _packed(store: TrustStore) -> _Trust:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    def der(certificates: Iterable[x509.Certificate]) -> tuple[bytes, ...]:
+        return tuple(c.public_bytes(Encoding.DER) for c in certificates)
+
+    anchors = der(a.certificate for a in store.anchors)
+    domains = (a.domain.value for a in store.anchors)
+    return _Trust(tuple(zip(anchors, domains, strict=True)), der(store.intermediates))
+
+
+def _unpacked(trust: _Trust) -> TrustStore:
+    from cryptography import x509
+
+    from signer.trust import TrustAnchor, TrustDomain, TrustStore
+
+    load = x509.load_der_x509_certificate
+    return TrustStore(
+        tuple(TrustAnchor(load(der), TrustDomain(domain)) for der, domain in trust.anchors),
+        tuple(load(der) for der in trust.intermediates),
+    )
+
+
+def _serve(pipe: Connection, trust: _Trust, bounds: Bounds) -> None:
+    """The checker: answer path by path until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group
+    from signer.verification.verify import Verifier
+
+    verifier = Verifier(_unpacked(trust))
+    _lower(resource.RLIMIT_DATA, bounds.memory_bytes)
+    _lower(resource.RLIMIT_CORE, 0)  # a core file would hold a stranger's document
+    pipe.send_bytes(_READY)
+    while True:
+        try:
+            path = Path(os.fsdecode(pipe.recv_bytes()))
+        except EOFError:
+            return
+        # the kernel's own clock: it ends a loop that lets no Python run, and an orphan
+        _lower(resource.RLIMIT_CPU, math.ceil(time.process_time()) + bounds.cpu_s)
+        try:
+            report = verifier.verify(path).to_json()
+            text = json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode()
+            pipe.send_bytes(_REPORT + text)
+        except MemoryError:
+            pipe.send_bytes(_NO_MEMORY)
+        except Exception as error:  # told to whoever asked
+            logging.getLogger(__name__).exception("a verification stumbled")
+            pipe.send_bytes(_STUMBLED + type(error).__name__.encode())
+
+
+def _lower(which: int, value: int) -> None:
+    """Set the soft limit; the hard one stays, for it cannot be raised again."""
+    _, hard = resource.getrlimit(which)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(which, (value, hard))
