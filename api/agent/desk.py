@@ -147,7 +147,6 @@ class Desk:
                 order.caller,
                 key.scheme.value,
                 order.digests[n],
-                order.contexts[n].attempt,
             )
             for n in positions
         ]

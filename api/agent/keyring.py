@@ -151,7 +151,7 @@ class Keyring:
         made: list[CallWitness] = []
 
         def witness(scheme: SignatureScheme, digest: bytes) -> CallWitness:
-            use = Use(label, context, LOCAL, scheme.value, digest, 1)
+            use = Use(label, context, LOCAL, scheme.value, digest)
             made.append(CallWitness(self._ledger, [use]))
             return made[0]
 

@@ -1,6 +1,7 @@
 """The agent's own audit chain: the intent is committed before C_Sign, the outcome after.
 
     key.intent            {credential, purpose, attempt, digest, document_sha256, …}   per C_Sign
+                          with {again} when the agent asks a token that came back once more
     key.outcome           {intent, ok, called, released, error}                        per intent
     key.outcome_unknown   {intent}          the agent died between the two; said at the next start
     key.refused           {credential, hashes, reason}                                 per call
@@ -62,13 +63,13 @@ class Use:
     caller: str
     scheme: str
     digest: bytes
-    attempt: int  # of the context, or one more after a loss of the token
+    again: int = 0  # repetitions for a token that came back, within one attempt of the context
 
     def event(self) -> AuditEvent:
         """The intent as it stands in the chain."""
         context = self.context
         details: dict[str, object] = {
-            "attempt": self.attempt,
+            "attempt": context.attempt,
             "caller": self.caller,
             "credential": self.credential,
             "digest": self.digest.hex(),
@@ -78,6 +79,8 @@ class Use:
             "request_id": context.request_id,
             "scheme": self.scheme,
         }
+        if self.again:
+            details["again"] = self.again
         actor = context.principal or self.caller
         return AuditEvent(
             "key.intent", actor, context.agency, context.subject or self.credential, details

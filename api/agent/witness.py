@@ -32,10 +32,7 @@ class CallWitness:
 
     def intend(self, positions: Sequence[int]) -> None:
         """See `hsm.keys.Witness`. Raises `AuditUnavailable`, `KeyUseRefused`."""
-        uses = [
-            replace(self._uses[n], attempt=self._uses[n].attempt + self._tries[n])
-            for n in positions
-        ]
+        uses = [replace(self._uses[n], again=self._tries[n]) for n in positions]
         intents = self._ledger.intend(uses, self._max_per_day)
         for position, intent, use in zip(positions, intents, uses, strict=True):
             self._intents[position] = (intent, use)

@@ -33,7 +33,7 @@ def ledger(path):
 
 def use(subject="rec_1", purpose="document", attempt=1):
     context = Context("H1", "pri_1", purpose, subject, attempt, "d" * 64, "req_1")
-    return Use("leader", context, "local", "ecdsa-sha256", b"\1" * 32, attempt)
+    return Use("leader", context, "local", "ecdsa-sha256", b"\1" * 32)
 
 
 def events(ledger):
@@ -137,7 +137,8 @@ def test_no_audit_no_intent_and_later_the_outcome(ledger, monkeypatch):
     assert told[1][1] == {"intent": seq, "ok": True, "called": True, "released": False}
 
 
-def test_a_witness_tells_each_attempt(ledger):
+def test_a_witness_tells_each_call(ledger):
+    """The attempt is the service's own; what the agent asks once more says so beside it."""
     witness = CallWitness(ledger, [use("a"), use("b", attempt=4), use("c")])
     witness.intend([0, 1, 2])
     witness.calling(0)
@@ -149,7 +150,8 @@ def test_a_witness_tells_each_attempt(ledger):
     fault = DeviceError("x", code="CKR_FUNCTION_FAILED")
     witness.settle([b"s", SignatureFault("flip"), fault], released=True)
     intents = {s: d for s, (n, d) in enumerate(events(ledger), 1) if n == "key.intent"}
-    assert [d["attempt"] for d in intents.values()] == [1, 4, 1, 5]
+    assert [d["attempt"] for d in intents.values()] == [1, 4, 1, 4]
+    assert [d.get("again") for d in intents.values()] == [None, None, None, 1]
     outcomes = {d["intent"]: d for n, d in events(ledger) if n == "key.outcome"}
     assert outcomes == {
         1: {"intent": 1, "ok": True, "called": True, "released": True},
