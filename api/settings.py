@@ -147,6 +147,10 @@ class WorkerSettings(_Section):
     """A job whose worker has not been heard of for so long is taken by another one."""
     seal_processes: int = Field(default=1, ge=0, le=64)
     ocr_processes: int = Field(default=1, ge=0, le=64)
+    memory_bytes: int = Field(default=4 << 30, ge=256 << 20)
+    """What a process that seals may use; a document that needs more, alone, fails."""
+    job_cpu_s: float = Field(default=30.0, ge=1, le=3600)
+    """Processor time that one document may take while it is sealed."""
 
 
 class OIDCIssuer(_Section):
@@ -194,7 +198,8 @@ class Settings(_Section):
 
     data_dir: Path
     mode: Literal["test", "production"] = "test"
-    token: TokenSettings
+    token: TokenSettings | None = None
+    """None on a machine without keys: its workers and web ask the key agent of another one."""
     keys: KeySettings = KeySettings()
     trust: TrustSettings = TrustSettings()
     embedded: EmbeddedSettings | None = None
@@ -227,18 +232,29 @@ class Settings(_Section):
         label: str = getattr(self.keys, role)
         return label
 
+    def required_token(self) -> TokenSettings:
+        """The token of this machine. Raises `SettingsError` when it has none."""
+        if self.token is None:
+            raise SettingsError(
+                "Máy này không có khóa: cấu hình thiếu [token]; hãy chạy lệnh trên máy giữ khóa. / "
+                "This machine has no keys: the settings have no [token]; run this on the key "
+                "agent's machine."
+            )
+        return self.token
+
     def read_pin(self) -> str:
         """Return the token's PIN from its file, or ask for it on the terminal.
 
         Raises `SettingsError` when the file is missing, empty, or open to others.
         """
-        path = self.token.pin_file
+        token = self.required_token()
+        path = token.pin_file
         if path is None:
             if not sys.stdin.isatty():
                 raise SettingsError(
                     "no PIN: set token.pin_file in the settings, or run on a terminal"
                 )
-            return getpass.getpass(f"PIN ({self.token.label}): ")
+            return getpass.getpass(f"PIN ({token.label}): ")
         return _pin_in(path)
 
     def read_authority_pin(self) -> str:
@@ -313,7 +329,7 @@ def _overlay(entries: dict[str, object], env: Mapping[str, str]) -> None:
 
 def _absolute(settings: Settings, folder: Path) -> Settings:
     """Resolve relative paths against the data folder, so that it can be moved as a whole."""
-    token = settings.token.model_copy(
+    token = settings.token and settings.token.model_copy(
         update={"pin_file": settings.token.pin_file and folder / settings.token.pin_file}
     )
     trust = settings.trust.model_copy(

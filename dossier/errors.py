@@ -11,6 +11,7 @@ DossierError
 │   └── NumberTaken        the decision number is issued already and not superseded
 ├── IdempotencyConflict    the key was used for another request
 ├── QuotaExceeded          the caller's or the agency's allowance is used up
+├── JobTooDemanding        a document costs more time or memory than any may; not tried again
 ├── Overloaded             too much is waiting; come back in `retry_after_s`
 ├── StoreError             the database or the blob store does not answer, retry later
 │   └── BlobDamaged        bytes do not have the digest that names them
@@ -87,6 +88,10 @@ class IdempotencyConflict(DossierError):
 
 class QuotaExceeded(DossierError):
     """An allowance is used up: bytes stored, open batches, documents in a list."""
+
+
+class JobTooDemanding(DossierError):
+    """A document needs more processor time or memory than it may; the same one always will."""
 
 
 class Overloaded(DossierError):

@@ -222,9 +222,21 @@ class JobQueue:
         rows = [{**_held(job), "state_": JobState.DONE, "error_": None} for job in finished]
         self._swap(connection, self._sql.finish, rows)
 
-    def retry(self, connection: sa.Connection, job: Job, error: JSON, delay_s: float) -> None:
-        """Put the job back, to be taken again after `delay_s`. Raises `LeaseLost`."""
-        row = {**_held(job), "error_": error, "delay_us": int(delay_s * 1e6)}
+    def retry(
+        self,
+        connection: sa.Connection,
+        job: Job,
+        error: JSON,
+        delay_s: float,
+        *,
+        suspect: bool = False,
+    ) -> None:
+        """Put the job back, to be taken again after `delay_s`; a `suspect` is handed out alone.
+
+        Raises `LeaseLost`.
+        """
+        delay = {"delay_us": int(delay_s * 1e6), "suspect_": int(suspect)}
+        row = {**_held(job), "error_": error, **delay}
         self._swap(connection, self._sql.retry, [row])
         self._follower(job).waiting(connection, job, error)
 

@@ -106,6 +106,7 @@ class JobStatements:
             .values(
                 state=JobState.READY,
                 error=error,
+                crashes=jobs.c.crashes + sa.bindparam("suspect_", type_=sa.Integer),
                 run_at=now + sa.bindparam("delay_us", type_=sa.BigInteger),
                 **free,
             )

@@ -2,7 +2,8 @@
 
 A refusal is final: the same document, key and rules give the same answer. What is unavailable
 (token, TSA, OCSP, database, blob store, audit log) is waited for without end; the record shows
-its attempts and the last error, and can be cancelled. Anything else is tried a few times.
+its attempts and the last error, and can be cancelled. A job that ran out of memory is tried once
+more, alone, for the fault may have been its neighbour's. Anything else is tried a few times.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dossier.errors import (
     StoreError,
 )
 from dossier.model import JSON
+from dossier.queue.bounds import too_large
 from hsm.errors import HSMError, KeyMismatch, KeyNotFound, SchemeNotSupported, TokenUnavailable
 from signer.errors import (
     OutputRejected,
@@ -62,10 +64,16 @@ class Verdict:
     error: JSON
     delay_s: float = 0.0
     unexpected: bool = False  # to be logged with its traceback
+    suspect: bool = False  # to be tried alone
 
 
-def outcome_of(error: Exception, attempt: int) -> Verdict:
-    """Judge `error`, raised at the `attempt`-th try (from 1)."""
+def outcome_of(error: Exception, attempt: int, *, alone: bool = False) -> Verdict:
+    """Judge `error`, raised at the `attempt`-th try (from 1). `alone`: nothing ran beside it."""
+    if isinstance(error, MemoryError):
+        told = error_json(too_large())
+        if alone:
+            return Verdict(Outcome.FAIL, told)
+        return Verdict(Outcome.RETRY, told, _FIRST_S, suspect=True)
     told = error_json(error)
     if isinstance(error, _UNAVAILABLE) and not isinstance(error, BlobDamaged):
         return Verdict(Outcome.RETRY, told, _delay(error, attempt))

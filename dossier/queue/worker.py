@@ -8,7 +8,9 @@ drain has little to give back. A handler finishes its job itself, in the transac
 the result; when it raises, the worker puts the job back or fails it (`dossier.queue.retrying`).
 
 A handler that hangs keeps its thread, but not its job: beyond `hang_s` the lease is no longer
-renewed, somebody else gets the job, and `health` names it.
+renewed, somebody else gets the job, and `health` names it. With `bounds` the run ends then, and
+also when a job used more processor time than it may, which fails it: the others are finished and
+the process is to be replaced, for a thread cannot be stopped.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dossier.errors import AuditUnavailable, LeaseLost, StoreError
+from dossier.queue.bounds import Effort, JobBounds, too_long
 from dossier.queue.jobs import Job, JobQueue
-from dossier.queue.retrying import Outcome, outcome_of
+from dossier.queue.retrying import Outcome, error_json, outcome_of
 
 _LOG = logging.getLogger(__name__)
 Handler = Callable[[Job], None]
@@ -71,6 +74,7 @@ class _Held:
     job: Job
     began: float | None = None
     hung: bool = False
+    effort: Effort | None = None
 
 
 class Worker:
@@ -86,6 +90,7 @@ class Worker:
         lease_s: float = 5.0,
         hang_s: float = 600.0,
         drain_s: float = 30.0,
+        bounds: JobBounds | None = None,
         name: str | None = None,
     ) -> None:
         """`drain_s` bounds how long `run` waits, once stopped, for handlers to return."""
@@ -97,6 +102,8 @@ class Worker:
         self._lease_s = lease_s
         self._hang_s = hang_s
         self._drain_s = drain_s
+        self._bounds = bounds
+        self._worn = threading.Event()  # a thread is lost for good: to be replaced
         self._lock = threading.Lock()
         self._freed = threading.Condition(self._lock)  # a job left our hands
         self._held: dict[str, _Held] = {}
@@ -109,6 +116,7 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then drain: finish what is begun, give the rest back.
 
+        With `bounds` it also ends by itself once a job exceeded them or hangs.
         Returns after `drain_s` at the latest; what still runs by then is not renewed any more
         and will be another worker's. Raises nothing.
         """
@@ -156,7 +164,7 @@ class Worker:
 
     def _dispatch(self, stop: threading.Event) -> None:
         pause = _BUSY_S
-        while not stop.is_set():
+        while not (stop.is_set() or self._worn.is_set()):
             with self._freed:
                 usable, room = self._room()
                 if room < max(usable, 1):  # take some at once: a claim costs a commit
@@ -212,7 +220,7 @@ class Worker:
             self._held[job.id] = suspect  # so that its lease is kept meanwhile
             while any(not h.hung for h in self._held.values() if h is not suspect):
                 self._freed.wait(_IDLE_S)
-                if stop.is_set():
+                if stop.is_set() or self._worn.is_set():
                     return  # not begun: the drain gives it back
         self._ready.put(suspect)
         with self._freed:
@@ -227,6 +235,7 @@ class Worker:
                 if held.job.id not in self._held:
                     continue  # given back by the drain
                 held.began = time.monotonic()
+                held.effort = Effort.of_this_thread()
             outcome = self._handle(held.job)
             with self._freed:
                 self._held.pop(held.job.id, None)
@@ -245,7 +254,7 @@ class Worker:
 
     def _after(self, job: Job, error: Exception) -> Outcome:
         """Put the job back or fail it, as the error deserves."""
-        verdict = outcome_of(error, job.attempt)
+        verdict = outcome_of(error, job.attempt, alone=job.isolated)
         if verdict.unexpected:
             _LOG.exception("job %s (%s, %s) stumbled", job.id, job.kind, job.subject)
         else:
@@ -255,7 +264,9 @@ class Worker:
                 if verdict.outcome is Outcome.FAIL:
                     self._jobs.fail(connection, job, verdict.error)
                 else:
-                    self._jobs.retry(connection, job, verdict.error, verdict.delay_s)
+                    self._jobs.retry(
+                        connection, job, verdict.error, verdict.delay_s, suspect=verdict.suspect
+                    )
         except LeaseLost:
             return Outcome.LOST
         except Exception:  # noqa: BLE001 - as above
@@ -281,6 +292,7 @@ class Worker:
 
     def _renew(self) -> None:
         """Renew the leases of what runs and does not hang."""
+        self._end_what_exceeds()
         now = time.monotonic()
         with self._freed:
             for held in self._held.values():
@@ -289,9 +301,40 @@ class Worker:
                         job = held.job
                         _LOG.error("job %s (%s, %s) hangs", job.id, job.kind, job.subject)
                     held.hung = True
+                    if self._bounds is not None:
+                        self._worn.set()
             wanted = [held.job.id for held in self._held.values() if not held.hung]
             self._freed.notify_all()
         self._jobs.keep(self.name, self._lease_s, wanted)
+
+    def _end_what_exceeds(self) -> None:
+        """Fail the jobs that used more processor time than they may; their threads are lost."""
+        bounds = self._bounds
+        if bounds is None:
+            return
+        with self._freed:
+            found = [
+                held
+                for held in self._held.values()
+                if held.effort is not None
+                and held.job.kind in bounds.kinds
+                and not held.hung
+                and held.effort.spent > bounds.cpu_s
+            ]
+            for held in found:
+                held.hung = True
+            self._freed.notify_all()
+        for held in found:
+            job = held.job
+            _LOG.error("job %s (%s, %s) exceeds its bounds", job.id, job.kind, job.subject)
+            try:
+                with self._jobs.database.begin() as connection:
+                    self._jobs.fail(connection, job, error_json(too_long(bounds)))
+            except LeaseLost:
+                pass
+            except Exception:  # noqa: BLE001 - its lease runs out, and it is tried alone
+                _LOG.exception("job %s could not be failed", job.id)
+            self._worn.set()
 
     def _drain(self) -> None:
         with self._lock:

@@ -1,0 +1,102 @@
+"""What a job may cost, and the end of a process that does not get its turn any more.
+
+Documents come from strangers. One that keeps a processor busy without end is recognised by the
+processor time of the thread that works on it, so it alone fails; the process is replaced, for no
+thread can be stopped. Where a library loops without ever letting Python run, nobody in the
+process can act: then the `Standstill` switch ends it, and its jobs are tried one by one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dossier.errors import JobTooDemanding
+
+if sys.platform != "win32":
+    import resource
+
+
+@dataclass(frozen=True, slots=True)
+class JobBounds:
+    """Bounds of jobs that read strangers' files: `cpu_s` seconds of processor time a try."""
+
+    cpu_s: float
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Processor time of the thread that made it, from then on; asked from another thread."""
+
+    clock: int
+    began: float
+
+    @classmethod
+    def of_this_thread(cls) -> Effort:
+        """Begin to count. The thread has to outlive whoever asks for `spent`."""
+        clock = time.pthread_getcpuclockid(threading.get_ident())
+        return cls(clock, time.clock_gettime(clock))
+
+    @property
+    def spent(self) -> float:
+        """Seconds."""
+        return time.clock_gettime(self.clock) - self.began
+
+
+def too_long(bounds: JobBounds) -> JobTooDemanding:
+    """What the record of a job says that worked longer than it may."""
+    return JobTooDemanding(
+        f"Xử lý văn bản này cần hơn {bounds.cpu_s:g} giây bộ xử lý nên đã dừng; hãy xuất lại tệp "
+        f"từ nguồn rồi gửi lại. / The document needs more than {bounds.cpu_s:g} s of processor "
+        "time and was given up; re-create the file from its source and send it again."
+    )
+
+
+def too_large() -> JobTooDemanding:
+    """What the record of a job says that needs more memory than there is, even alone."""
+    return JobTooDemanding(
+        "Xử lý văn bản này cần nhiều bộ nhớ hơn mức cho phép nên đã dừng; hãy xuất lại tệp từ "
+        "nguồn rồi gửi lại. / The document needs more memory than is allowed and was given up; "
+        "re-create the file from its source and send it again."
+    )
+
+
+def bound_memory(size: int) -> None:
+    """Let this process write to `size` bytes of its own at most, and leave no core file.
+
+    More is `MemoryError`, or the end of the process where a library cannot raise it.
+    """
+    for which, value in ((resource.RLIMIT_DATA, size), (resource.RLIMIT_CORE, 0)):
+        _, hard = resource.getrlimit(which)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(which, (value, hard))
+
+
+@contextlib.contextmanager
+def standstill_switch(seconds: float) -> Iterator[None]:
+    """End the process (exit code 1) when no Python thread has run for `seconds`.
+
+    The switch is a thread of the interpreter that needs no turn; it first writes to standard
+    error where every thread stands (functions and lines, never values).
+    """
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.is_set():
+            faulthandler.dump_traceback_later(seconds, exit=True, file=2)
+            over.wait(seconds / 5)
+        faulthandler.cancel_dump_traceback_later()
+
+    thread = threading.Thread(target=beat, name="standstill", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
