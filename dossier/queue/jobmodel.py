@@ -25,6 +25,7 @@ class Job:
     attempt: int
     crashes: int
     worker: str
+    stumbles: int = 0  # tries that failed by themselves, not because something was away
 
     @property
     def isolated(self) -> bool:

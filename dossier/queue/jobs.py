@@ -230,13 +230,14 @@ class JobQueue:
         delay_s: float,
         *,
         suspect: bool = False,
+        stumbled: bool = False,
     ) -> None:
         """Put the job back, to be taken again after `delay_s`; a `suspect` is handed out alone.
 
-        Raises `LeaseLost`.
+        `stumbled`: the fault was the job's own, and `Job.stumbles` counts it. Raises `LeaseLost`.
         """
-        delay = {"delay_us": int(delay_s * 1e6), "suspect_": int(suspect)}
-        row = {**_held(job), "error_": error, **delay}
+        counted = {"suspect_": int(suspect), "stumbled_": int(stumbled)}
+        row = {**_held(job), "error_": error, "delay_us": int(delay_s * 1e6), **counted}
         self._swap(connection, self._sql.retry, [row])
         self._follower(job).waiting(connection, job, error)
 
@@ -333,6 +334,7 @@ def _taken(row: Any, worker: str, attempt: int, crashes: int) -> Job:  # noqa: A
         attempt=attempt,
         crashes=crashes,
         worker=worker,
+        stumbles=row.stumbles,
     )
 
 

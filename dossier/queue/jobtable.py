@@ -28,7 +28,7 @@ class JobStatements:
             jobs.c[name]
             for name in (
                 "id", "queue", "kind", "subject", "agency_id", "payload", "priority", "attempts",
-                "crashes", "worker",
+                "crashes", "stumbles", "worker",
             )
         ]  # fmt: skip
         in_queue = jobs.c.queue == sa.bindparam("queue")
@@ -107,6 +107,7 @@ class JobStatements:
                 state=JobState.READY,
                 error=error,
                 crashes=jobs.c.crashes + sa.bindparam("suspect_", type_=sa.Integer),
+                stumbles=jobs.c.stumbles + sa.bindparam("stumbled_", type_=sa.Integer),
                 run_at=now + sa.bindparam("delay_us", type_=sa.BigInteger),
                 **free,
             )

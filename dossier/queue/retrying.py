@@ -31,7 +31,11 @@ from signer.errors import (
 )
 
 MAX_ATTEMPTS = 8
-"""How often a job is begun that ends in an error nobody foresaw."""
+"""How often a job may stumble: over a fault of a device, or an error nobody foresaw.
+
+Tries that ended because something was away do not count: a long outage, and then one wrong
+signature, must not fail a decision that was accepted.
+"""
 
 _FIRST_S, _MOST_S = 0.5, 30.0
 _UNAVAILABLE = (
@@ -65,10 +69,16 @@ class Verdict:
     delay_s: float = 0.0
     unexpected: bool = False  # to be logged with its traceback
     suspect: bool = False  # to be tried alone
+    stumbled: bool = False  # counts against MAX_ATTEMPTS
 
 
-def outcome_of(error: Exception, attempt: int, *, alone: bool = False) -> Verdict:
-    """Judge `error`, raised at the `attempt`-th try (from 1). `alone`: nothing ran beside it."""
+def outcome_of(
+    error: Exception, attempt: int, stumbles: int = 0, *, alone: bool = False
+) -> Verdict:
+    """Judge `error`, raised at the `attempt`-th try (from 1), after so many earlier `stumbles`.
+
+    `alone`: nothing ran beside it.
+    """
     if isinstance(error, MemoryError):
         told = error_json(too_large())
         if alone:
@@ -82,9 +92,10 @@ def outcome_of(error: Exception, attempt: int, *, alone: bool = False) -> Verdic
     )
     if not is_doubtful and isinstance(error, _FINAL):
         return Verdict(Outcome.FAIL, told)
-    if attempt >= MAX_ATTEMPTS:
+    if stumbles + 1 >= MAX_ATTEMPTS:
         return Verdict(Outcome.FAIL, told, unexpected=not is_doubtful)
-    return Verdict(Outcome.RETRY, told, _delay(error, attempt), unexpected=not is_doubtful)
+    delay_s = _delay(error, stumbles + 1)
+    return Verdict(Outcome.RETRY, told, delay_s, unexpected=not is_doubtful, stumbled=True)
 
 
 def error_json(error: Exception) -> dict[str, JSON]:

@@ -254,7 +254,7 @@ class Worker:
 
     def _after(self, job: Job, error: Exception) -> Outcome:
         """Put the job back or fail it, as the error deserves."""
-        verdict = outcome_of(error, job.attempt, alone=job.isolated)
+        verdict = outcome_of(error, job.attempt, job.stumbles, alone=job.isolated)
         if verdict.unexpected:
             _LOG.exception("job %s (%s, %s) stumbled", job.id, job.kind, job.subject)
         else:
@@ -265,7 +265,12 @@ class Worker:
                     self._jobs.fail(connection, job, verdict.error)
                 else:
                     self._jobs.retry(
-                        connection, job, verdict.error, verdict.delay_s, suspect=verdict.suspect
+                        connection,
+                        job,
+                        verdict.error,
+                        verdict.delay_s,
+                        suspect=verdict.suspect,
+                        stumbled=verdict.stumbled,
                     )
         except LeaseLost:
             return Outcome.LOST

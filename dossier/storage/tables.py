@@ -293,6 +293,7 @@ jobs = sa.Table(
     sa.Column("run_at", Instant, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),  # times begun
     sa.Column("crashes", sa.Integer, nullable=False, default=0),  # leases that ran out
+    sa.Column("stumbles", sa.Integer, nullable=False, default=0),  # tries that failed by themselves
     sa.Column("worker", sa.String(96)),
     sa.Column("lease_until", Instant),
     sa.Column("error", sa.JSON),

@@ -251,8 +251,18 @@ def test_retry_puts_back_with_the_error_in_sight(queue):
     assert take(queue) == []
     time.sleep(0.25)
     (again,) = take(queue)
-    assert (again.attempt, again.crashes) == (2, 0)
+    assert (again.attempt, again.crashes, again.stumbles) == (2, 0, 0)
     assert notes.moves == [("claimed", "a"), ("waiting", "a"), ("claimed", "a")]
+
+
+def test_what_stumbles_is_counted_apart_from_what_waits(queue):
+    add(queue, "a")
+    for stumbled in (False, True, False, True):
+        (job,) = take(queue)
+        with queue.database.begin() as connection:
+            queue.retry(connection, job, None, 0, stumbled=stumbled)
+    (job,) = take(queue)
+    assert (job.attempt, job.stumbles) == (5, 2)
 
 
 def test_fail_ends_the_job_for_good(queue):

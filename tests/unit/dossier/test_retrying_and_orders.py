@@ -62,8 +62,19 @@ def test_what_is_away_is_waited_for_without_end(error):
 
 @pytest.mark.parametrize("error", [SignatureFault("x"), BlobDamaged("x"), ZeroDivisionError("x")])
 def test_what_is_doubtful_is_tried_some_times(error):
-    assert outcome_of(error, 1).outcome is Outcome.RETRY
-    assert outcome_of(error, MAX_ATTEMPTS).outcome is Outcome.FAIL
+    for stumbles in range(MAX_ATTEMPTS - 1):
+        verdict = outcome_of(error, 1 + stumbles, stumbles)
+        assert verdict.outcome is Outcome.RETRY
+        assert verdict.stumbled
+    assert outcome_of(error, MAX_ATTEMPTS, MAX_ATTEMPTS - 1).outcome is Outcome.FAIL
+
+
+def test_an_outage_uses_up_no_tries():
+    """After hours of waiting for the token, one wrong signature is the first stumble."""
+    assert not outcome_of(TokenUnavailable("x"), 500, 3).stumbled
+    verdict = outcome_of(SignatureFault("x"), 500)
+    assert verdict.outcome is Outcome.RETRY
+    assert verdict.delay_s <= 0.5
 
 
 def test_delays_grow_spread_and_mind_the_tokens_word():

@@ -81,6 +81,7 @@ def upgrade() -> None:
         sa.Column("run_at", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("crashes", sa.Integer(), nullable=False),
+        sa.Column("stumbles", sa.Integer(), nullable=False),
         sa.Column("worker", sa.String(length=96), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("error", sa.JSON(), nullable=True),
