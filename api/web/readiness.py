@@ -34,6 +34,7 @@ Probe = Callable[[], None]
 _PATIENCE_S = 10.0
 _STALE_S = 5.0
 _BAD_S = 1.0  # a bad answer is believed for so long
+_DOUBT_S = 0.25  # who comes then waits so long for the next answer, and is refused by the last one
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +69,28 @@ class Readiness:
         """Raise what is wrong with a part, if that is known or can be found out.
 
         Meant for the head of requests that need the part: a good answer that is a little old
-        serves while the next one is on its way, so nobody waits for a part that works.
+        serves while the next one is on its way, so nobody waits for a part that works, and hardly
+        anybody for one that does not: a part that hangs is asked in the background.
         """
         known = self._known.get(name)
         if known is not None and known.is_ok and time.monotonic() - known.asked_at < _STALE_S:
             if time.monotonic() - known.asked_at >= self._probes[name][1]:
                 self._asked(name)
             return
-        part = await self._part(name)
+        if known is not None and not known.is_ok:
+            part = await self._soon(name, known)
+        else:
+            part = await self._part(name)
         if part.error is not None:
             raise part.error.with_traceback(None)  # it is raised again and again: no long tail
+
+    async def _soon(self, name: str, known: Part) -> Part:
+        """The part, or what was known of it when the answer is long in coming."""
+        try:
+            async with asyncio.timeout(_DOUBT_S):
+                return await self._part(name)
+        except TimeoutError:
+            return known
 
     async def _part(self, name: str) -> Part:
         _, fresh_s = self._probes[name]

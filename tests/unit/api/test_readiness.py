@@ -79,6 +79,40 @@ def test_a_part_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
     asyncio.run(ask())
 
 
+def test_who_is_refused_does_not_wait_for_a_part_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first one finds out; the others are told at once, until the part answers again."""
+    monkeypatch.setattr(readiness, "_BAD_S", 0.0)
+    monkeypatch.setattr(readiness, "_DOUBT_S", 0.02)
+    pause_s = 0.0
+
+    def probe() -> None:
+        time.sleep(pause_s)
+        if pause_s or not took:
+            raise TokenUnavailable("gone")
+
+    took: list[float] = []
+
+    async def ask() -> None:
+        nonlocal pause_s
+        ready = Readiness({"token": (probe, 0.0)})
+        with pytest.raises(TokenUnavailable):
+            await ready.require("token")
+        pause_s = 0.4
+        for _ in range(5):
+            began = time.monotonic()
+            with pytest.raises(TokenUnavailable):
+                await ready.require("token")
+            took.append(time.monotonic() - began)
+        assert max(took) < 0.3
+        pause_s = 0.0
+        await asyncio.sleep(0.5)
+        await ready.require("token")
+
+    asyncio.run(ask())
+
+
 def test_requests_are_refused_while_a_part_is_gone_and_no_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
