@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from api.telemetry.process import Telemetry
 
 _LOG = logging.getLogger("sohoa.request")
+_CLIENT_LEFT = 499
+"""Status, in logs and metrics alone, of a request whose client went away before the answer."""
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -37,7 +39,7 @@ class Observed:
             return
         ids = _identified(scope)
         began = time.perf_counter()
-        status = 500
+        status = _CLIENT_LEFT
 
         async def observed(message: Message) -> None:
             nonlocal status
@@ -53,6 +55,9 @@ class Observed:
             ):
                 try:
                     await self._app(scope, receive, observed)
+                except BaseException:
+                    status = max(status, 500)
+                    raise
                 finally:
                     route = route_of(scope)
                     span.set("http.request.method", scope["method"])
