@@ -59,6 +59,8 @@ class RunningService:
     command: tuple[str, ...] = ("serve",)
     secret: str = ""
     process: subprocess.Popen[bytes] | None = None
+    _idle: list[http.client.HTTPConnection] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def url(self) -> str:
@@ -122,9 +124,19 @@ class RunningService:
                     found.append(int(entry.name))
         return sorted(found)
 
+    def pid_of(self, part: str) -> int | None:
+        """The process that runs `part` (agent, authority, web, worker seal), if one does."""
+        for pid in self.pids():
+            with contextlib.suppress(OSError):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if re.search(rf"--lifeline \d+ {part} ", command):
+                    return pid
+        return None
+
     def kill(self) -> int:
         """kill -9 for every process at once; how many there were."""
         assert self.process is not None
+        self._hang_up()
         pids = self.pids()
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
@@ -137,6 +149,7 @@ class RunningService:
 
     def stop(self, seconds: float = 40.0) -> int:
         """SIGTERM; its exit code. Whatever does not drain in time is an error."""
+        self._hang_up()
         if self.process is None:
             return 0
         if self.process.poll() is None:
@@ -174,6 +187,23 @@ class RunningService:
         assert issued.status == 201, issued
         return str(issued.json["text"])
 
+    def _take(self, timeout: float) -> tuple[http.client.HTTPConnection, bool]:
+        """A connection of its own for a request, and whether it was used before."""
+        with self._lock:
+            kept = self._idle.pop() if self._idle else None
+        if kept is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout), False
+        kept.timeout = timeout
+        if kept.sock is not None:
+            kept.sock.settimeout(timeout)
+        return kept, True
+
+    def _hang_up(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
     def ask(
         self,
         method: str,
@@ -194,45 +224,21 @@ class RunningService:
             body = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
         target = f"{path}?{urlencode(query)}" if query else path
-        fresh = False
         while True:
-            fresh = fresh or not _is_kept(self.port)
-            connection = _connection(self.port, timeout)
+            connection, was_kept = self._take(timeout)
             try:
                 connection.request(method, target, body, sent)
                 answer = connection.getresponse()
                 content = answer.read()
                 break
             except (OSError, http.client.HTTPException) as error:
-                _drop(self.port)
-                if fresh or isinstance(error, TimeoutError):
+                connection.close()
+                # a kept connection may have been closed meanwhile, which says nothing
+                if not was_kept or isinstance(error, TimeoutError):
                     raise OSError(f"{method} {path}: {error!r}") from error
-                fresh = True  # a kept connection had been closed meanwhile: that says nothing
         if answer.will_close:
-            _drop(self.port)
+            connection.close()
+        else:
+            with self._lock:
+                self._idle.append(connection)
         return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, content)
-
-
-_kept = threading.local()
-
-
-def _connection(port: int, timeout: float) -> http.client.HTTPConnection:
-    """This thread's connection to `port`, kept alive."""
-    connections: dict[int, http.client.HTTPConnection] = _kept.__dict__.setdefault("of", {})
-    connection = connections.get(port)
-    if connection is None:
-        connection = connections[port] = http.client.HTTPConnection("127.0.0.1", port, timeout)
-    connection.timeout = timeout
-    if connection.sock is not None:
-        connection.sock.settimeout(timeout)
-    return connection
-
-
-def _is_kept(port: int) -> bool:
-    return port in _kept.__dict__.setdefault("of", {})
-
-
-def _drop(port: int) -> None:
-    connection = _kept.__dict__.setdefault("of", {}).pop(port, None)
-    if connection is not None:
-        connection.close()
