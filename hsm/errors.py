@@ -3,6 +3,7 @@
     HSMError
     ├── ModuleError            the PKCS#11 module cannot be loaded or initialised
     ├── TokenUnavailable       no such token, removed, or offline      (retry later)
+    │   └── AnswerLost         it was asked, and what came of it is not known
     ├── PinError               the PIN was refused; latched, never tried again
     ├── KeyNotFound            no such key or certificate on the token
     ├── KeyMismatch            certificate and key do not belong together
@@ -35,6 +36,10 @@ class TokenUnavailable(HSMError):
     def __init__(self, message: str, *, retry_after_s: int = 5) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class AnswerLost(TokenUnavailable):
+    """The call went out and no whole answer came back: it may have been carried out."""
 
 
 class PinError(HSMError):

@@ -114,6 +114,15 @@ def verify_statement(
     return StatementProof(certificate, token.gen_time, token.certificate)
 
 
+def signed_digest(signature: bytes) -> bytes:
+    """The digest that the key signed: of the attributes of a CMS. Raises `StatementInvalid`."""
+    try:
+        data = cms.parse_signed_data(read_exactly(signature))
+    except DERError as error:
+        raise StatementInvalid(f"the signature is no CMS of the form asked for: {error}") from error
+    return hashlib.new(data.digest, data.signed_octets).digest()
+
+
 def _check_form(data: cms.SignedData) -> None:
     """A detached signature over data, nothing in it that is neither signed nor prescribed."""
     cms.check_content_type(data, cms.ID_DATA)

@@ -1,11 +1,14 @@
 """The auditor's view that joins both chains: why was each key used, and what came of it?
 
     keys chain       key.intent ──> key.outcome | key.outcome_unknown
-                        │ subject, attempt, digest
-    service chain    signature.published | .unpublished | .retaken | …, heads, lists, steps
+                        │ subject, digest
+    service chain    signature.published | .unpublished | remote.accepted | …, heads, lists, steps
 
-Every use of a key is matched to what was published with it, or to an event that explains why
-nothing was. A use that nothing explains is a finding, and so is a publication without a use.
+The service's events name the digests that were signed, so every single use of a key is matched
+to what was published with it, or to an event that explains why nothing was: one signature too
+many in the middle of genuine work is found. Only a worker that was killed cannot say what it had
+asked for; its attempt is excused as a whole. A use that nothing explains is a finding, and so is
+a publication without a use.
 """
 
 from __future__ import annotations
@@ -23,12 +26,17 @@ from dossier.audit.head import PURPOSE, Head, from_seq, head_of
 from dossier.audit.log import AuditLog
 from dossier.errors import ChainBroken
 from dossier.model import JSON
+from signer.errors import StatementInvalid
+from signer.statement import signed_digest
 
 UNDER_WAY = timedelta(minutes=10)
 """So long before the end of a chain, what is not finished yet is not missing."""
 _PAGE = 1000
 _HELD = "signature.held"
 _PUBLISHED = ("signature.published", _HELD)
+_UNPUBLISHED = "signature.unpublished"
+_DIED = ("signature.retaken", "signature.given-up", "job.retaken", "job.given-up")
+_EXCUSES = ("audit.head-retaken", "audit.head-failed")
 
 
 class Reason(enum.Enum):
@@ -45,7 +53,6 @@ class Reason(enum.Enum):
     AGENT_DIED = ("agent-died", "tiến trình giữ khóa chết giữa chừng", "the key agent died")
     WORKER_DIED = ("worker-died", "tiến trình ký chết giữa chừng", "the worker died")
     UNPUBLISHED = ("unpublished", "ký rồi nhưng không phát hành", "signed, then not published")
-    REPEATED = ("repeated", "đã làm lại lần sau", "the work was begun again")
     UNDER_WAY = ("under-way", "đang làm", "not finished yet")
     UNEXPLAINED = ("unexplained", "không có lý do", "nothing explains it")
 
@@ -53,6 +60,14 @@ class Reason(enum.Enum):
     def code(self) -> str:
         """The stable name, for machines."""
         return self.value[0]
+
+
+_REASONS = {
+    "signature.published": Reason.PUBLISHED,
+    _HELD: Reason.PUBLISHED,
+    _UNPUBLISHED: Reason.UNPUBLISHED,
+    "remote.accepted": Reason.REMOTE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +131,7 @@ def explain(
     the number of uses.
     """
     told = _Service(service)
-    statements = {head.statement_sha256 for head in heads}
-    uses: list[KeyUse] = []
+    sealed = _Sealed(heads)
     intents: list[AuditEntry] = []
     outcomes: dict[int, AuditEntry] = {}
     last: datetime | None = None
@@ -129,12 +143,15 @@ def explain(
             outcomes[entry.details["intent"]] = entry
         elif entry.event in _EXCUSES:
             told.excused.add(entry.details["statement_sha256"])
-    attempts = _own_attempts(intents)
-    last_uses = {(i.subject, str(i.details.get("purpose"))): i.seq for i in intents}
-    told.last_uses.update(last_uses.values())
+    uses: list[KeyUse] = []
+    released: set[str] = set()  # digests whose signatures left the agent, or are about to
     for intent in intents:
-        attempt = attempts[intent.seq]
-        reason, seq = _reason(intent, outcomes.get(intent.seq), attempt, told, statements, last)
+        seq = None
+        reason = _said_by_agent(intent, outcomes.get(intent.seq), last)
+        if reason in (None, Reason.UNDER_WAY):
+            released.add(_digest(intent))
+        if reason is None:
+            reason, seq = _said_by_service(intent, told, sealed)
         uses.append(
             KeyUse(
                 intent.seq,
@@ -142,7 +159,7 @@ def explain(
                 str(intent.details.get("credential")),
                 str(intent.details.get("purpose")),
                 intent.subject,
-                attempt,
+                _attempt(intent),
                 intent.agency_id,
                 reason,
                 seq,
@@ -153,50 +170,56 @@ def explain(
         for use in uses
         if use.reason is Reason.UNEXPLAINED
     ]
-    good = (Reason.PUBLISHED, Reason.RECORDED)
-    made = {(use.subject, use.attempt) for use in uses if use.reason in good}
     findings += [
         Finding(Fault.UNDISCLOSED, "service", entry.seq, entry.subject)
         for entry in told.published
-        if made.isdisjoint(_places(entry)) and not told.was_held(entry)
+        if not told.was_held(entry)
+        and not (_digests(entry) and released.issuperset(_digests(entry)))
     ]
     return Explanation(tuple(uses), tuple(findings))
 
 
-def _places(published: AuditEntry) -> set[tuple[str, int]]:
-    """Subject and attempt of the uses that may have made it: its own, or its sequence's."""
-    attempt = published.details.get("attempt", 1)
-    return {(published.subject, attempt), (str(published.details.get("sequence")), attempt)}
+def _attempt(entry: AuditEntry) -> int:
+    """The attempt of the service's that the entry is about."""
+    return int(entry.details.get("attempt", 1))
 
 
-_EXCUSES = ("audit.head-retaken", "audit.head-failed")
+def _digest(intent: AuditEntry) -> str:
+    return str(intent.details.get("digest"))
+
+
+def _digests(entry: AuditEntry) -> list[str]:
+    """What was signed for what `entry` tells of."""
+    named = entry.details.get("digests")
+    return [str(digest) for digest in named] if isinstance(named, list) else []
 
 
 class _Service:
-    """What the service chain tells, by subject and attempt."""
+    """What the service chain tells: of digests, of attempts that a worker did not survive."""
 
     def __init__(self, entries: Iterable[AuditEntry]) -> None:
-        self.by_attempt: dict[tuple[str, int], list[AuditEntry]] = defaultdict(list)
-        self.latest: dict[str, int] = {}
+        self.signed: dict[tuple[str, str], AuditEntry] = {}  # by subject and digest
+        self.died: dict[tuple[str, int], AuditEntry] = {}  # by subject and attempt
         self.published: list[AuditEntry] = []
         self.held: set[tuple[str, str]] = set()  # subject and result, withheld for their batch
         self.excused: set[str] = set()
-        self.by_name: dict[tuple[str, str], AuditEntry] = {}
-        self.last_uses: set[int] = set()  # the last intent of each subject and purpose
         self.last: datetime | None = None
         for entry in entries:
             self.last = entry.at
-            attempt = entry.details.get("attempt")
             if entry.event in _PUBLISHED:
                 self.published.append(entry)
             if entry.event == _HELD:
                 self.held.add((entry.subject, str(entry.details.get("result_sha256"))))
-            if entry.event in _EXCUSES:
+            elif entry.event in _EXCUSES:
                 self.excused.add(entry.details["statement_sha256"])
-            self.by_name[entry.subject, entry.event] = entry
-            if type(attempt) is int:
-                self.by_attempt[entry.subject, attempt].append(entry)
-                self.latest[entry.subject] = max(attempt, self.latest.get(entry.subject, 0))
+            elif entry.event in _DIED:
+                self.died[entry.subject, _attempt(entry)] = entry
+            for digest in _digests(entry):
+                place = (entry.subject, digest)
+                known = self.signed.get(place)
+                # what was given up and published after all (a lost answer) was published
+                if known is None or known.event == _UNPUBLISHED:
+                    self.signed[place] = entry
 
     def was_held(self, published: AuditEntry) -> bool:
         """Whether the very result was held before: the use of the key belongs to that event."""
@@ -206,71 +229,42 @@ class _Service:
         )
 
 
-def _own_attempts(intents: Iterable[AuditEntry]) -> dict[int, int]:
-    """The attempt of the service's that each intent belongs to.
+class _Sealed:
+    """The heads of both chains, by statement, with the digest that the audit key signed."""
 
-    The agent numbers on when it asks a token that came back for the same digest once more.
-    """
-    first: dict[tuple[str, str], int] = {}
-    attempts: dict[int, int] = {}
-    for intent in intents:
-        own = int(intent.details.get("attempt", 1))
-        place = (intent.subject, str(intent.details.get("digest")))
-        attempts[intent.seq] = first.setdefault(place, own)
-    return attempts
+    def __init__(self, heads: Iterable[Head]) -> None:
+        self._digests: dict[str, set[str]] = defaultdict(set)
+        for head in heads:
+            try:
+                digest = signed_digest(head.signed.signature).hex()
+            except StatementInvalid:
+                continue  # `verify` names it; here it explains nothing
+            self._digests[head.statement_sha256].add(digest)
+
+    def has(self, intent: AuditEntry) -> bool:
+        """Whether `intent` led to one of the heads."""
+        statement = str(intent.details.get("document_sha256"))
+        return _digest(intent) in self._digests.get(statement, ())
 
 
-def _reason(
-    intent: AuditEntry,
-    outcome: AuditEntry | None,
-    attempt: int,
-    told: _Service,
-    statements: set[str],
-    last: datetime | None,
+def _said_by_service(
+    intent: AuditEntry, told: _Service, sealed: _Sealed
 ) -> tuple[Reason, int | None]:
-    """Why the key was used, and the service's entry that says so."""
-    by_agent = _said_by_agent(intent, outcome, last)
-    if by_agent is not None:
-        return by_agent, None
-    purpose = intent.details.get("purpose")
-    document = intent.details.get("document_sha256")
-    if purpose == PURPOSE:
-        known = document in statements or document in told.excused
-        return (Reason.HEAD if known else _undecided(intent, told)), None
-    found = told.by_attempt.get((intent.subject, attempt), [])
-    for reason, names in _NAMES:
-        for entry in found:
-            if entry.event in names:
-                return reason, entry.seq
-    if found:
-        return Reason.RECORDED, found[0].seq
-    if purpose == "remote":
-        return Reason.REMOTE, None
-    if attempt < told.latest.get(intent.subject, 0):
-        return Reason.REPEATED, None
-    for name in _BY_PURPOSE.get(str(purpose), ()):
-        led_to = told.by_name.get((intent.subject, name))
-        if led_to is not None:
-            is_last = intent.seq in told.last_uses
-            return (Reason.RECORDED if is_last else Reason.REPEATED), led_to.seq
-    return _undecided(intent, told), None
-
-
-_BY_PURPOSE = {
-    "batch-list": ("batch.list-signed",),
-    "result-sheet": ("batch.done", "batch.cancelled"),
-}
-"""Work without attempts of its own: the event that its last use led to."""
-
-
-_NAMES: tuple[tuple[Reason, tuple[str, ...]], ...] = (
-    (Reason.PUBLISHED, _PUBLISHED),
-    (Reason.UNPUBLISHED, ("signature.unpublished", "signature.failed", "signature.cancelled")),
-    (
-        Reason.WORKER_DIED,
-        ("signature.retaken", "signature.given-up", "job.retaken", "job.given-up"),
-    ),
-)
+    """Why a signature left the agent, and the service's entry that says so."""
+    if intent.details.get("purpose") == PURPOSE:
+        if sealed.has(intent) or intent.details.get("document_sha256") in told.excused:
+            return Reason.HEAD, None
+    else:
+        entry = told.signed.get((intent.subject, _digest(intent)))
+        died = told.died.get((intent.subject, _attempt(intent)))
+        # the same decision signed again within a second has the same digest
+        if died is not None and (entry is None or _attempt(entry) != _attempt(intent)):
+            return Reason.WORKER_DIED, died.seq
+        if entry is not None:
+            return _REASONS.get(entry.event, Reason.RECORDED), entry.seq
+    if told.last is None or intent.at > told.last - UNDER_WAY:
+        return Reason.UNDER_WAY, None
+    return Reason.UNEXPLAINED, None
 
 
 def _said_by_agent(
@@ -291,12 +285,6 @@ def _said_by_agent(
     if not outcome.details.get("released", True):
         return Reason.WITHHELD
     return None
-
-
-def _undecided(intent: AuditEntry, told: _Service) -> Reason:
-    if told.last is None or intent.at > told.last - UNDER_WAY:
-        return Reason.UNDER_WAY
-    return Reason.UNEXPLAINED
 
 
 def all_entries(log: AuditLog) -> Iterator[AuditEntry]:

@@ -22,12 +22,12 @@ from dossier.batches.accounts import CHUNK, LOW, BatchAccounts, enqueue
 from dossier.batches.handout import hand_out
 from dossier.batches.order import Batch, Policy, canonical
 from dossier.batches.sheet import sheet_of
-from dossier.errors import LeaseLost
+from dossier.errors import LeaseLost, StateConflict
 from dossier.model import JSON, AuditEvent, BatchState
 from dossier.signing import recordtable
 from dossier.signing.numbers import take_back
 from dossier.signing.sealing import SealOrder, SealStep, require_ours, seal_and_verify
-from dossier.signing.workshop import Desk, WatchedKey, Workshop
+from dossier.signing.workshop import Desk, WatchedKey, Workshop, unpublished
 from dossier.storage.store import BlobInfo
 from signer.clock import VIETNAM
 from signer.statement import sign_statement
@@ -128,18 +128,18 @@ class BatchWork:
             }
             self._commit(
                 job,
-                lambda: self._begin(job, batch, signature),
+                lambda: self._begin(job, batch, key, signature),
                 lambda now: now.list_signature == signature,
             )
         except Exception as error:
-            if key.uses:
-                self._shop.explain(job, key.uses, error)
+            self._shop.explain(job, key, error)
             raise
 
-    def _begin(self, job: Job, batch: Batch, signature: dict[str, JSON]) -> None:
+    def _begin(self, job: Job, batch: Batch, key: WatchedKey, signature: dict[str, JSON]) -> None:
         with self._database.begin() as connection:
             self._jobs.done(connection, job)
             if self._read(connection, job, locked=True).state is not BatchState.RELEASED:
+                self._audit.append(connection, [unpublished(job, key, _changed(batch))])
                 return  # cancelled meanwhile
             connection.execute(batchtable.LIST_SIGNED, {"id_": batch.id, "signature": signature})
             enqueue(connection, self._jobs, batch.id, batch.agency_id)
@@ -147,6 +147,7 @@ class BatchWork:
                 "list_sha256": batch.list_sha256,
                 "total": batch.total,
                 "key": signature["key"],
+                "digests": key.digests,
             }
             self._audit.append(connection, [_event("batch.list-signed", job, batch, details)])
 
@@ -201,22 +202,25 @@ class BatchWork:
             sheet = self._shop.put(finished.pdf)
             self._commit(
                 job,
-                lambda: self._end(job, batch, sheet, is_whole=is_whole),
+                lambda: self._end(job, batch, key, sheet, is_whole=is_whole),
                 lambda now: now.sheet_sha256 == sheet.sha256,
             )
         except Exception as error:
-            if key.uses:
-                self._shop.explain(job, key.uses, error)
+            self._shop.explain(job, key, error)
             raise
 
-    def _end(self, job: Job, batch: Batch, sheet: BlobInfo, *, is_whole: bool) -> None:
+    def _end(
+        self, job: Job, batch: Batch, key: WatchedKey, sheet: BlobInfo, *, is_whole: bool
+    ) -> None:
         is_cancelled = batch.state is BatchState.CANCELLED
         to = BatchState.CANCELLED if is_cancelled else BatchState.DONE
         with self._database.begin() as connection:
             self._jobs.done(connection, job)
             now = self._read(connection, job, locked=True)
             if now.finished_at is not None or now.version != batch.version:
+                self._audit.append(connection, [unpublished(job, key, _changed(batch))])
                 return
+            self._holdings.register(connection, batch.agency_id, sheet, _PDF)
             published = batch.published
             unused: list[JSON] = []
             events: list[AuditEvent] = []
@@ -225,7 +229,6 @@ class BatchWork:
                 published = 0
             elif batch.order.policy is Policy.ALL:
                 events = self._release_held(connection, job, batch)
-            self._holdings.register(connection, batch.agency_id, sheet, _PDF)
             connection.execute(
                 batchtable.FINISH,
                 {
@@ -246,6 +249,7 @@ class BatchWork:
                 "sheet_sha256": sheet.sha256,
                 "withheld": batch.published - published,
                 "unused_numbers": unused,
+                "digests": key.digests,
             }
             events.append(_event(f"batch.{to}", job, batch, details))
             self._audit.append(connection, events)
@@ -313,6 +317,13 @@ def _is_over(batch: Batch) -> bool:
         return False
     return batch.state in (BatchState.CANCELLED, BatchState.DONE) or (
         batch.state is BatchState.RUNNING and batch.handed == batch.total
+    )
+
+
+def _changed(batch: Batch) -> StateConflict:
+    return StateConflict(
+        f"Lô {batch.id} đã đổi trong khi ký nên chữ ký này bị bỏ. / The batch was changed while "
+        "this was signed, so the signature is not used."
     )
 
 

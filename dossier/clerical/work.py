@@ -109,8 +109,7 @@ class SequenceWork:
                 result = self._shop.insist(lambda: self._blobs.put(sealed))
                 self._finish(errand, key, finished, result)
             except Exception as error:
-                if key.uses:
-                    self._shop.explain(job, key.uses, error)
+                self._shop.explain(job, key, error)
                 raise
 
     @contextmanager
@@ -308,6 +307,7 @@ class SequenceWork:
         return {
             "result_sha256": result.sha256,
             "attempt": errand.job.attempt,
+            "digests": list(key.digests),
             "key": key.label,
             "fields": [seal.field_name for seal in finished.seals],
             "principal": errand.job.payload["principal"],

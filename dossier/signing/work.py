@@ -67,8 +67,7 @@ class SigningWork:
             with self._publisher.making():
                 self._make(job, order, key)
         except Exception as error:
-            if key.uses:
-                self._shop.explain(job, key.uses, error)
+            self._shop.explain(job, key, error)
             raise
 
     def _make(self, job: Job, order: SignatureOrder, key: WatchedKey) -> None:
@@ -117,7 +116,7 @@ class SigningWork:
         self,
         job: Job,
         order: SignatureOrder,
-        key: SigningKey,
+        key: WatchedKey,
         finished: Finished,
         relied_on: RevocationEvidence | None,
         at: datetime,
@@ -141,6 +140,7 @@ class SigningWork:
             "report_sha256": digest_of(report),
             "evidence_sha256": digest_of(evidence),
             "attempt": job.attempt,
+            "digests": key.digests,
             "key": order.key,
             "level": order.level.value,
             "request_id": job.payload["request"],

@@ -26,8 +26,9 @@ from dossier.signing.sealing import Finished, Services
 from dossier.storage.database import Database
 from dossier.storage.store import BlobInfo, BlobStore
 from dossier.storage.tables import agencies
+from hsm.errors import AnswerLost, HSMError, SignatureFault
 from hsm.keys import SignatureScheme, SigningKey
-from signer.errors import CertificateRefused
+from signer.errors import CertificateRefused, SignerError
 from signer.sealing.appearance.pictures import StampImages
 from signer.services import RevocationEvidence, RevocationSource, Timestamper
 
@@ -113,17 +114,12 @@ class Workshop:
             self._stopped.wait(pause)
             pause = min(2 * pause, 2.0)
 
-    def explain(self, job: Job, uses: int, error: Exception) -> None:
-        """Say in the audit log why a signature that was made is not published."""
-        event = AuditEvent(
-            "signature.unpublished",
-            f"worker:{job.worker}",
-            job.agency_id,
-            job.subject,
-            {"attempt": job.attempt, "signatures": uses, "error": error_json(error)},
-        )
+    def explain(self, job: Job, key: WatchedKey, error: Exception) -> None:
+        """Say in the audit log why what `key` signed, if anything, is not published."""
+        if not key.digests:
+            return
         try:
-            self._audit.write(event)
+            self.insist(lambda: self._audit.write(unpublished(job, key, error)))
         except (AuditUnavailable, StoreError):  # the agent's chain has the use, with its attempt
             _LOG.exception("%s: a signature stays unpublished", job.subject)
 
@@ -140,12 +136,34 @@ class Workshop:
         return str(found)
 
 
+def unpublished(job: Job, key: WatchedKey, error: Exception) -> AuditEvent:
+    """What the audit log says of signatures that were made, or may have been, for nothing."""
+    return AuditEvent(
+        "signature.unpublished",
+        f"worker:{job.worker}",
+        job.agency_id,
+        job.subject,
+        {
+            "attempt": job.attempt,
+            "digests": list(key.digests),
+            "key": key.label,
+            "signatures": len(key.digests),
+            "error": error_json(error),
+        },
+    )
+
+
 class WatchedKey:
-    """A `SigningKey` that counts the signatures it gave."""
+    """A `SigningKey` that remembers what it signed, or may have signed.
+
+    `digests` (hex) holds what the key agent was asked for, answered or not; a refusal and a
+    fault that the service itself told of are none. They go into the audit log, where
+    `dossier.audit.explain` matches them, one by one, to the agent's intents.
+    """
 
     def __init__(self, key: SigningKey) -> None:
         self._key = key
-        self.uses = 0
+        self.digests: list[str] = []
         self.certificate = key.certificate
         self.chain = key.chain
         self.scheme: SignatureScheme = key.scheme
@@ -159,9 +177,16 @@ class WatchedKey:
         return self._key.is_hardware
 
     def sign_digests(self, digests: Sequence[bytes]) -> list[bytes]:
-        signatures = self._key.sign_digests(digests)
-        self.uses += len(signatures)
-        return signatures
+        asked = [digest.hex() for digest in digests]
+        before = len(self.digests)
+        self.digests += asked
+        try:
+            return self._key.sign_digests(digests)
+        except (HSMError, SignerError) as error:
+            # of several some may have been signed; of one, the agent's chain says it was not
+            if len(asked) == 1 and not isinstance(error, AnswerLost | SignatureFault):
+                del self.digests[before:]
+            raise
 
 
 def require_organisation(key: SigningKey, expected: str | None) -> None:

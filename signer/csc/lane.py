@@ -88,7 +88,7 @@ class Lane:
 
 
 _CUT_SHORT: Final = Failure(
-    "TokenUnavailable",
+    "AnswerLost",
     "Lệnh ký bị ngắt giữa chừng; hãy thử lại. / The call that carried this hash was cut short; "
     "try again.",
     retry_after_s=1,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-from hsm.errors import TokenUnavailable
+from hsm.errors import AnswerLost, TokenUnavailable
 from signer.csc.sockets import reachable
 from signer.csc.wire import BASE
 from signer.deadline import DeadlineSocket, remaining
@@ -86,27 +86,30 @@ class Transport:
     ) -> Answer:
         """POST `body` (JSON; bytes as they are), or GET when it is None, within `timeout_s`.
 
-        Raises `TokenUnavailable` when no whole answer came: the call may have been carried out.
+        Raises `TokenUnavailable` when nobody is there, `AnswerLost` when no whole answer came: the
+        call may have been carried out.
         """
         deadline = time.monotonic() + timeout_s
         content = body if isinstance(body, bytes) or body is None else _dump(body)
         sent = {"Content-Type": "application/json", **(headers or {})} if content else headers
+        failed = TokenUnavailable
         try:
             connection = self._take() or self._connect(deadline)
+            failed = AnswerLost
             try:
                 answer = _exchange(connection, path, content, sent or {}, deadline)
             except BaseException:
                 connection.close()
                 raise
         except TimeoutError as error:
-            raise TokenUnavailable(
+            raise failed(
                 f"Dịch vụ khóa {self.address} không trả lời trong {timeout_s:g} giây; nhật ký của "
                 "nó cho biết đã ký hay chưa. / The key service did not answer in time; its audit "
                 "chain says whether it signed. Try again.",
                 retry_after_s=1,
             ) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise TokenUnavailable(
+            raise failed(
                 f"Không gọi được dịch vụ khóa {self.address}; hãy kiểm tra `sohoa agent`. / The "
                 f"key service cannot be reached ({type(error).__name__}: {error}); see that "
                 "`sohoa agent` runs.",

@@ -111,7 +111,7 @@ class Failure:
     @property
     def retriable(self) -> bool:
         """Whether the same call may succeed later."""
-        return self.kind == "TokenUnavailable"
+        return self.kind in _UNAVAILABLE
 
     def to_json(self) -> dict[str, object]:
         """A CSC error body (7.2), with the agent's own member."""
@@ -144,20 +144,26 @@ class Failure:
 
     def error(self) -> hsm_errors.HSMError | SignerError:
         """A new exception, ready to be raised."""
-        if self.kind == "TokenUnavailable":
-            return hsm_errors.TokenUnavailable(self.message, retry_after_s=self.retry_after_s or 5)
+        if self.kind in _UNAVAILABLE:
+            kind = _KINDS[self.kind][0]
+            lost: hsm_errors.TokenUnavailable = kind(
+                self.message, retry_after_s=self.retry_after_s or 5
+            )
+            return lost
         if self.kind == "DeviceError":
             return hsm_errors.DeviceError(self.message, code=self.code or "CKR_UNKNOWN")
         made: hsm_errors.HSMError | SignerError = _KINDS[self.kind][0](self.message)
         return made
 
 
+_UNAVAILABLE: Final = ("TokenUnavailable", "AnswerLost")
 Result = bytes | Failure
 """What came of one hash of a call."""
 
 # class, HTTP status, CSC error code (7.2 and RFC 6749)
 _KINDS: Final[dict[str, tuple[Any, int, str]]] = {
     "TokenUnavailable": (hsm_errors.TokenUnavailable, 503, "temporarily_unavailable"),
+    "AnswerLost": (hsm_errors.AnswerLost, 503, "temporarily_unavailable"),
     "PinError": (hsm_errors.PinError, 503, "temporarily_unavailable"),
     "KeyNotFound": (hsm_errors.KeyNotFound, 400, "invalid_request"),
     "KeyMismatch": (hsm_errors.KeyMismatch, 500, "server_error"),

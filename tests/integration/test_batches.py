@@ -542,6 +542,9 @@ def test_a_batch_that_is_cancelled_while_its_list_is_signed_signs_nothing_else(o
     assert office.batch(batch.id).state is BatchState.CANCELLED
     assert office.batch(batch.id).list_signature is None
     assert office.records.list(office.officer) == []
+    (told,) = [e for e in office.events(batch.id) if e.event == "signature.unpublished"]
+    assert told.details["error"]["kind"] == "StateConflict"
+    assert len(told.details["digests"]) == 1
 
 
 @pytest.mark.parametrize("purpose", ["batch-list", "result-sheet"])

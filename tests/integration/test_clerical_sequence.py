@@ -402,6 +402,7 @@ def test_a_worker_that_was_thought_dead_publishes_nothing(office):
     assert [r.number for r in office.published()] == [1]
     (told,) = [e for e in office.events(one) if e.event == "signature.unpublished"]
     assert told.details["signatures"] == 1
+    assert len(told.details["digests"]) == 1
 
 
 def test_a_commit_whose_answer_was_lost_counts(office, monkeypatch):

@@ -21,7 +21,7 @@ from dossier.model import RecordState
 from dossier.queue.worker import Worker
 from dossier.signing.records import Record
 from dossier.storage.database import Database
-from hsm.errors import TokenUnavailable
+from hsm.errors import AnswerLost, TokenUnavailable
 from signer.errors import KeyUseRefused, TimestampError
 from signer.sealing.levels import Level
 from signer.sealing.seal import FieldPlan
@@ -287,7 +287,40 @@ def test_a_signature_that_is_not_used_is_explained(signing_room: SigningRoom):
     assert [e.event for e in events][1:] == ["signature.unpublished", "signature.published"]
     assert events[1].details["attempt"] == 1
     assert events[1].details["error"]["kind"] == "TimestampError"
+    given_up, used = (e.details["digests"] for e in events[1:])
+    assert len(given_up) == len(used) == 1
+    assert given_up != used
     assert [c["attempt"] for c in signing_room.contexts] == [1, 2]
+
+
+def test_a_signature_whose_answer_was_lost_is_explained(sqlite_room: SigningRoom, monkeypatch):
+    """The agent signed, and the answer did not arrive: the log names what was asked for."""
+    key = sqlite_room.keys["seal"]
+    asked: list[str] = []
+    sign = key.sign_digests
+
+    def lose_the_first(digests):
+        signatures = sign(digests)
+        asked.extend(digest.hex() for digest in digests)
+        if len(asked) == 1:
+            raise AnswerLost("no answer in time", retry_after_s=1)
+        return signatures
+
+    monkeypatch.setattr(key, "sign_digests", lose_the_first)
+    record, _ = sqlite_room.order()
+    sqlite_room.work_off()
+    events = sqlite_room.events(record.id)
+    assert [e.event for e in events][1:] == ["signature.unpublished", "signature.published"]
+    assert [e.details["digests"] for e in events[1:]] == [[asked[0]], [asked[1]]]
+
+
+def test_a_token_that_is_away_leaves_nothing_to_explain(sqlite_room: SigningRoom, monkeypatch):
+    key = sqlite_room.keys["seal"]
+    away = TokenUnavailable("the token is away", retry_after_s=1)
+    monkeypatch.setattr(key, "sign_digests", Failing(key.sign_digests, 1, away))
+    record, _ = sqlite_room.order()
+    sqlite_room.work_off()
+    assert sqlite_room.event_names(record.id) == ["signature.accepted", "signature.published"]
 
 
 def test_a_policy_of_the_agent_is_final(sqlite_room: SigningRoom, monkeypatch):

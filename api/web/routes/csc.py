@@ -1,7 +1,8 @@
 """The CSC API v2.0.0.2 for clients outside: sign hashes with their own keys, under their rights.
 
 The key agent asks its own policy again and writes intent and outcome into its audit chain; it is
-told who asked, with the purpose ``remote``. Errors are problem documents that carry the members
+told who asked, with the purpose ``remote``. The service's own chain names the digests before they
+are signed. Errors are problem documents that carry the members
 `error` and `error_description` of CSC 7.2 as well.
 """
 
@@ -21,7 +22,7 @@ from api.web.problem_documents import problems
 from api.web.routes.keys import usable
 from api.web.validation import read_json
 from dossier.errors import InvalidOrder
-from dossier.model import JSON, Caller, Role
+from dossier.model import JSON, AuditEvent, Caller, Role
 from signer.algorithms import DIGEST_OIDS, HASHES, signature_oid
 from signer.csc.wire import BASE, SPECS, MalformedMessage, decoded, scheme_from_wire
 
@@ -231,6 +232,22 @@ def _signed(
         purpose="remote",
         subject=caller.principal_id,
         request_id=caller.request_id,
+    )
+    # before the key is used: whatever becomes of this process, the use of the key is explained
+    house.audit.write(
+        AuditEvent(
+            "remote.accepted",
+            caller.principal_id,
+            caller.agency_id,
+            caller.principal_id,
+            {
+                "key": label,
+                "scheme": scheme.value,
+                "count": len(digests),
+                "digests": [digest.hex() for digest in digests],
+                "request_id": caller.request_id,
+            },
+        )
     )
     return key.sign_digests(digests)
 
