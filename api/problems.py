@@ -120,6 +120,9 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     dossier_errors.JobTooDemanding: Problem(
         "Văn bản vượt giới hạn xử lý", "The document exceeds the bounds of processing", 4, 422
     ),
+    dossier_errors.TooManyOpen: Problem(
+        "Quá nhiều yêu cầu đang chờ", "Too many orders under way", 6, 429
+    ),
     dossier_errors.Overloaded: Problem("Hệ thống đang quá tải", "Too much is waiting", 3, 503),
     dossier_errors.StoreError: Problem("Kho dữ liệu không trả lời", "Storage failed", 8, 503),
     dossier_errors.BlobDamaged: Problem(

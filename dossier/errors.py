@@ -11,6 +11,7 @@ DossierError
 │   └── NumberTaken        the decision number is issued already and not superseded
 ├── IdempotencyConflict    the key was used for another request
 ├── QuotaExceeded          the caller's or the agency's allowance is used up
+│   └── TooManyOpen        the caller has as many orders under way as it may, retry later
 ├── JobTooDemanding        a document costs more time or memory than any may; not tried again
 ├── Overloaded             too much is waiting; come back in `retry_after_s`
 ├── StoreError             the database or the blob store does not answer, retry later
@@ -92,6 +93,14 @@ class QuotaExceeded(DossierError):
 
 class JobTooDemanding(DossierError):
     """A document needs more processor time or memory than it may; the same one always will."""
+
+
+class TooManyOpen(QuotaExceeded):
+    """The caller's allowance of orders under way is used up; some end in `retry_after_s`."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Overloaded(DossierError):

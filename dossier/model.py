@@ -139,6 +139,7 @@ class Caller:
     keys: frozenset[str] = frozenset()
     request_id: str = ""
     method: str = "api-key"  # or "oidc", "mtls", "local"
+    open_jobs: int | None = None  # signatures under way at once, at most
 
     def require(self, *roles: Role) -> None:
         """Raise `AccessRefused` unless the caller has one of `roles`."""

@@ -195,6 +195,7 @@ def _entry(row: dict[str, Any], method: str) -> _Entry:
         if row.get(column) is not None:
             refused = refused or reason
     ends = [end for end in (row["expires_at"], row.get("key_expires_at")) if end is not None]
+    limits = Limits.from_json(row["limits"], strict=False)
     return _Entry(
         caller=Caller(
             principal_id=row["id"],
@@ -203,8 +204,9 @@ def _entry(row: dict[str, Any], method: str) -> _Entry:
             roles=frozenset(Role(role) for role in roles),
             keys=frozenset(keys),
             method=method,
+            open_jobs=limits.open_jobs,
         ),
-        limits=Limits.from_json(row["limits"], strict=False),
+        limits=limits,
         secret=bytes.fromhex(row.get("secret_sha256") or "00" * 32),
         refused=refused,
         until=min(ends, default=None),

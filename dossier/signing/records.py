@@ -18,7 +18,7 @@ from dossier.model import JSON, AuditEvent, Caller, RecordState, Role
 from dossier.queue.jobs import Follower, Job, JobQueue, NewJob
 from dossier.signing import recordtable
 from dossier.signing.acceptance import Acceptance, Holder, Incoming
-from dossier.signing.backlog import Backlog
+from dossier.signing.backlog import Backlog, OpenOrders
 from dossier.signing.numbers import take_back
 from dossier.signing.order import SignatureOrder
 from dossier.signing.recordtable import (
@@ -64,6 +64,7 @@ class Records:
         self._audit = audit
         self._jobs = jobs
         self._backlog = Backlog(jobs, QUEUE, max_backlog)
+        self._open = OpenOrders(database)
         self._watchers: list[RecordWatcher] = []
         jobs.follow(KIND, _Moves(database, audit, self._watchers))
 
@@ -86,12 +87,14 @@ class Records:
         `uploaded` is a PDF that came with the order and is in the blob store: it becomes the
         agency's in the same commit. The same principal, key and `request_sha256` give the same
         record.
-        Raises `AccessRefused`, `Overloaded`, `IdempotencyConflict`, `NotFound` (source or
-        superseded record), `NumberTaken`, `StateConflict`, `StoreError`, `AuditUnavailable`.
+        Raises `AccessRefused`, `Overloaded`, `TooManyOpen`, `IdempotencyConflict`, `NotFound`
+        (source or superseded record), `NumberTaken`, `StateConflict`, `StoreError`,
+        `AuditUnavailable`.
         """
         caller.require(*_SIGNERS)
         caller.require_key(order.key)
         self._backlog.require_room()
+        self._open.require_room(caller)
 
         claim = (idempotency_key, request_sha256)
         incoming = Incoming(caller, order, source_sha256, claim, uploaded)
@@ -163,6 +166,9 @@ class Records:
         caller.require(*_SIGNERS)
 
         with self._database.begin() as connection:
+            required(find(connection, caller.agency_id, record_id), record_id)
+            # the job before the record, as a worker that claims takes them
+            waiting = self._jobs.cancel(connection, record_id)
             row = connection.execute(
                 recordtable.ONE.with_for_update(), {"id_": record_id, "agency": caller.agency_id}
             ).first()
@@ -172,9 +178,7 @@ class Records:
                     f"Hồ sơ ký {record_id} đã thay đổi; hãy đọc lại rồi hủy. / The record was "
                     "changed meanwhile; read it again, then cancel."
                 )
-            if record.state is not RecordState.ACCEPTED or not self._jobs.cancel(
-                connection, record_id
-            ):
+            if record.state is not RecordState.ACCEPTED or not waiting:
                 raise StateConflict(
                     f"Hồ sơ ký {record_id} đang ở trạng thái “{record.state}” nên không hủy được. "
                     "/ Only what no worker has begun with can be cancelled."
@@ -301,6 +305,8 @@ def end_unpublished(
     events = [event]
     if record.supersedes is not None:
         connection.execute(recordtable.UNSUPERSEDE, {"old": record.supersedes, "by": record.id})
+    for watcher in watchers:  # a batch's row before a book's, as where a batch takes numbers
+        watcher.ended(connection, record, state, error)
     if record.order.from_book and record.number and record.symbol and record.year:
         book = (record.agency_id, record.symbol, record.year, record.number)
         freed = take_back(connection, *book)
@@ -312,6 +318,4 @@ def end_unpublished(
                 "the number may be given to another document by naming it"
             )
         events.append(AuditEvent(name, event.actor, record.agency_id, record.id, details))
-    for watcher in watchers:
-        watcher.ended(connection, record, state, error)
     audit.append(connection, events)

@@ -168,6 +168,12 @@ records = sa.Table(
     sa.Index("ix_records_agency_id", "agency_id", "id"),
     sa.Index("ix_records_batch", "batch_id", "batch_position"),
     sa.Index(
+        "ix_records_open",  # how much a principal has under way
+        "principal_id",
+        sqlite_where=sa.text("state IN ('accepted','signing')"),
+        postgresql_where=sa.text("state IN ('accepted','signing')"),
+    ),
+    sa.Index(
         "ix_records_sequence_id",
         "sequence_id",
         "id",

@@ -20,6 +20,7 @@ from dossier.errors import (
     NumberTaken,
     Overloaded,
     StateConflict,
+    TooManyOpen,
     VersionConflict,
 )
 from dossier.model import RecordState, Role
@@ -275,6 +276,19 @@ def test_above_the_backlog_nothing_is_accepted(signing_room: SigningRoom):
     with pytest.raises(Overloaded) as refused:
         signing_room.order()
     assert refused.value.retry_after_s >= 1
+    assert len(signing_room.event_names()) == 3
+
+
+def test_who_has_enough_under_way_waits(signing_room: SigningRoom):
+    signing_room.caller = replace(signing_room.caller, open_jobs=2)
+    for _ in range(2):
+        signing_room.order()
+    with pytest.raises(TooManyOpen) as refused:
+        signing_room.order()
+    assert refused.value.retry_after_s >= 1
+    signing_room.caller = replace(signing_room.caller, principal_id="prn_other")
+    signing_room.order()  # it is each principal's own allowance
+    signing_room.caller = replace(signing_room.caller, principal_id="prn_third", open_jobs=None)
     assert len(signing_room.event_names()) == 3
 
 

@@ -271,6 +271,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_records_agency_id", ["agency_id", "id"], unique=False)
         batch_op.create_index("ix_records_batch", ["batch_id", "batch_position"], unique=False)
         batch_op.create_index(
+            "ix_records_open",
+            ["principal_id"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('accepted','signing')"),
+            postgresql_where=sa.text("state IN ('accepted','signing')"),
+        )
+        batch_op.create_index(
             "ix_records_renew_at",
             ["renew_at"],
             unique=False,
