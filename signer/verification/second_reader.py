@@ -6,6 +6,8 @@ import io
 
 import pikepdf
 
+_MAX_FIELDS = 20_000  # direct fields in an array that holds itself never repeat
+
 
 def byte_ranges_seen(data: bytes) -> list[tuple[int, ...]] | None:
     """The /ByteRange of every signed field as qpdf sees them; None when it must repair."""
@@ -15,7 +17,11 @@ def byte_ranges_seen(data: bytes) -> list[tuple[int, ...]] | None:
             form = pdf.Root.get("/AcroForm")
             stack = list(form.get("/Fields", [])) if form is not None else []
             seen: set[tuple[int, int]] = set()
+            looked_at = 0
             while stack:
+                looked_at += 1
+                if looked_at > _MAX_FIELDS:
+                    return None
                 field = stack.pop()
                 if not isinstance(field, pikepdf.Dictionary) or field.objgen in seen:
                     continue

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from signer.verification.pdf_objects import (
+    MAX_DEPTH,
     Dictionary,
     IndirectObject,
     PDFString,
@@ -227,15 +228,19 @@ class View:
 
     def fields(self) -> Iterator[tuple[str, int, Dictionary, str]]:
         """Terminal and inner fields: full name, object number, dictionary, inherited /FT."""
-        stack = [(item, "", "") for item in reversed(self.array(self.acro_form.get("Fields")))]
+        stack = [(item, "", "", 1) for item in reversed(self.array(self.acro_form.get("Fields")))]
         seen: set[int] = set()
+        looked_at = 0  # direct fields have no number that could repeat
         while stack:
-            item, parent, inherited = stack.pop()
+            item, parent, inherited, depth = stack.pop()
             number = item.number if isinstance(item, Ref) else 0
             if number and number in seen:
                 raise PDFSyntaxError("the form's fields contain a loop")
             seen.add(number)
-            if len(seen) > MAX_FIELDS:
+            looked_at += 1
+            if depth > MAX_DEPTH:
+                raise PDFSyntaxError("the form's fields are nested too deeply or contain a loop")
+            if looked_at > MAX_FIELDS:
                 raise PDFSyntaxError(f"the form has more than {MAX_FIELDS} fields")
             found = self.dictionary(item)
             if found is None:
@@ -245,7 +250,8 @@ class View:
             name = ".".join(p for p in (parent, label) if p)
             kind = found.get("FT", inherited)
             yield name, number, found, str(kind)
-            stack += [(kid, name, str(kind)) for kid in reversed(self.array(found.get("Kids")))]
+            kids = reversed(self.array(found.get("Kids")))
+            stack += [(kid, name, str(kind), depth + 1) for kid in kids]
 
     def signatures(self) -> list[SignatureField]:
         """The signed signature fields, in the order of the form. Raises `PDFSyntaxError`."""
