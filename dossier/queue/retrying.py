@@ -70,6 +70,7 @@ class Verdict:
     unexpected: bool = False  # to be logged with its traceback
     suspect: bool = False  # to be tried alone
     stumbled: bool = False  # counts against MAX_ATTEMPTS
+    token_away: bool = False  # no job of the queue can be done before the token is back
 
 
 def outcome_of(
@@ -86,7 +87,8 @@ def outcome_of(
         return Verdict(Outcome.RETRY, told, _FIRST_S, suspect=True)
     told = error_json(error)
     if isinstance(error, _UNAVAILABLE) and not isinstance(error, BlobDamaged):
-        return Verdict(Outcome.RETRY, told, _delay(error, attempt))
+        is_away = isinstance(error, TokenUnavailable)
+        return Verdict(Outcome.RETRY, told, _delay(error, attempt), token_away=is_away)
     is_doubtful = isinstance(error, _DOUBTFUL) and not isinstance(
         error, KeyNotFound | KeyMismatch | SchemeNotSupported
     )

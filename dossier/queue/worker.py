@@ -11,6 +11,9 @@ A handler that hangs keeps its thread, but not its job: beyond `hang_s` the leas
 renewed, somebody else gets the job, and `health` names it. With `bounds` the run ends then, and
 also when a job used more processor time than it may, which fails it: the others are finished and
 the process is to be replaced, for a thread cannot be stopped.
+
+While the token is away nothing is claimed: thousands of jobs would only be begun and put back,
+again and again, and wait the longer when it returns.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ Handler = Callable[[Job], None]
 
 _BUSY_S = 0.01  # between two looks at the queue while there is work
 _IDLE_S = 0.25
+_AWAY_S = 0.5  # between two questions whether the token is back
 _SWEEP_S = 3600.0  # between two sweeps of what finished long ago
 _AHEAD = 2  # jobs in hand beyond those that run, for each thread
 
@@ -91,9 +95,13 @@ class Worker:
         hang_s: float = 600.0,
         drain_s: float = 30.0,
         bounds: JobBounds | None = None,
+        token_is_there: Callable[[], bool] = lambda: True,
         name: str | None = None,
     ) -> None:
-        """`drain_s` bounds how long `run` waits, once stopped, for handlers to return."""
+        """`drain_s` bounds how long `run` waits, once stopped, for handlers to return.
+
+        `token_is_there` is asked after a job found the token away, until it says yes.
+        """
         self.name = name or worker_name()
         self._jobs = jobs
         self._queue = queue_name
@@ -103,6 +111,8 @@ class Worker:
         self._hang_s = hang_s
         self._drain_s = drain_s
         self._bounds = bounds
+        self._token_is_there = token_is_there
+        self._token_missed = threading.Event()
         self._worn = threading.Event()  # a thread is lost for good: to be replaced
         self._lock = threading.Lock()
         self._freed = threading.Condition(self._lock)  # a job left our hands
@@ -170,6 +180,9 @@ class Worker:
                 if room < max(usable, 1):  # take some at once: a claim costs a commit
                     self._freed.wait(_IDLE_S)
                     continue
+            if not self._may_claim():
+                stop.wait(_AWAY_S)
+                continue
             taken = self._claim(room)
             if not taken:
                 stop.wait(pause)
@@ -182,6 +195,12 @@ class Worker:
                 self._begin(taken)
                 if len(taken) < room:  # the queue is empty: look again a little later
                     stop.wait(_BUSY_S)
+
+    def _may_claim(self) -> bool:
+        """False while the token is away."""
+        if self._token_missed.is_set() and self._token_is_there():
+            self._token_missed.clear()
+        return not self._token_missed.is_set()
 
     def _room(self) -> tuple[int, int]:
         """Usable threads (a hung job has taken its thread), and how many more jobs to take."""
@@ -255,6 +274,8 @@ class Worker:
     def _after(self, job: Job, error: Exception) -> Outcome:
         """Put the job back or fail it, as the error deserves."""
         verdict = outcome_of(error, job.attempt, job.stumbles, alone=job.isolated)
+        if verdict.token_away:
+            self._token_missed.set()
         if verdict.unexpected:
             _LOG.exception("job %s (%s, %s) stumbled", job.id, job.kind, job.subject)
         else:

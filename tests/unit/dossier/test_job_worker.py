@@ -16,6 +16,7 @@ from dossier.model import Caller, JobState, Role
 from dossier.queue.jobs import Job, JobQueue, NewJob
 from dossier.queue.worker import Worker
 from dossier.storage.database import Database
+from hsm.errors import TokenUnavailable
 
 AUDITOR = Caller("prn-1", "Kiểm tra mẫu", "H22.12", frozenset({Role.AUDITOR}))
 
@@ -311,3 +312,29 @@ def test_no_error_of_the_queue_ends_the_worker(queue, monkeypatch):
     with running(queue, handler, lease_s=0.5) as worker:
         wait_for(lambda: worker.health().finished == 1)
     assert states(queue) == {"a": JobState.DONE}
+
+
+def test_while_the_token_is_away_nothing_is_begun(queue):
+    """Each job in hand finds out once; those that wait are not begun and put back in turn."""
+    add(queue, *(f"s{n}" for n in range(30)))
+    away = threading.Event()
+    away.set()
+    asked = []
+    refused = []
+
+    def handler(job: Job) -> None:
+        if away.is_set():
+            refused.append(job.subject)
+            raise TokenUnavailable("gone", retry_after_s=1)
+        done(queue, job)
+
+    def is_there() -> bool:
+        asked.append(True)
+        return not away.is_set()
+
+    with running(queue, handler, threads=2, token_is_there=is_there):
+        wait_for(lambda: len(asked) >= 3)
+        assert len(refused) == len(set(refused)) <= 2 * 3 + 2
+        away.clear()
+        wait_for(lambda: queue.waiting("seal") == 0)
+    assert set(states(queue).values()) == {JobState.DONE}
