@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 _CONTENT_TYPE = "application/timestamp-query"
 _MAX_RESPONSE = 64 * 1024  # bytes; real tokens have 2 to 10 thousand
 _FIRST_SIZE_HINT = 8 * 1024
+_ASK_AGAIN_S = 1.0  # between two looks whether an authority that was away is back
 _SIZE_HEADROOM = 512  # bytes: chains and serial numbers of one TSA vary by less
 
 
@@ -64,6 +65,9 @@ class TSAClient:
         self._sleep = sleep
         self._largest = 0
         self._trusted: set[x509.Certificate] = set()
+        self._away: str | None = None  # what the last request failed with
+        self._look_at = 0.0
+        self._looking = threading.Lock()
 
     @property
     def size_hint(self) -> int:
@@ -83,11 +87,41 @@ class TSAClient:
                 f"{len(imprint)} byte không phải là giá trị băm {digest_name} (cần SHA-2). / "
                 f"{len(imprint)} bytes are no {digest_name} digest; SHA-2 is required."
             )
+        return self._timestamp(imprint, digest_name, self._tries)
+
+    def require_answering(self) -> None:
+        """Raise `TimestampError` while the authority gives no timestamps. Costs nothing else.
+
+        To be asked before a key is used: a signature whose timestamp cannot be had is wasted.
+        After a request that failed, one caller a second asks for a timestamp that nobody needs.
+        """
+        if self._away is None:
+            return
+        if time.monotonic() >= self._look_at and self._looking.acquire(blocking=False):
+            try:
+                self._timestamp(secrets.token_bytes(32), "sha256", 1)
+            finally:
+                self._look_at = time.monotonic() + _ASK_AGAIN_S
+                self._looking.release()
+        elif (message := self._away) is not None:
+            raise TimestampError(message)
+
+    def _timestamp(self, imprint: bytes, digest_name: str, tries: int) -> bytes:
+        """As `timestamp`; remembers how it went."""
+        try:
+            token = self._checked(imprint, digest_name, tries)
+        except TimestampError as error:
+            self._away = str(error)
+            raise
+        self._away = None
+        return token
+
+    def _checked(self, imprint: bytes, digest_name: str, tries: int) -> bytes:
         nonce = secrets.randbits(63) | 1 << 63
         request = build_request(imprint, digest_name, nonce, self._policy_oid)
         try:
             before = self._clock.now()
-            response = self._ask(request)
+            response = self._ask(request, tries)
             token = read_response(response, imprint, digest_name, nonce)
             self._clock.compare(token.gen_time, before, self._clock.now())
             self._check_policy(token)
@@ -108,9 +142,9 @@ class TSAClient:
         self._largest = max(self._largest, len(token.encoded))
         return token.encoded
 
-    def _ask(self, request: bytes) -> bytes:
+    def _ask(self, request: bytes, tries: int) -> bytes:
         pause_s = self._first_pause_s
-        for remaining in reversed(range(self._tries)):
+        for remaining in reversed(range(tries)):
             try:
                 with self._slots:
                     return self._fetcher.post(
@@ -123,9 +157,9 @@ class TSAClient:
             except TransportFault as error:
                 if not remaining:
                     raise TimestampError(
-                        f"Không lấy được dấu thời gian từ {self._url} sau {self._tries} lần: "
+                        f"Không lấy được dấu thời gian từ {self._url} sau {tries} lần: "
                         f"{error}. Hãy kiểm tra mạng và máy chủ TSA rồi ký lại. / No timestamp "
-                        f"from {self._url} after {self._tries} tries: {error}. Check the network "
+                        f"from {self._url} after {tries} tries: {error}. Check the network "
                         "and the TSA, then sign again."
                     ) from error
                 _log.warning("TSA %s: %s; trying again in %g s", self._url, error, pause_s)

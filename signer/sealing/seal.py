@@ -100,7 +100,7 @@ class Sealer:
     """Makes signatures. Safe for several threads when its collaborators are.
 
     `precheck` refuses certificates before any key is used (S10); it is given the key and the
-    present.
+    present. `require_tsa` raises `TimestampError`, as early, while the TSA is known to be away.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class Sealer:
         revocation: RevocationSource | None = None,
         *,
         precheck: Precheck,
+        require_tsa: Callable[[], None] = lambda: None,
         known_certificates: Iterable[x509.Certificate] = (),
         clock: Callable[[], datetime] = now,
     ) -> None:
@@ -116,6 +117,7 @@ class Sealer:
             timestamper, revocation, known_certificates=known_certificates, clock=clock
         )
         self._precheck = precheck
+        self._require_tsa = require_tsa
         self._clock = clock
 
     def seal_file(self, source: Path, target: Path, request: SealRequest) -> SealResult:
@@ -179,6 +181,8 @@ class Sealer:
             self._augmenter.require(request.level)
             self._room(request)
             self._precheck(request.key, self._clock())
+        if any(request.level.timestamped for request in requests):
+            self._require_tsa()
 
     def _room(self, request: SealRequest) -> int:
         """Bytes to reserve. Raises `ReservationTooSmall` before the key is used if it can."""

@@ -85,6 +85,20 @@ def test_a_tsa_that_is_down_fails_closed(test_pki, timestamper, revocation, path
     assert [p.name for p in paths[0].parent.iterdir()] == ["in.pdf"]
 
 
+def test_no_key_is_used_while_the_tsa_is_known_to_be_away(test_pki, timestamper, paths):
+    """The signature would be wasted; a level without a timestamp asks nobody."""
+
+    def away() -> None:
+        raise TimestampError("away")
+
+    sealing = sealer(timestamper=timestamper, require_tsa=away)
+    with pytest.raises(TimestampError, match="away"):
+        sealing.seal_file(*paths, SealRequest(test_pki.leader, level=Level.B_T))
+    assert not paths[1].exists()
+    assert timestamper.requests == 0
+    sealing.seal_file(*paths, SealRequest(test_pki.leader, level=Level.B_B))
+
+
 def test_revocation_evidence_that_is_missing_fails_closed(test_pki, timestamper, revocation, paths):
     revocation.down = True
     sealing = sealer(timestamper=timestamper, revocation=revocation)

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import socket
 import threading
+import time
 
 import pytest
 
@@ -256,3 +257,32 @@ def test_the_token_is_what_the_authority_issued(scripted_server, authority):
     assert seen[0].endswith(token)
     with pytest.raises(ValueError, match="nonce"):
         read_response(seen[0], IMPRINT, "sha256", 1)
+
+
+def test_who_would_use_a_key_is_told_that_the_authority_is_away(scripted_server, authority):
+    """One caller at a time looks whether it is back; nobody asks while it answers."""
+    replies = [answering(authority)]
+    server = scripted_server(lambda body: replies[0](body), keep_open=True)
+    client = TSAClient(server.url, tries=1)
+    client.require_answering()
+    assert server.requests == []
+    replies[0] = lambda body: b"HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n"
+    with pytest.raises(TimestampError):
+        client.timestamp(IMPRINT)
+    for _ in range(3):
+        with pytest.raises(TimestampError):
+            client.require_answering()
+    assert len(server.requests) == 2
+    replies[0] = answering(authority)
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            client.require_answering()
+        except TimestampError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            break
+    asked = len(server.requests)
+    client.require_answering()
+    assert len(server.requests) == asked == 3
