@@ -35,6 +35,7 @@ _PATIENCE_S = 10.0
 _STALE_S = 5.0
 _BAD_S = 1.0  # a bad answer is believed for so long
 _DOUBT_S = 0.25  # who comes then waits so long for the next answer, and is refused by the last one
+_HANGS_S = 2.0  # a request waits so long for the first answer; then the part is taken to hang
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +79,19 @@ class Readiness:
                 self._asked(name)
             return
         if known is not None and not known.is_ok:
-            part = await self._soon(name, known)
+            part = await self._soon(name, _DOUBT_S, known)
         else:
-            part = await self._part(name)
+            part = await self._soon(name, _HANGS_S, None)
         if part.error is not None:
             raise part.error.with_traceback(None)  # it is raised again and again: no long tail
 
-    async def _soon(self, name: str, known: Part) -> Part:
-        """The part, or what was known of it when the answer is long in coming."""
+    async def _soon(self, name: str, patience_s: float, known: Part | None) -> Part:
+        """The part, or what was `known` of it when the answer is long in coming."""
         try:
-            async with asyncio.timeout(_DOUBT_S):
+            async with asyncio.timeout(patience_s):
                 return await self._part(name)
         except TimeoutError:
-            return known
+            return known or _silent(name)
 
     async def _part(self, name: str) -> Part:
         _, fresh_s = self._probes[name]
@@ -116,7 +117,8 @@ class Readiness:
                 await run_in_threadpool(self._probes[name][0])
             state = "ok"
         except TimeoutError:
-            state, wrong = "No answer in time", _no_answer(name)
+            part = self._known[name] = _silent(name)
+            return part
         except ClockDisagreement as error:
             state, wrong = str(error), error
         except Exception as error:  # noqa: BLE001 - whatever a probe raises means: not ready
@@ -125,12 +127,14 @@ class Readiness:
         return part
 
 
-def _no_answer(name: str) -> Overloaded:
-    return Overloaded(
+def _silent(name: str) -> Part:
+    """A part that did not answer."""
+    wrong = Overloaded(
         f"Phần “{name}” không trả lời kịp; hãy thử lại sau. / A part of the service did not "
         f"answer in time ({name}); try again later.",
         retry_after_s=2,
     )
+    return Part("No answer in time", time.monotonic(), wrong)
 
 
 def probes_of(house: House) -> dict[str, tuple[Probe, float]]:
