@@ -73,14 +73,40 @@ class Account:
         )
 
 
-class FaultyAgent:
+class FaultSwitch:
+    """Switches the module's faults on and off through its control file."""
+
+    def __init__(self, control: Path, *, only: str = "") -> None:
+        """`only`: spoil processes alone that have this word among their arguments."""
+        self._control = control
+        self._only = {"only": only} if only else {}
+        self.number = 0
+
+    def fault(self, **words: str | int) -> int:
+        """Switch a fault on; the words are explained at the top of fault.c. Returns its id."""
+        self.number += 1
+        told = {"id": self.number, **self._only, **words}
+        scratch = self._control.with_suffix(".new")
+        scratch.write_text(" ".join(f"{name}={value}" for name, value in told.items()))
+        scratch.replace(self._control)
+        return self.number
+
+    def fault_for(self, seconds: float, **words: str | int) -> int:
+        """Switch a fault on that ends by itself."""
+        return self.fault(until=int((time.time() + seconds) * 1000), **words)
+
+    def heal(self) -> None:
+        """Switch every fault off."""
+        self._control.unlink(missing_ok=True)
+
+
+class FaultyAgent(FaultSwitch):
     """A key agent on a copy of the installation, with the faulty module before its token."""
 
     def __init__(self, folder: Path, module: Path, **environ: str) -> None:
         self.folder = folder
-        self._control = folder / "fault-control"
+        super().__init__(folder / "fault-control")
         self._count = folder / "fault-count"
-        self._number = 0
         self.log_file = folder / "agent.log"
         self.environ = {
             **os.environ,
@@ -144,24 +170,6 @@ class FaultyAgent:
     def log(self) -> str:
         """What it wrote to its standard error and output."""
         return self.log_file.read_text("utf-8")
-
-    # --- faults ---
-
-    def fault(self, **words: str | int) -> None:
-        """Switch a fault on; the words are explained at the top of fault.c."""
-        self._number += 1
-        line = " ".join(f"{name}={value}" for name, value in {"id": self._number, **words}.items())
-        scratch = self._control.with_suffix(".new")
-        scratch.write_text(line)
-        scratch.replace(self._control)
-
-    def fault_for(self, seconds: float, **words: str | int) -> None:
-        """Switch a fault on that ends by itself."""
-        self.fault(until=int((time.time() + seconds) * 1000), **words)
-
-    def heal(self) -> None:
-        """Switch every fault off."""
-        self._control.unlink(missing_ok=True)
 
     # --- what happened ---
 

@@ -136,7 +136,7 @@ class RunningService:
     def kill(self) -> int:
         """kill -9 for every process at once; how many there were."""
         assert self.process is not None
-        self._hang_up()
+        self.hang_up()
         pids = self.pids()
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
@@ -149,7 +149,7 @@ class RunningService:
 
     def stop(self, seconds: float = 40.0) -> int:
         """SIGTERM; its exit code. Whatever does not drain in time is an error."""
-        self._hang_up()
+        self.hang_up()
         if self.process is None:
             return 0
         if self.process.poll() is None:
@@ -198,7 +198,7 @@ class RunningService:
             kept.sock.settimeout(timeout)
         return kept, True
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:

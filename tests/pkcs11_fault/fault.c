@@ -3,11 +3,14 @@
  *   FAULT_PKCS11_REAL     path of the module behind it
  *   FAULT_PKCS11_CONTROL  file with the fault that is switched on, one line, see below
  *   FAULT_PKCS11_COUNT    file to which each C_Sign adds a line: key handle, label, CK_RV
+ *   FAULT_PKCS11_MET      file to which each spoilt call adds a line: the fault's id, function
  *
  * The control file holds words "name=value"; what is not named is off:
  *
  *   id=N         a new number switches the fault on anew
- *   fn=NAME      C_Sign (default), C_SignInit, C_OpenSession, C_FindObjectsInit, C_Login, or any
+ *   fn=NAMES     C_Sign (default), C_SignInit, C_OpenSession, C_FindObjectsInit, C_Login, several
+ *                of them with commas between, or any
+ *   only=WORD    in processes alone that have this word among their arguments
  *   rv=0xNN      the function answers this and does nothing
  *   n=N          for the next N calls only (default: until switched off)
  *   until=MS     until this time, milliseconds since 1970
@@ -44,13 +47,53 @@ static long seen_id, served;
 typedef struct { CK_ULONG session, key; char label[64]; } Operation;
 static Operation operations[SESSIONS];
 
-typedef struct { long id, rv, n, stall, flip, gone; long long until; char fn[32]; } Fault;
+typedef struct { long id, rv, n, stall, flip, gone; long long until; char fn[64], only[32]; } Fault;
 
 static long long now_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* Whether this process was started with `word` among its arguments. */
+static int has_argument(const char *word)
+{
+    char text[4096];
+    int file = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t length = file < 0 ? 0 : read(file, text, sizeof text - 1), at;
+    if (file >= 0)
+        close(file);
+    text[length > 0 ? length : 0] = 0;
+    for (at = 0; at < length; at += strlen(text + at) + 1)
+        if (!strcmp(text + at, word))
+            return 1;
+    return 0;
+}
+
+/* Whether `name` is one of `names`, which have commas between them. */
+static int is_named(const char *names, const char *name)
+{
+    size_t length = strlen(name);
+    const char *at = names;
+    while ((at = strstr(at, name)) != NULL) {
+        if ((at == names || at[-1] == ',') && (at[length] == 0 || at[length] == ','))
+            return 1;
+        at += length;
+    }
+    return 0;
+}
+
+/* Add a line to the file that the environment variable `variable` names. */
+static void note(const char *variable, const char *line, int length)
+{
+    const char *path = getenv(variable);
+    int file;
+    if (path == NULL || (file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0)
+        return;
+    if (write(file, line, length) != length)
+        abort(); /* a count that cannot be trusted is worse than none */
+    close(file);
 }
 
 /* What the control file says at this moment; all zero when nothing is switched on. */
@@ -75,6 +118,7 @@ static Fault control(void)
         *value++ = 0;
         if (!strcmp(word, "id")) fault.id = atol(value);
         else if (!strcmp(word, "fn")) snprintf(fault.fn, sizeof fault.fn, "%s", value);
+        else if (!strcmp(word, "only")) snprintf(fault.only, sizeof fault.only, "%s", value);
         else if (!strcmp(word, "rv")) fault.rv = strtol(value, NULL, 0);
         else if (!strcmp(word, "n")) fault.n = atol(value);
         else if (!strcmp(word, "until")) fault.until = atoll(value);
@@ -84,6 +128,8 @@ static Fault control(void)
     }
     if (fault.until && now_ms() >= fault.until)
         fault.id = 0;
+    if (fault.id && fault.only[0] && !has_argument(fault.only))
+        fault.id = 0;
     return fault;
 }
 
@@ -91,10 +137,11 @@ static Fault control(void)
 static int due(const char *function, Fault *fault)
 {
     int hit;
+    char line[64];
     *fault = control();
     if (fault->id == 0 || fault->gone)
         return 0;
-    if (strcmp(fault->fn, "any") && strcmp(fault->fn, function))
+    if (strcmp(fault->fn, "any") && !is_named(fault->fn, function))
         return 0;
     pthread_mutex_lock(&lock);
     if (seen_id != fault->id) {
@@ -104,6 +151,8 @@ static int due(const char *function, Fault *fault)
     hit = fault->n < 0 || served < fault->n;
     served += hit;
     pthread_mutex_unlock(&lock);
+    if (hit)
+        note("FAULT_PKCS11_MET", line, snprintf(line, sizeof line, "%ld %s\n", fault->id, function));
     return hit;
 }
 
@@ -204,18 +253,12 @@ static CK_ULONG sign_init(CK_ULONG session, void *mechanism, CK_ULONG key)
 static void count(CK_ULONG session, CK_ULONG rv)
 {
     char line[160];
-    const char *path = getenv("FAULT_PKCS11_COUNT");
     Operation operation;
-    int file, length;
-    if (path == NULL || (file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0)
-        return;
     pthread_mutex_lock(&lock);
     operation = operations[session % SESSIONS];
     pthread_mutex_unlock(&lock);
-    length = snprintf(line, sizeof line, "%lu %s 0x%lX\n", operation.key, operation.label, rv);
-    if (write(file, line, length) != length)
-        abort(); /* a count that cannot be trusted is worse than none */
-    close(file);
+    note("FAULT_PKCS11_COUNT", line,
+         snprintf(line, sizeof line, "%lu %s 0x%lX\n", operation.key, operation.label, rv));
 }
 
 static CK_ULONG sign(CK_ULONG session, unsigned char *data, CK_ULONG size,
