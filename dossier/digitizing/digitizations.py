@@ -141,6 +141,9 @@ class Digitizations:
         caller.require(*_ORDERERS)
 
         def work(connection: sa.Connection) -> Digitization:
+            self._one(connection, caller.agency_id, digitization_id)
+            # the job before the digitization, as a worker that claims takes them
+            self._jobs.cancel(connection, digitization_id)
             found = self._one(connection, caller.agency_id, digitization_id, lock=True)
             if version is not None and found.version != version:
                 raise VersionConflict(
@@ -152,7 +155,6 @@ class Digitizations:
                     f"Việc số hóa đang ở trạng thái “{found.state}” nên không hủy được. / Only "
                     "what is not finished can be cancelled."
                 )
-            self._jobs.cancel(connection, digitization_id)
             return self._end(connection, found, JobState.CANCELLED, caller.principal_id)
 
         return self._database.together(work)

@@ -162,6 +162,9 @@ class JobQueue:
         expired = connection.execute(self._sql.expired, values).all()
         if not expired:
             return []
+        # giving up takes what others hold who wait for the audit log: one at a time, and last
+        poison = (n for n, row in enumerate(expired) if row.crashes + 1 >= MAX_CRASHES)
+        expired = expired[: next(poison, len(expired)) + 1]
         crashed = [{"id_": row.id} for row in expired]
         connection.execute(self._sql.crash, crashed)
         for row in expired:
@@ -209,7 +212,6 @@ class JobQueue:
         if job_ids is not None:
             statement, values["ids"] = self._sql.keep_some, list(job_ids)
 
-        # in a commit of its own: see `give_back`
         with self.database.begin() as connection:
             return frozenset(connection.execute(statement, values).scalars())
 
@@ -219,7 +221,10 @@ class JobQueue:
 
     def done_many(self, connection: sa.Connection, finished: Sequence[Job]) -> None:
         """Finish jobs in one statement. Raises `LeaseLost` when one of them was lost."""
-        rows = [{**_held(job), "state_": JobState.DONE, "error_": None} for job in finished]
+        rows = [
+            {**_held(job), "state_": JobState.DONE, "error_": None}
+            for job in sorted(finished, key=_by_id)
+        ]
         self._swap(connection, self._sql.finish, rows)
 
     def retry(
@@ -252,12 +257,14 @@ class JobQueue:
 
         if not taken:
             return
-        # not together with other small writes: one of those may hold the audit log's lock, for
-        # which somebody waits who holds what is wanted here
         with self.database.begin() as connection:
-            for job in taken:
-                if connection.execute(self._sql.give_back, _held(job)).rowcount == 1:
-                    self._follower(job).waiting(connection, job, None)
+            given = [
+                job
+                for job in sorted(taken, key=_by_id)
+                if connection.execute(self._sql.give_back, _held(job)).rowcount == 1
+            ]
+            for job in given:
+                self._follower(job).waiting(connection, job, None)
 
     def cancel(self, connection: sa.Connection, subject: str) -> int:
         """Cancel what waits for `subject`; how many jobs. What is running goes on."""
@@ -336,6 +343,10 @@ def _taken(row: Any, worker: str, attempt: int, crashes: int) -> Job:  # noqa: A
         worker=worker,
         stumbles=row.stumbles,
     )
+
+
+def _by_id(job: Job) -> str:
+    return job.id
 
 
 def _held(job: Job) -> dict[str, Any]:

@@ -91,10 +91,11 @@ class JobStatements:
             .values(state=JobState.FAILED, error=error, finished_at=now, **free)
         )
         held = (running, jobs.c.worker == sa.bindparam("worker_"))
-        self.keep = sa.update(jobs).where(*held).values(lease_until=lease).returning(jobs.c.id)
-        self.keep_some = (
-            sa.update(jobs).where(*held, ids).values(lease_until=lease).returning(jobs.c.id)
-        )
+        # locked by id, as those are who finish several jobs at once
+        theirs = sa.select(jobs.c.id).where(*held).order_by(jobs.c.id).with_for_update()
+        renew = sa.update(jobs).values(lease_until=lease).returning(jobs.c.id)
+        self.keep = renew.where(jobs.c.id.in_(theirs), *held)
+        self.keep_some = renew.where(jobs.c.id.in_(theirs.where(ids)), *held)
         self.finish = (
             sa.update(jobs)
             .where(mine)
@@ -130,5 +131,6 @@ class JobStatements:
                 finished_at < now - sa.bindparam("age_us", type_=sa.BigInteger),
             )
             .limit(limit)
+            .with_for_update(skip_locked=True)
         )
         self.sweep = sa.delete(jobs).where(jobs.c.id.in_(old))

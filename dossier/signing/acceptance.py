@@ -116,7 +116,7 @@ class Acceptance:
                 if found is not None:
                     earlier[one.record_id] = found
             fresh = [one for one in group if one.record_id not in earlier]
-            for one in sorted(fresh, key=lambda one: one.source_sha256):
+            for one in sorted(fresh, key=lambda one: (one.caller.agency_id, one.source_sha256)):
                 if one.uploaded is not None:
                     agency_id = one.caller.agency_id
                     self._holdings.register(connection, agency_id, one.uploaded, _PDF)
@@ -126,6 +126,7 @@ class Acceptance:
                 self._numbered(connection, one) for one in sorted(fresh, key=lambda one: one.book)
             ]
             records: dict[str, Record] = {}
+            new.sort(key=_unique_number)  # whoever writes the same number waits in this order
             if new:
                 records = {r.id: r for r in self._insert(connection, new, now)}
                 self._audit.append(connection, [_event(entry) for entry in new])
@@ -160,6 +161,10 @@ class Acceptance:
             year,
             id=one.record_id,
         )
+
+
+def _unique_number(new: NewRecord) -> tuple[str, str, int, int]:
+    return new.agency_id, new.order.symbol or "", new.year or 0, new.number or 0
 
 
 def require_free(connection: sa.Connection, agency_id: str, order: SignatureOrder) -> None:

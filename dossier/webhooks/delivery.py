@@ -145,22 +145,34 @@ class WebhookSender:
             "kind": "DeliveryFailed",
             "message": tried["error"] or f"the endpoint answered {status}",
         }
+        # the subscription before its messages, as who deletes it; the audit log last
         with self._database.begin() as connection:
             if isinstance(status, int) and 200 <= status < 300:
-                _set(connection, message.id, state=JobState.DONE, tries=tries)
                 self._jobs.done(connection, job)
+                _set(connection, message.id, state=JobState.DONE, tries=tries)
             elif status == _GONE or number > len(DELAYS_S):
-                _set(connection, message.id, state=JobState.FAILED, tries=tries)
+                is_news = status == _GONE and self._disable(connection, message)
                 self._jobs.fail(connection, job, told)
-                if status == _GONE:
-                    self._disable(connection, job, message)
+                _set(connection, message.id, state=JobState.FAILED, tries=tries)
+                if is_news:
+                    gone = AuditEvent(
+                        "webhook.gone",
+                        "webhooks",
+                        job.agency_id,
+                        message.webhook_id,
+                        {"url": message.url},
+                    )
+                    self._audit.append(connection, [gone])
             else:
-                _set(connection, message.id, tries=tries)
                 spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load
                 self._jobs.retry(connection, job, told, DELAYS_S[number - 1] * spread)
+                _set(connection, message.id, tries=tries)
 
-    def _disable(self, connection: sa.Connection, job: Job, message: _Message) -> None:
-        """410: the receiver wants no more (Standard Webhooks, "Delivery failures")."""
+    def _disable(self, connection: sa.Connection, message: _Message) -> bool:
+        """410: the receiver wants no more (Standard Webhooks, "Delivery failures").
+
+        True unless it was disabled already.
+        """
         changed = connection.execute(
             sa.update(webhooks)
             .where(webhooks.c.id == message.webhook_id, webhooks.c.disabled_at.is_(None))
@@ -170,16 +182,12 @@ class WebhookSender:
                 version=webhooks.c.version + 1,
             )
         )
-        if changed.rowcount == 1:
-            told = AuditEvent(
-                "webhook.gone", "webhooks", job.agency_id, message.webhook_id, {"url": message.url}
-            )
-            self._audit.append(connection, [told])
+        return changed.rowcount == 1
 
     def _finish(self, job: Job, change: Callable[[sa.Connection], Any]) -> None:
         with self._database.begin() as connection:
-            change(connection)
             self._jobs.done(connection, job)
+            change(connection)
 
     def _message(self, delivery_id: str) -> _Message | None:
         wanted = (

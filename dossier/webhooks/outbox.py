@@ -18,8 +18,12 @@ KIND = "webhook"
 Message = tuple[str, Mapping[str, JSON]]
 """An event and its data."""
 
-_LISTENING = sa.select(webhooks.c.id, webhooks.c.events).where(
-    webhooks.c.agency_id == sa.bindparam("agency"), webhooks.c.disabled_at.is_(None)
+_LISTENING = (
+    sa.select(webhooks.c.id, webhooks.c.events)
+    .where(webhooks.c.agency_id == sa.bindparam("agency"), webhooks.c.disabled_at.is_(None))
+    .order_by(webhooks.c.id)
+    # nobody deletes one until what it is told of is recorded
+    .with_for_update(read=True, key_share=True)
 )
 
 

@@ -182,9 +182,12 @@ class Webhooks:
         caller.require(Role.ADMIN)
 
         def work(connection: sa.Connection) -> None:
-            self._change(connection, caller, webhook_id, version, "webhook.deleted", {})
+            # kept from whoever is telling it something just now, before its messages go
+            self._one(connection, caller, webhook_id, lock=True)
+            self._swap(connection, caller, webhook_id, version, {})
             connection.execute(sa.delete(deliveries).where(deliveries.c.webhook_id == webhook_id))
             connection.execute(sa.delete(webhooks).where(webhooks.c.id == webhook_id))
+            self._say(connection, caller, "webhook.deleted", webhook_id)
 
         self._write(work)
 
@@ -211,7 +214,7 @@ class Webhooks:
         caller.require(Role.ADMIN)
 
         def work(connection: sa.Connection) -> Delivery:
-            self._require_enabled(self._one(connection, caller, webhook_id))
+            self._require_enabled(self._one(connection, caller, webhook_id, lock=True))
             message = ("webhook.test", {"id": webhook_id})
             ids = self._outbox.put(connection, caller.agency_id, [(webhook_id, message)])
             return self._delivery(connection, webhook_id, ids[0])
@@ -283,6 +286,7 @@ class Webhooks:
             sa.select(deliveries.c.id)
             .where(deliveries.c.id < bound, deliveries.c.state != JobState.READY)
             .limit(limit)
+            .with_for_update(skip_locked=True)
         )
         with self._database.begin() as connection:
             gone = connection.execute(sa.delete(deliveries).where(deliveries.c.id.in_(old)))
@@ -294,12 +298,13 @@ class Webhooks:
         with self._database.begin() as connection:
             return work(connection)
 
-    def _one(self, connection: sa.Connection, caller: Caller, webhook_id: str) -> Subscription:
-        row = connection.execute(
-            sa.select(webhooks).where(
-                webhooks.c.id == webhook_id, webhooks.c.agency_id == caller.agency_id
-            )
-        ).first()
+    def _one(
+        self, connection: sa.Connection, caller: Caller, webhook_id: str, *, lock: bool = False
+    ) -> Subscription:
+        wanted = sa.select(webhooks).where(
+            webhooks.c.id == webhook_id, webhooks.c.agency_id == caller.agency_id
+        )
+        row = connection.execute(wanted.with_for_update() if lock else wanted).first()
         if row is None:
             raise NotFound(
                 f"Không có webhook “{webhook_id}”; hãy kiểm tra mã. / There is no such webhook; "
@@ -317,6 +322,22 @@ class Webhooks:
         values: Mapping[str, Any],
     ) -> Subscription:
         """Compare and swap; the change stands in the audit log, secrets do not."""
+        self._swap(connection, caller, webhook_id, version, values)
+        told = {name: value for name, value in values.items() if name in ("url", "events")}
+        if "disabled_why" in values:
+            told["enabled"] = values["disabled_why"] is None
+        self._say(connection, caller, event, webhook_id, **told)
+        return self._one(connection, caller, webhook_id)
+
+    def _swap(
+        self,
+        connection: sa.Connection,
+        caller: Caller,
+        webhook_id: str,
+        version: int,
+        values: Mapping[str, Any],
+    ) -> None:
+        """Change the row if it is still at `version`. Raises `NotFound`, `VersionConflict`."""
         known = self._one(connection, caller, webhook_id)
         swapped = connection.execute(
             sa.update(webhooks)
@@ -328,11 +349,6 @@ class Webhooks:
                 f"Webhook đã được sửa (nay là bản {known.version}); hãy đọc lại. / The webhook "
                 f"was changed (it is version {known.version} now): read it again."
             )
-        told = {name: value for name, value in values.items() if name in ("url", "events")}
-        if "disabled_why" in values:
-            told["enabled"] = values["disabled_why"] is None
-        self._say(connection, caller, event, webhook_id, **told)
-        return self._one(connection, caller, webhook_id)
 
     def _delivery(self, connection: sa.Connection, webhook_id: str, delivery_id: str) -> Delivery:
         row = connection.execute(

@@ -160,13 +160,15 @@ class Together:
             return [future.result() for future in done]
 
 
-def test_together_commits_once_for_all(database: Database) -> None:
+def test_together_commits_once_for_all_or_each_for_itself(database: Database) -> None:
+    """On SQLite a commit is dear; on PostgreSQL locks of strangers in one would make circles."""
     commits: list[int] = []
     sa.event.listen(database.engine, "commit", lambda connection: commits.append(1))
     works = [lambda connection, n=n: put(connection, f"name {n}", n) or n for n in range(20)]
     assert Together(database).run(*works) == list(range(20))
     assert names(database) == {f"name {n}" for n in range(20)}
-    assert len(commits) == 2  # the one that held the turn, and the group
+    # the one that held the turn, and the group
+    assert len(commits) == (2 if database.is_sqlite else 21)
 
 
 def test_together_one_failure_is_nobody_elses(database: Database) -> None:
