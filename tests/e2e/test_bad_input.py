@@ -229,14 +229,16 @@ def test_errors_are_json_for_machines(tmp_path: Path, out: Path) -> None:
 EXPIRED = """
 import datetime as dt, sys
 from pathlib import Path
-from api.wiring import load_settings, open_token
+from api.tokens import open_authority_token, open_token
+from api.wiring import load_settings
 from hsm.keys import SignatureScheme
 from signer.insecure_testpki import InsecureTestPKI, Role, TokenKeys
 from signer.insecure_testpki.roles import PROFILES
 
 settings = load_settings(Path(sys.argv[1]))
 keys = TokenKeys(open_token(settings))
-pki = InsecureTestPKI(settings.embedded.folder, keys.load)
+issuers = TokenKeys(open_authority_token(settings))
+pki = InsecureTestPKI(settings.embedded.folder, issuers.load)
 profile = PROFILES[Role.OFFICER].but(
     scheme=SignatureScheme.ECDSA_SHA256,
     starts_after=-dt.timedelta(days=9), lifetime=dt.timedelta(days=8),
