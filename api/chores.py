@@ -12,20 +12,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dossier.audit.head import PURPOSE, SUBJECT
-from dossier.audit.heads import HeadSealer
+from api.pinned import timestamper_of, trust_store
+from dossier.audit.head import PURPOSE, SUBJECT, Head
+from dossier.audit.heads import HeadSealer, note_head
 from dossier.errors import DossierError
-from dossier.signing.renewal import RenewalDesk
+from dossier.signing.renewals import RenewalDesk
 from hsm.errors import HSMError
 from hsm.keys import SigningKey
 from signer.errors import SignerError
 
 if TYPE_CHECKING:
-    from api.house import House
+    from api.house import Foundation
     from signer.remote import RemoteKey
 
 _LOG = logging.getLogger(__name__)
 _AGENT_PAUSE_S = 2.0
+_WITNESS_S = 2.0
+_KEYS = "keys"  # the key agent's chain
 _TIDY_S = 3600.0
 _RENEWAL_S = 3600.0
 _TIDY_AT_ONCE = 1000  # rows a transaction, so that nobody waits for it
@@ -39,17 +42,18 @@ class Chore:
     run: Callable[[threading.Event], None]
 
 
-def chores_of(house: House) -> list[Chore]:
+def chores_of(house: Foundation) -> list[Chore]:
     """The chores of one house; several machines may do them, each takes its own lease."""
     renewals = RenewalDesk(house.database, house.audit, house.jobs)
     return [
         Chore("audit-heads", lambda stop: _seal_heads(house, stop)),
+        Chore("witness", lambda stop: _witness(house, stop)),
         Chore("tidy", lambda stop: _every(_TIDY_S, stop, lambda: _tidy(house, stop))),
         Chore("renewal", lambda stop: _every(_RENEWAL_S, stop, renewals.sweep)),
     ]
 
 
-def _seal_heads(house: House, stop: threading.Event) -> None:
+def _seal_heads(house: Foundation, stop: threading.Event) -> None:
     """Seal heads of the service's chain with the audit key, once the agent offers it."""
     label = house.settings.key_label("audit")
     while True:
@@ -65,17 +69,37 @@ def _seal_heads(house: House, stop: threading.Event) -> None:
         return key.bound(purpose=PURPOSE, subject=SUBJECT, document_sha256=digest)
 
     settings = house.settings.audit
+    anchors = [anchor.certificate for anchor in trust_store(house.settings).anchors]
     HeadSealer(
         house.audit,
         key,
-        house.timestamper,
+        timestamper_of(house.settings, anchors),
         bind=bind,
         every_entries=settings.every_entries,
         every_s=settings.every_s,
     ).run(stop)
 
 
-def _tidy(house: House, stop: threading.Event) -> None:
+def _witness(house: Foundation, stop: threading.Event) -> None:
+    """Put each new head of the key agent's chain into the service's: a cut there is found here."""
+    known: object = None
+    while not stop.wait(_WITNESS_S):
+        try:
+            said = house.agent.sealed_head()
+            if said is None or said == known:
+                continue
+            head = Head.read(said)
+            if head.chain != _KEYS:
+                raise ValueError(f"it is of the chain {head.chain}")  # noqa: TRY301
+            if note_head(house.audit, head):
+                known = said
+        except (HSMError, SignerError) as error:
+            _LOG.info("the key agent's head was not seen: %s", error)
+        except (ValueError, TypeError) as error:
+            _LOG.warning("the key agent shows a head that is none: %s", error)
+
+
+def _tidy(house: Foundation, stop: threading.Event) -> None:
     """Forget finished jobs and deliveries, and uploads that nobody went on with."""
     while house.jobs.sweep(limit=_TIDY_AT_ONCE) == _TIDY_AT_ONCE and not stop.is_set():
         pass

@@ -1,4 +1,7 @@
-"""The house: everything that web and workers work with, built once a process by `api.wiring`.
+"""The house: what the processes of the service work with, built once a process.
+
+    Foundation   database, blobs, audit, jobs, webhooks, agent    `api.foundation`    house, ocr
+    House        and records, sequences, batches, trust, …        `api.assembly`      web, seal
 
 Types only; nothing is imported at run time, so that a process loads no more than it uses.
 """
@@ -29,9 +32,9 @@ if TYPE_CHECKING:
     from signer.services import Timestamper
 
 
-@dataclass(frozen=True, slots=True)
-class House:
-    """The collaborators of one process; safe for several threads."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foundation:
+    """What every process of the service stands on; safe for several threads."""
 
     settings: Settings
     database: Database
@@ -39,15 +42,21 @@ class House:
     holdings: Holdings  # which agency may see which blob
     uploads: Uploads
     audit: AuditLog
-    identity: Identity
     jobs: JobQueue
+    webhooks: Webhooks
+    agent: CSCClient
+    telemetry: Telemetry | None = None  # None: nothing is logged, counted or traced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House(Foundation):
+    """All of it: what web and the seal worker work with."""
+
+    identity: Identity
     records: Records
     sequences: Sequences
     batches: Batches
     digitizations: Digitizations
-    webhooks: Webhooks
-    agent: CSCClient
     verifier: Checkers
     profiles: ProfileSet
     timestamper: Timestamper | None
-    telemetry: Telemetry | None = None  # None: nothing is logged, counted or traced

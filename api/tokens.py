@@ -16,10 +16,11 @@ def open_token(settings: Settings) -> Token:
     Raises `hsm.errors.HSMError`; `ProductionRefused` for a software token in production (S11).
     """
     use_token_folder(settings)
-    token = Token.open(settings.token.module, settings.token.label, settings.read_pin)
+    named = settings.required_token()
+    token = Token.open(named.module, named.label, settings.read_pin)
     if settings.mode == "production" and not token.is_hardware:
         raise ProductionRefused(
-            f"the token {settings.token.label!r} is a software token; production needs an HSM or a "
+            f"the token {named.label!r} is a software token; production needs an HSM or a "
             'hardware token (or say mode = "test" in the settings)'
         )
     return token
@@ -36,8 +37,10 @@ def open_authority_token(settings: Settings) -> Token:
             "is TEST ONLY; production needs a real CA and TSA (remove [embedded])."
         )
     use_token_folder(settings)
-    label = settings.embedded.token or settings.token.label
-    return Token.open(settings.token.module, label, settings.read_authority_pin)
+    named = settings.required_token()
+    return Token.open(
+        named.module, settings.embedded.token or named.label, settings.read_authority_pin
+    )
 
 
 def use_token_folder(settings: Settings) -> None:

@@ -1,12 +1,12 @@
 """Puts the parts together: from settings to the objects that do the work.
 
-The only place that knows which implementation stands behind a Protocol, and the gate that
-production settings pass (S11).
+Knows which implementation stands behind a Protocol; so do `api.pinned` (whom to trust) and
+`api.foundation`, for processes that are to stay small.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,13 +14,13 @@ from pathlib import Path
 
 from cryptography import x509
 
-from api.errors import ProductionRefused, SettingsError
+from api.errors import SettingsError
+from api.pinned import refuse_embedded_in_production, timestamper_of, trust_store
 from api.settings import Role, Settings, load_settings
 from api.tokens import open_authority_token, open_token
 from dossier.signing.sealing import Services
 from hsm.keys import SigningKey
 from hsm.token import Token
-from signer.insecure_testpki.roles import MARK
 from signer.policy import PreSigningCheck
 from signer.revocation import RevocationClient
 from signer.sealing.appearance.pictures import StampImages
@@ -30,7 +30,7 @@ from signer.sealing.augment import Augmenter
 from signer.sealing.seal import Sealer
 from signer.services import Timestamper
 from signer.timestamp import TSAClient
-from signer.trust import TrustDomain, TrustStore
+from signer.trust import TrustStore
 from signer.verification.verify import Verifier
 
 __all__ = ["Desk", "load_settings", "open_desk", "open_token", "trust_store"]
@@ -49,32 +49,6 @@ class Desk:
     def key(self, role: Role) -> SigningKey:
         """The key that `role` signs with. Raises `hsm.errors.HSMError`."""
         return self.token.signing_key(self.settings.key_label(role))
-
-
-def trust_store(settings: Settings) -> TrustStore:
-    """The pinned anchors and intermediates of the settings.
-
-    Raises `TrustError`; `ProductionRefused` for a test anchor in production.
-    """
-    domain = TrustDomain.TEST if settings.embedded else None
-    store = TrustStore.from_files(settings.trust.anchors, domain)
-    inner = TrustStore.from_files(settings.trust.intermediates)
-    store = store.merged(
-        TrustStore((), inner.intermediates + tuple(a.certificate for a in inner.anchors))
-    )
-    if settings.mode == "production":
-        for anchor in store.anchors:
-            name = anchor.certificate.subject.rfc4514_string()
-            if anchor.domain is TrustDomain.TEST or MARK in name:
-                raise ProductionRefused(f"{name} is a test anchor; pin the roots of your CA")
-    return store
-
-
-def refuse_embedded_in_production(settings: Settings) -> None:
-    if settings.mode == "production" and settings.embedded is not None:
-        raise ProductionRefused(
-            "the settings name the embedded test authority; remove [embedded] for production"
-        )
 
 
 @contextmanager
@@ -105,14 +79,6 @@ def open_desk(settings: Settings, *, timestamped: bool = True) -> Iterator[Desk]
         yield Desk(settings, token, services, timestamper, images_of(settings))
 
 
-def timestamper_of(settings: Settings, anchors: list[x509.Certificate]) -> TSAClient | None:
-    if settings.trust.tsa_url is None:
-        return None
-    return TSAClient(
-        settings.trust.tsa_url, timeout_s=settings.trust.tsa_timeout_s, anchors=anchors
-    )
-
-
 def revocation_of(
     settings: Settings, store: TrustStore, anchors: list[x509.Certificate]
 ) -> RevocationClient:
@@ -135,11 +101,24 @@ def trust_services(
         anchors, revocation, near_expiry=timedelta(days=settings.trust.near_expiry_days)
     )
     return Services(
-        sealer=Sealer(timestamper, revocation, precheck=precheck, known_certificates=known),
+        sealer=Sealer(
+            timestamper,
+            revocation,
+            precheck=precheck,
+            require_tsa=_answering(timestamper),
+            known_certificates=known,
+        ),
         augmenter=Augmenter(timestamper, revocation, known_certificates=known),
         verifier=Verifier(store),
         profiles=profiles_of(settings),
     )
+
+
+def _answering(timestamper: Timestamper | None) -> Callable[[], None]:
+    """What to ask before a key is used for a level with a timestamp."""
+    if isinstance(timestamper, TSAClient):
+        return timestamper.require_answering
+    return lambda: None
 
 
 def profiles_of(settings: Settings) -> ProfileSet:

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING
 from api import lifeline
 
 if TYPE_CHECKING:
-    from api.house import House
+    from collections.abc import Mapping
+
+    from api.house import Foundation
     from api.settings import Settings
+    from dossier.queue.worker import Handler
+
+    _Place = tuple[Foundation, Mapping[str, Handler]]
 
 _HOUSE_THREADS = 8
 """Webhooks wait for strangers most of the time."""
@@ -30,7 +35,6 @@ def run_worker(settings: Settings, queue: str, threads: int | None, stop: thread
 
     Returns without `stop` when a document exceeded its bounds: the process is to be replaced.
     """
-    from api.assembly import open_house, worker_handlers
     from dossier.queue.bounds import JobBounds, bound_memory, standstill_switch
     from dossier.queue.worker import Worker
 
@@ -41,26 +45,63 @@ def run_worker(settings: Settings, queue: str, threads: int | None, stop: thread
             bound_memory(settings.worker.memory_bytes)
             bounds = JobBounds(settings.worker.job_cpu_s, _BOUNDED)
             stack.enter_context(standstill_switch(_STANDSTILL_S))
-        house = stack.enter_context(open_house(settings, queue))
-        stack.enter_context(_chores(house, queue, stop))
+        house, handlers = _PLACES[queue](settings, stack)
+        if queue == "house":
+            stack.enter_context(_chores(house, stop))
         worker = Worker(
             house.jobs,
             queue,
-            worker_handlers(house, queue),
+            house.telemetry.observed(handlers) if house.telemetry else handlers,
             threads=wanted,
             lease_s=settings.worker.lease_s,
             drain_s=_DRAIN_S,
             bounds=bounds,
+            token_is_there=lambda: house.agent.health().ok,
         )
         lifeline.ready()
         worker.run(stop)
 
 
+# --- what a queue is worked through with: each imports what it needs and no more ------------------
+
+
+def _seal(settings: Settings, stack: contextlib.ExitStack) -> _Place:
+    from api.assembly import open_house, sealing
+
+    house = stack.enter_context(open_house(settings, "seal"))
+    return house, sealing(house)
+
+
+def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
+    from api.foundation import open_foundation
+    from dossier.digitizing.digitizations import Digitizations
+    from dossier.digitizing.work import DigitizingWork
+    from ocr.settings import DigitiseSettings
+
+    house = stack.enter_context(open_foundation(settings, "ocr"))
+    digitizations = Digitizations(
+        house.database, house.blobs, house.holdings, house.audit, house.jobs
+    )
+    folder = settings.data_dir / "digitizing"
+    work = DigitizingWork(digitizations, house.blobs, folder, DigitiseSettings())
+    return house, {"digitize": work}
+
+
+def _house(settings: Settings, stack: contextlib.ExitStack) -> _Place:
+    from api.foundation import open_foundation
+    from dossier.webhooks.delivery import WebhookSender
+
+    house = stack.enter_context(open_foundation(settings, "house"))
+    private = settings.webhooks.private_networks
+    sender = WebhookSender(house.database, house.jobs, house.audit, private_networks=private)
+    return house, {"webhook": sender}
+
+
+_PLACES = {"seal": _seal, "ocr": _ocr, "house": _house}
+
+
 @contextlib.contextmanager
-def _chores(house: House, queue: str, stop: threading.Event) -> Iterator[None]:
-    if queue != "house":
-        yield
-        return
+def _chores(house: Foundation, stop: threading.Event) -> Iterator[None]:
     from api.chores import chores_of
 
     threads = [

@@ -30,6 +30,7 @@ from signer.csc.lane import Lane
 from signer.csc.login import ActivationData, Bearer, ClientLogin
 from signer.csc.transport import Answer, Transport
 from signer.csc.wire import (
+    HEAD_PATH,
     Context,
     Failure,
     MalformedMessage,
@@ -192,6 +193,19 @@ class CSCClient:
             int(wait) if wait and wait.isdigit() else None,
             dict(answer.body),
         )
+
+    def sealed_head(self) -> Mapping[str, Any] | None:
+        """The newest sealed head of our own agent's audit chain, not verified; None: not yet any.
+
+        Raises `HSMError`, `SignerError`.
+        """
+        answer = self._transport.call(HEAD_PATH, None, timeout_s=_HEALTH_TIMEOUT_S)
+        if answer.status != _OK:
+            raise Failure.read(answer.status, answer.body, answer.retry_after).error()
+        head = answer.body.get("head")
+        if head is not None and not isinstance(head, dict):
+            raise self._unusable(MalformedMessage("the head of the audit chain is no object"))
+        return head
 
     def close(self) -> None:
         """Close idle connections; the object stays usable."""

@@ -22,6 +22,9 @@ from cryptography import x509
 
 from signer.errors import TrustError
 
+TEST_MARK = "CHỈ DÙNG THỬ / TEST ONLY"
+"""In every name of the test authority's certificates; production trusts none that bears it."""
+
 _DOMAIN = re.compile(r"^[ \t]*Trust-Domain:[ \t]*([A-Z_]+)[ \t]*\r?$", re.MULTILINE)
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 

@@ -89,15 +89,18 @@ def count_published(service: RunningService) -> int:
 
 
 def account(service: RunningService, counter: Path) -> dict[str, Any]:
+    """`account_of` a service on one machine."""
+    settings = load_settings(service.data, {**service.environ})
+    keys = settings.data_dir / settings.agent.database
+    return account_of(settings.database_url, keys, counter)
+
+
+def account_of(database_url: str, key_chain: Path, counter: Path) -> dict[str, Any]:
     """C_Sign calls counted inside the module against the intents of the key agent's chain.
 
     Keys of the test authority (another token, another process) are left out.
     """
-    settings = load_settings(service.data, {**service.environ})
-    databases = [
-        Database(settings.database_url),
-        Database(f"sqlite:///{settings.data_dir / settings.agent.database}"),
-    ]
+    databases = [Database(database_url), Database(f"sqlite:///{key_chain}")]
     try:
         told = AuditLog(databases[0], "service")
         keys = AuditLog(databases[1], "keys")

@@ -17,6 +17,7 @@ from api.agent.ledger import ACTOR, Ledger, Use
 from api.agent.policy import LOCAL, KeyPolicy, KeyRule
 from api.agent.witness import CallWitness
 from api.agent.workers import Call, TooLate, TooMany, Workers
+from dossier.audit.head import Head
 from dossier.errors import AuditUnavailable
 from dossier.model import AuditEvent
 from hsm.errors import DeviceError, HSMError, TokenUnavailable
@@ -126,6 +127,10 @@ class Desk:
             },
             wait,
         )
+
+    def sealed_head(self) -> Head | None:
+        """The newest sealed head of the chain of keys. Raises `StoreError`."""
+        return self._ledger.log.head()
 
     def drain(self, timeout_s: float) -> bool:
         """Wait for the calls under way; False when some hang still. Then stop probing."""

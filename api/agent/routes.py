@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from api.agent.desk import Desk, Order
 from api.agent.keyring import Keyring
 from api.agent.policy import KeyPolicy, KeyRule
-from dossier.errors import AuditUnavailable
+from dossier.errors import AuditUnavailable, StoreError
 from hsm.errors import HSMError, KeyNotFound
 from hsm.keys import SignatureScheme, WitnessedKey
 from signer.algorithms import DIGEST_OIDS, HASHES, signature_oid
@@ -81,6 +81,14 @@ class Routes:
         """As `answer`, for GET /healthz."""
         ok, said, wait = self._desk.health()
         return 200 if ok else 503, said, wait
+
+    def head(self) -> tuple[int, dict[str, Any], int]:
+        """As `answer`, for GET of the newest head: others keep it, so that a cut is found."""
+        try:
+            head = self._desk.sealed_head()
+        except StoreError as error:
+            return 503, Failure("TokenUnavailable", str(error), retry_after_s=5).to_json(), 5
+        return 200, {"head": None if head is None else head.to_json()}, 0
 
     def _info(self, caller: str, body: Body) -> dict[str, Any]:
         """11.1."""

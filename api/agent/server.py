@@ -28,6 +28,7 @@ from api.agent.routes import Routes
 from api.draining import DrainingServer
 from api.errors import SettingsError
 from signer.csc.sockets import reachable
+from signer.csc.wire import HEAD_PATH
 from signer.deadline import DeadlineSocket
 
 _LOG = logging.getLogger(__name__)
@@ -139,8 +140,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/healthz":
             self._answer(*self.server.routes.health())
+        elif self.path == HEAD_PATH:
+            self._answer(*self.server.routes.head())
         else:
-            self._complain(HTTPStatus.NOT_FOUND, "there is /healthz, and POST to the CSC methods")
+            there = f"there are /healthz and {HEAD_PATH}, and POST to the CSC methods"
+            self._complain(HTTPStatus.NOT_FOUND, there)
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")

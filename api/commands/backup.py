@@ -78,22 +78,17 @@ def restore(
 
 @contextmanager
 def _installation(data: Path | None) -> Iterator[Installation]:
+    from api.foundation import open_files
     from api.settings import load_settings
     from dossier.backup import Installation
-    from dossier.storage.blobs import open_blobs
     from dossier.storage.database import Database
 
     settings = load_settings(data)
     database = Database(settings.database_url)
     try:
-        blobs = open_blobs(
-            settings.blobs.url,
-            settings.data_dir / "blobs",
-            endpoint=settings.blobs.endpoint,
-            region=settings.blobs.region,
-            credentials_file=settings.blobs.credentials_file,
+        yield Installation(
+            database, open_files(settings), settings.agent.database, settings.agent.policy
         )
-        yield Installation(database, blobs, settings.agent.database, settings.agent.policy)
     finally:
         database.close()
 

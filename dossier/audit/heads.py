@@ -12,7 +12,8 @@ import hashlib
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -56,13 +57,14 @@ class HeadSealer:
         bind: Bind | None = None,
         every_entries: int = 500,
         every_s: float = 60.0,
-        lease_s: float = 120.0,
+        lease_s: float = 15.0,
         witnesses: Sequence[AuditLog] = (),
         worker: str = "sealer",
     ) -> None:
         """`key` signs nothing else. `bind` tells the key agent what is signed, for its intent.
         `witnesses` are the other chains that this process can write: each is told of every head.
-        `worker` names this process in the chain. `lease_s` is longer than any timestamp takes.
+        `worker` names this process in the chain. `lease_s`: so long the next head waits for a
+        sealer that died; one that is at work renews its lease.
         """
         self._log = log
         self._key = key
@@ -70,6 +72,7 @@ class HeadSealer:
         self._bind = bind
         self._every_entries = every_entries
         self._every = timedelta(seconds=every_s)
+        self._lease_s = lease_s
         self._lease_time = timedelta(seconds=lease_s)
         self._witnesses = tuple(witnesses)
         self._worker = worker
@@ -111,7 +114,8 @@ class HeadSealer:
         digest = digest_text(statement)
         try:
             key = self._key if self._bind is None else self._bind(self._key, digest)
-            signed = sign_statement(statement, key, self._timestamper)
+            with self._renewing(owner):
+                signed = sign_statement(statement, key, self._timestamper)
         except (SignerError, HSMError, DossierError) as error:
             with self._log.database.begin() as connection:
                 self._give_up(connection, owner, seq, digest, type(error).__name__)
@@ -179,6 +183,34 @@ class HeadSealer:
         _put_setting(connection, self._lease, row)
         return seq, statement
 
+    @contextmanager
+    def _renewing(self, owner: str) -> Iterator[None]:
+        """Renew the lease for as long as the work takes: token and authority may be slow."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(self._lease_s / 3):
+                try:
+                    with self._log.database.begin() as connection:
+                        self._renew(connection, owner)
+                except DossierError as error:  # the lease may run out; `_store` will tell
+                    _log.warning("the lease of chain %s is not renewed: %s", self._log.chain, error)
+
+        thread = threading.Thread(target=renew, name="audit-head-lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _renew(self, connection: sa.Connection, owner: str) -> None:
+        self._log.lock(connection)
+        lease = _setting(connection, self._lease)
+        if lease is not None and lease["owner"] == owner:
+            until = moment_text(self._log.database.now(connection) + self._lease_time)
+            _put_setting(connection, self._lease, {**lease, "until": until})
+
     def _store(self, connection: sa.Connection, owner: str, head: Head) -> bool:
         """Keep `head` unless the lease ran out and another one took it meanwhile."""
         self._log.lock(connection)
@@ -216,10 +248,11 @@ class HeadSealer:
         _put_setting(connection, self._lease, _free(until=moment_text(later)))
 
 
-def note_head(witness: AuditLog, head: Head) -> None:
+def note_head(witness: AuditLog, head: Head) -> bool:
     """Tell the other chain of `head`, once, so that a truncation of its own is found there.
 
-    A witness that cannot be reached is logged: the head itself is stored and good.
+    A witness that cannot be reached is logged, and False: the head itself is stored and good.
+    Raises `ValueError` when `head` is none.
     """
     name = f"audit-noted {head.chain}"
     details = {
@@ -241,6 +274,8 @@ def note_head(witness: AuditLog, head: Head) -> None:
         witness.database.together(note)
     except DossierError as error:
         _log.warning("chain %s was not told of head %d: %s", witness.chain, head.seq, error)
+        return False
+    return True
 
 
 def _event(name: str, lease: JSON, error: str | None = None) -> AuditEvent:

@@ -30,7 +30,7 @@ from dossier.backup.archive import (
 from dossier.backup.rows import columns_of, dump_rows
 from dossier.errors import BackupError
 from dossier.storage.database import Database
-from dossier.storage.migrations import newest
+from dossier.storage.migrations import newest, upgrade
 from dossier.storage.store import BlobStore, damaged, digest_of
 from dossier.storage.tables import (
     batch_items,
@@ -101,6 +101,8 @@ def back_up(path: Path, source: Installation, progress: Progress = silent) -> Ba
     """
     tables = metadata.sorted_tables
     has_keys = source.keys is not None and source.keys.is_file()
+    if has_keys and source.house.is_sqlite and _is_empty(source.house):
+        upgrade(source.house)  # a machine of the key agent alone: its house is empty
     with ArchiveWriter(path) as archive:
         archive.add_json(
             HEADER,
@@ -136,6 +138,11 @@ def back_up(path: Path, source: Installation, progress: Progress = silent) -> Ba
             }
         )
     return BackupSummary(rows, blobs, size, chains, has_keys, has_policy)
+
+
+def _is_empty(database: Database) -> bool:
+    with database.read() as connection:
+        return not sa.inspect(connection).get_table_names()
 
 
 def _add_tables(

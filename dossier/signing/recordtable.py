@@ -210,10 +210,7 @@ PUBLISH = (
         version=_NEXT_VERSION,
     )
 )
-_KEY = {
-    dialect: insert.returning(idempotency.c.key)
-    for dialect, insert in insert_if_new(idempotency).items()
-}
+_KEY = insert_if_new(idempotency, idempotency.c.key)
 _KEY_OWNER = sa.select(idempotency.c.request_sha256, idempotency.c.resource_id).where(
     idempotency.c.principal_id == sa.bindparam("principal"),
     idempotency.c.key == sa.bindparam("key_"),

@@ -4,7 +4,8 @@
     sweep (hourly) > a job "renewal" for each record that is due, once
     job > fresh evidence and a new document timestamp > verify > store > swap > next renew_at
 
-No key of an agency is used. The blob before stays where it is; the audit log names both.
+No key of an agency is used. The blob before stays where it is; the audit log names both. What is
+due is ordered by `dossier.signing.renewals`, which needs nothing that reads documents.
 """
 
 from __future__ import annotations
@@ -12,34 +13,27 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
 from dossier.audit.log import AuditLog
-from dossier.model import JSON, AuditEvent, JobState, RecordState
-from dossier.queue.jobs import Follower, Job, JobQueue, NewJob
+from dossier.model import JSON, AuditEvent
+from dossier.queue.jobs import Job, JobQueue
 from dossier.signing.evidence import report_json
+from dossier.signing.renewals import KIND, LIVING, RenewalMoves
 from dossier.signing.sealing import Finished, Services
 from dossier.storage.database import Database
 from dossier.storage.holdings import Holdings
 from dossier.storage.store import BlobInfo, BlobStore
-from dossier.storage.tables import jobs as job_rows
 from dossier.storage.tables import records
 from signer.errors import SignatureNotValid
 from signer.verification.report import Indication, Integrity, VerificationReport
 
-KIND = "renewal"
-QUEUE = "seal"
 MARGIN = timedelta(days=90)
 """How long before the timestamp's certificate ends a record is renewed, unless set otherwise."""
 
-_PRIORITY = 100  # behind whatever somebody waits for
-_AGAIN = timedelta(days=1)  # after a renewal that was ordered or failed
-_LIVING = (RecordState.PUBLISHED, RecordState.SUPERSEDED)
-_OPEN = (JobState.READY, JobState.RUNNING)
 _MEDIA_TYPE = "application/pdf"
 _RANK = (Indication.TOTAL_FAILED, Indication.INDETERMINATE, Indication.TOTAL_PASSED)
 
@@ -76,58 +70,6 @@ class _Renewed:
     renew_at: datetime | None
 
 
-class RenewalDesk:
-    """Enqueues what is due. Safe for threads and processes; make one in each process."""
-
-    def __init__(self, database: Database, audit: AuditLog, jobs: JobQueue) -> None:
-        self._database = database
-        self._jobs = jobs
-        jobs.follow(KIND, _Moves(audit))
-
-    def sweep(self, limit: int = 1000) -> int:
-        """Order the renewal of at most `limit` records that are due; how many. Call it hourly.
-
-        A record is ordered once however many sweep: its date moves by a day in the transaction
-        that enqueues its job, and one whose job is still open is left alone. Raises `StoreError`.
-        """
-        with self._database.begin() as connection:
-            now = self._database.now(connection)
-            due = (
-                sa.select(records.c.id, records.c.agency_id, records.c.result_sha256)
-                .where(records.c.renew_at <= now, records.c.state.in_(_LIVING))
-                .order_by(records.c.renew_at)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-            )
-            found = connection.execute(due).all()
-            if not found:
-                return 0
-            ids = [row.id for row in found]
-            connection.execute(
-                sa.update(records).where(records.c.id.in_(ids)).values(renew_at=now + _AGAIN)
-            )
-            open_jobs = sa.select(job_rows.c.subject).where(
-                job_rows.c.subject.in_(ids),
-                job_rows.c.kind == KIND,
-                job_rows.c.state.in_(_OPEN),
-            )
-            ordered = set(connection.execute(open_jobs).scalars())
-            new = [
-                NewJob(
-                    QUEUE,
-                    KIND,
-                    row.id,
-                    row.agency_id,
-                    {"result": row.result_sha256},
-                    priority=_PRIORITY,
-                )
-                for row in found
-                if row.id not in ordered
-            ]
-            self._jobs.enqueue_many(connection, new)
-        return len(new)
-
-
 class RenewalWork:
     """The handler of jobs of the kind "renewal"; safe for the threads of one process."""
 
@@ -149,7 +91,7 @@ class RenewalWork:
         self._jobs = jobs
         self._services = services
         self._margin = margin
-        jobs.follow(KIND, _Moves(audit))
+        jobs.follow(KIND, RenewalMoves(audit))
 
     def __call__(self, job: Job) -> None:
         """Renew the record's document. Raises what `dossier.queue.retrying` judges."""
@@ -191,7 +133,7 @@ class RenewalWork:
                 .where(
                     records.c.id == job.subject,
                     records.c.result_sha256 == source,
-                    records.c.state.in_(_LIVING),
+                    records.c.state.in_(LIVING),
                 )
                 .values(
                     result_sha256=renewed.result.sha256,
@@ -241,27 +183,3 @@ def _require_no_worse(
         "the record stays as it was; look at the TSA and the trusted roots.",
         report=after,
     )
-
-
-class _Moves(Follower):
-    """A renewal that fails for good is told, and ordered again by a later sweep."""
-
-    def __init__(self, audit: AuditLog) -> None:
-        self._audit = audit
-
-    def failed(self, connection: sa.Connection, job_: Job, error: JSON) -> None:
-        details: dict[str, Any] = {"attempt": job_.attempt, "error": error}
-        again = datetime.now(UTC) + _AGAIN
-        connection.execute(
-            sa.update(records)
-            .where(records.c.id == job_.subject, records.c.renew_at.is_not(None))
-            .values(renew_at=again)
-        )
-        event = AuditEvent(
-            "signature.renewal-failed",
-            f"worker:{job_.worker}",
-            job_.agency_id,
-            job_.subject,
-            details,
-        )
-        self._audit.append(connection, [event])

@@ -20,11 +20,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dossier.errors import StoreError
@@ -117,12 +117,25 @@ class Database:
         return nullcontext() if self._turns is None else self._turns.taken()
 
 
-def insert_if_new(table: sa.Table) -> Mapping[str, sa.Insert]:
-    """An insert that leaves a row of the same key as it is, by ``connection.dialect.name``."""
-    return {
-        "sqlite": sqlite.insert(table).on_conflict_do_nothing(),
-        "postgresql": postgresql.insert(table).on_conflict_do_nothing(),
-    }
+def insert_if_new(table: sa.Table, *returning: sa.Column[Any]) -> Mapping[str, sa.Insert]:
+    """An insert that leaves a row of the same key as it is, by ``connection.dialect.name``.
+
+    Each is made when it is first used: the other database's dialect is 2 MB.
+    """
+    return _IfNew(table, returning)
+
+
+class _IfNew(dict[str, sa.Insert]):
+    def __init__(self, table: sa.Table, returning: tuple[sa.Column[Any], ...]) -> None:
+        super().__init__()
+        self._table = table
+        self._returning = returning
+
+    def __missing__(self, dialect: str) -> sa.Insert:
+        made: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert(self._table)
+        made = made.on_conflict_do_nothing()
+        self[dialect] = made.returning(*self._returning) if self._returning else made
+        return self[dialect]
 
 
 @contextmanager

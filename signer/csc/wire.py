@@ -27,6 +27,8 @@ from signer.errors import KeyUseRefused, SignerError
 
 BASE: Final = "/csc/v2"
 SPECS: Final = "2.0.0.2"
+HEAD_PATH: Final = "/audit/head"
+"""Of our own agent: ``{"head": …}``, the newest sealed head of its audit chain, or null."""
 HASHES_PER_CALL: Final = 32
 OID_RSA: Final = "1.2.840.113549.1.1.1"
 OID_EC: Final = "1.2.840.10045.2.1"

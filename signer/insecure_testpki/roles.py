@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hsm.keys import SignatureScheme
+from signer.trust import TEST_MARK
 
-MARK = "CHỈ DÙNG THỬ / TEST ONLY"
-_ORGANIZATION = f"Cơ quan giả định – {MARK}"
+_ORGANIZATION = f"Cơ quan giả định – {TEST_MARK}"
 
 
 class Role(enum.StrEnum):
@@ -91,7 +91,9 @@ class CertificateProfile:
         ]
         if self.title:
             attributes.append(x509.NameAttribute(NameOID.TITLE, self.title))
-        attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, f"{self.common_name} – {MARK}"))
+        attributes.append(
+            x509.NameAttribute(NameOID.COMMON_NAME, f"{self.common_name} – {TEST_MARK}")
+        )
         return x509.Name(attributes)
 
     def but(self, **changes: object) -> CertificateProfile:

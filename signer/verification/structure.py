@@ -29,6 +29,7 @@ from signer.verification.xref import Entry, Revision, decode_stream, read_revisi
 
 MAX_FIELDS = 5000
 MAX_SIGNATURES = 200
+MAX_UNPACKED = 256 * 1024 * 1024  # bytes of all object streams of a file
 _FREE = Entry()
 _BYTE_RANGE = re.compile(rb"/ByteRange[\x00\t\n\x0c\r ]*\[")
 
@@ -66,6 +67,7 @@ class Document:
         self.revisions: tuple[Revision, ...] = read_revisions(data)
         self._parsed: dict[tuple[int, int], IndirectObject] = {}
         self._containers: dict[tuple[int, int], dict[int, Value]] = {}
+        self._unpacked = 0
         self._views: dict[int, View] = {}
 
     @property
@@ -107,7 +109,11 @@ class Document:
         key = (container, entry.offset)
         if key not in self._containers:
             item = self.object_at(view, entry, container)
-            self._containers[key] = _read_object_stream(item)
+            found, size = _read_object_stream(item)
+            self._unpacked += size
+            if self._unpacked > MAX_UNPACKED:
+                raise PDFSyntaxError(f"the object streams unpack to more than {MAX_UNPACKED} bytes")
+            self._containers[key] = found
         return self._containers[key]
 
     @cached_property
@@ -283,7 +289,8 @@ class View:
         return None
 
 
-def _read_object_stream(item: IndirectObject) -> dict[int, Value]:
+def _read_object_stream(item: IndirectObject) -> tuple[dict[int, Value], int]:
+    """The objects by number, and how many bytes they were unpacked to."""
     stream = item.value
     if not isinstance(stream, Stream) or stream.dictionary.get("Type") != "ObjStm":
         raise PDFSyntaxError(f"object {item.number} is not an object stream")
@@ -299,7 +306,8 @@ def _read_object_stream(item: IndirectObject) -> dict[int, Value]:
         if not isinstance(number, int) or not isinstance(offset, int) or offset < 0:
             raise PDFSyntaxError(f"the object stream {item.number} has a damaged header")
         places.append((number, first + offset))
-    return {number: parse_value(decoded, offset)[0] for number, offset in places}
+    objects = {number: parse_value(decoded, offset)[0] for number, offset in places}
+    return objects, len(decoded)
 
 
 def text(raw: bytes) -> str:

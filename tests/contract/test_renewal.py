@@ -13,11 +13,11 @@ from dossier.errors import LeaseLost
 from dossier.queue.worker import Worker
 from dossier.signing.renewal import (
     MARGIN,
-    RenewalDesk,
     RenewalWork,
     renewal_schedule,
     renewal_time,
 )
+from dossier.signing.renewals import RenewalDesk
 from dossier.storage.tables import jobs as job_rows
 from dossier.storage.tables import records
 from signer.errors import SignatureNotValid, TimestampError

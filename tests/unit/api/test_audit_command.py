@@ -65,7 +65,8 @@ def installation(tmp_path, root, test_pki) -> Path:
     intent = keys.write(AuditEvent("key.intent", "prn_1", "H22", "rec_1", details))
     outcome = {"intent": intent, "ok": True, "called": True, "released": True}
     keys.write(AuditEvent("key.outcome", "agent", "H22", "rec_1", outcome))
-    service.write(AuditEvent("signature.published", "w", "H22", "rec_1", {"attempt": 1}))
+    published = {"attempt": 1, "digests": ["d"]}
+    service.write(AuditEvent("signature.published", "w", "H22", "rec_1", published))
     HeadSealer(service, test_pki.seal, test_pki.timestamper, witnesses=[keys]).seal()
     HeadSealer(keys, test_pki.seal, test_pki.timestamper, witnesses=[service]).seal()
     FolderBlobs(folder / "blobs").put(b"a blob")

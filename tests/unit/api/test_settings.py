@@ -8,6 +8,7 @@ import pytest
 
 from api.errors import NotInitialised, SettingsError
 from api.settings import Settings, default_data_dir, load_settings
+from api.tokens import open_token
 
 MINIMAL = """
 [token]
@@ -114,3 +115,12 @@ def test_without_pin_file_and_terminal_there_is_no_pin(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("getpass.getpass", lambda prompt: "9999")
     assert settings.read_pin() == "9999"
+
+
+def test_a_machine_without_keys_says_so_where_a_token_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "sohoa.toml").write_text('[trust]\nanchors = ["root.pem"]\n', "utf-8")
+    settings = load(tmp_path)
+    assert settings.token is None
+    for ask in (settings.required_token, settings.read_pin, lambda: open_token(settings)):
+        with pytest.raises(SettingsError, match="no keys"):
+            ask()

@@ -1,0 +1,166 @@
+"""Processes that verify: what a file may cost, what becomes of it, and of the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.errors import VerificationStopped
+from api.web import verifying
+from api.web.verifying import Bounds, Checkers
+from dossier.errors import Overloaded
+from signer.trust import TrustStore
+from signer.verification.verify import Verifier
+from tests.hostile_documents import assemble, object_stream_bomb, one_object_many_times, one_page
+
+TIGHT = Bounds(wall_s=20, cpu_s=2, memory_bytes=300 << 20)
+
+
+@pytest.fixture(scope="module")
+def checkers() -> Iterator[Checkers]:
+    with Checkers(TrustStore(), processes=1, bounds=TIGHT) as made:
+        made.warm()
+        yield made
+
+
+@pytest.fixture
+def calm(tmp_path: Path) -> Path:
+    path = tmp_path / "calm.pdf"
+    path.write_bytes(assemble(one_page()))
+    return path
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Path:
+    path = tmp_path / "endless.pdf"
+    path.write_bytes(one_object_many_times())
+    return path
+
+
+def pid_of(checkers: Checkers) -> int:
+    process = checkers._all[0]._process
+    assert process is not None
+    assert process.pid is not None
+    return process.pid
+
+
+def test_the_report_is_the_verifiers_own(checkers: Checkers, calm: Path) -> None:
+    told = json.loads(checkers.verify(calm))
+    own = json.loads(json.dumps(Verifier(TrustStore()).verify(calm).to_json()))
+    assert {**told, "verified_at": None} == {**own, "verified_at": None}
+
+
+def test_a_process_serves_many_files(checkers: Checkers, calm: Path) -> None:
+    checkers.verify(calm)
+    before = pid_of(checkers)
+    for _ in range(5):
+        checkers.verify(calm)
+    assert pid_of(checkers) == before
+
+
+def test_work_without_end_is_stopped_by_the_kernel(
+    checkers: Checkers, calm: Path, endless: Path
+) -> None:
+    checkers.verify(calm)
+    before = pid_of(checkers)
+    with pytest.raises(VerificationStopped, match="took too long"):
+        checkers.verify(endless)
+    checkers.verify(calm)
+    assert pid_of(checkers) != before
+
+
+def test_time_is_counted_for_each_file_anew(checkers: Checkers, calm: Path) -> None:
+    """Thousands of small files never add up to the bound of one."""
+    checkers.verify(calm)
+    before, began = pid_of(checkers), time.monotonic()
+    while time.monotonic() - began < 2.5 * TIGHT.cpu_s:
+        checkers.verify(calm)
+    assert pid_of(checkers) == before
+
+
+def test_memory_without_end_is_refused(checkers: Checkers, calm: Path, tmp_path: Path) -> None:
+    (tmp_path / "bomb.pdf").write_bytes(b"%PDF-1.7\n" + bytes(400 << 20))
+    with pytest.raises(VerificationStopped, match="too much memory"):
+        checkers.verify(tmp_path / "bomb.pdf")
+    checkers.verify(calm)
+
+
+def test_a_crash_costs_its_file_alone(checkers: Checkers, calm: Path, endless: Path) -> None:
+    checkers.verify(calm)
+    killer = threading.Timer(0.5, lambda: os.kill(pid_of(checkers), signal.SIGSEGV))
+    killer.start()
+    with pytest.raises(VerificationStopped, match="crash"):
+        checkers.verify(endless)
+    killer.join()
+    checkers.verify(calm)
+
+
+def test_what_stands_still_is_stopped(calm: Path) -> None:
+    with Checkers(TrustStore(), processes=1, bounds=Bounds(wall_s=0.5)) as made:
+        made.verify(calm)
+        os.kill(pid_of(made), signal.SIGSTOP)
+        with pytest.raises(VerificationStopped, match="took too long"):
+            made.verify(calm)
+        made.verify(calm)
+
+
+def test_a_process_that_was_killed_meanwhile_is_replaced(checkers: Checkers, calm: Path) -> None:
+    checkers.verify(calm)
+    os.kill(pid_of(checkers), signal.SIGKILL)
+    checkers._all[0]._process.join(5)
+    checkers.verify(calm)
+
+
+def test_processes_that_cannot_start_are_said_so(calm: Path) -> None:
+    broken = verifying._Trust(((b"no certificate", "TEST"),), ())
+    with Checkers(TrustStore(), processes=1) as made:
+        made._all[0]._trust = broken
+        with pytest.raises(Overloaded, match="try again later"):
+            made.verify(calm)
+
+
+def test_files_that_are_gone_are_a_fault_of_ours(checkers: Checkers, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="FileNotFoundError"):
+        checkers.verify(tmp_path / "gone.pdf")
+
+
+def test_checkers_hold_no_keys_and_no_database(checkers: Checkers, calm: Path) -> None:
+    checkers.verify(calm)
+    maps = Path(f"/proc/{pid_of(checkers)}/maps").read_text()
+    assert "softhsm" not in maps
+    assert "_sqlite3" not in maps
+    limits = Path(f"/proc/{pid_of(checkers)}/limits").read_text()
+    core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert core.split()[4] == "0"
+
+
+def test_over_http_it_is_a_problem_of_the_file(web) -> None:
+    with Checkers(TrustStore(), processes=1, bounds=TIGHT) as tight:
+        web.app.state.house = dataclasses.replace(web.house, verifier=tight)
+        answer = web.ask("POST", "/v1/verifications", content=one_object_many_times())
+        assert answer.status_code == 422
+        assert answer.json()["code"] == "verification-stopped"
+        assert "sohoa verify" in answer.json()["detail"]
+        again = web.ask("POST", "/v1/verifications", content=assemble(one_page()))
+        assert again.status_code == 200
+        assert again.json()["integrity"] == "NONE"
+        assert not list((web.folder / "incoming").glob("*"))
+
+
+def test_what_unpacks_to_gigabytes_is_malformed_or_never_unpacked(
+    checkers: Checkers, tmp_path: Path
+) -> None:
+    (tmp_path / "bomb.pdf").write_bytes(object_stream_bomb())
+    try:
+        told = json.loads(checkers.verify(tmp_path / "bomb.pdf"))
+    except VerificationStopped:
+        return
+    assert told["indication"] != "TOTAL-PASSED"
