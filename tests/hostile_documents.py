@@ -72,7 +72,7 @@ def laughs(depth: int = 12, width: int = 10, pages: int = 1) -> bytes:
 
 def deflated(size: int, first: bytes = b"") -> bytes:
     """`first` and blanks up to `size` bytes, compressed without ever being in memory."""
-    packer = zlib.compressobj(9)
+    packer = zlib.compressobj(1)
     out = [packer.compress(first)]
     out += [packer.compress(b" " * MEGABYTE) for _ in range(size // MEGABYTE)]
     return b"".join([*out, packer.flush()])
@@ -109,14 +109,14 @@ def _holding(number: int, body: bytes, size: int) -> bytes:
     return stream(entries, deflated(size, first + body))
 
 
-def object_stream_bomb(size: int = 3072 * MEGABYTE) -> bytes:
+def object_stream_bomb(size: int = 1280 * MEGABYTE) -> bytes:
     """An object stream that unpacks to gigabytes; the page lies in it."""
     objects = one_page()
     objects[5] = _holding(3, objects.pop(3), size)
     return with_streams(objects, held={3: 5})
 
 
-def many_bombs(count: int = 40, size: int = 63 * MEGABYTE) -> bytes:
+def many_bombs(count: int = 40, size: int = 32 * MEGABYTE) -> bytes:
     """Object streams, none of them too large alone, that hold the fields of a form."""
     fields = b" ".join(b"%d 0 R" % (100 + n) for n in range(count))
     objects = one_page(catalog=b"/AcroForm << /SigFlags 3 /Fields [%s] >>" % fields)
@@ -125,11 +125,21 @@ def many_bombs(count: int = 40, size: int = 63 * MEGABYTE) -> bytes:
     return with_streams(objects, held={100 + n: 10 + n for n in range(count)})
 
 
-def xref_stream_bomb(size: int = 1024 * MEGABYTE) -> bytes:
+def one_object_many_times(count: int = 90_000, size: int = MEGABYTE) -> bytes:
+    """An object stream whose objects all begin at the same large array."""
+    fields = b" ".join(b"%d 0 R" % n for n in range(100, 102))
+    objects = one_page(catalog=b"/AcroForm << /SigFlags 3 /Fields [%s] >>" % fields)
+    first = b" ".join(b"%d 0" % n for n in range(100, 100 + count)) + b" "
+    entries = b"/Type /ObjStm /N %d /First %d /Filter /FlateDecode" % (count, len(first))
+    objects[5] = stream(entries, zlib.compress(first + b"[" + b"1 " * (size // 2) + b"]"))
+    return with_streams(objects, held={100: 5, 101: 5})
+
+
+def xref_stream_bomb(size: int = 512 * MEGABYTE) -> bytes:
     return with_streams(one_page(), deflated(size))
 
 
-def contents_bomb(size: int = 3072 * MEGABYTE) -> bytes:
+def contents_bomb(size: int = 512 * MEGABYTE) -> bytes:
     """A page whose contents unpack to gigabytes."""
     objects = one_page()
     objects[4] = stream(b"/Filter /FlateDecode", deflated(size))

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def main() -> int:
         faults.token_gone(10.0),
         faults.process_hangs("authority", 10.0),
         faults.process_hangs("agent", 10.0),
-        faults.authority_killed(5),
+        faults.authority_killed(6),
         faults.agent_killed(6),
     ]
     with tempfile.TemporaryDirectory(prefix="sohoa-faults-") as folder:
@@ -47,25 +48,29 @@ def main() -> int:
 
 
 def prove(
-    kind: str, folder: Path, trials: list[faults.Trial], *, each: int, seed: int, **environ: str
+    kind: str,
+    folder: Path,
+    trials: list[faults.Trial],
+    environ: Mapping[str, str] | None = None,
+    **options: int,
 ) -> dict[str, Any]:
-    """A service of its own in `folder`, and the trials on it."""
+    """A service of its own in `folder`, and the trials on it; options as `run_faults`."""
     counter = folder / "c-sign"
     with stores(kind, folder) as places:
         module = {**counting(folder, counter), "FAULT_PKCS11_MET": str(folder / "fault-met")}
-        service = RunningService(folder / "data", {**places, **module, **environ})
+        service = RunningService(folder / "data", {**places, **module, **(environ or {})})
         try:
             service.start()
             service.secret = service.new_client()
             switch = FaultSwitch(folder / "fault-control", only="agent")
             began = time.monotonic()
-            told = faults.run_faults(service, switch, counter, trials, each=each, seed=seed)
+            told = faults.run_faults(service, switch, counter, trials, **options)
             seconds = round(time.monotonic() - began)
             assert service.stop() == 0
         finally:
             if service.process is not None and service.process.poll() is None:
                 service.kill()
-    return {"on": kind, "seed": seed, "seconds": seconds, **told}
+    return {"on": kind, "seconds": seconds, **told}
 
 
 if __name__ == "__main__":

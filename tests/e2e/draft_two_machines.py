@@ -1,0 +1,218 @@
+"""Two worker machines on one PostgreSQL and S3: one dies, the other goes on; both drain.
+
+Beside that what several machines must agree on: one signature for one Idempotency-Key whichever
+web machine is asked, uploads that change machines, who may use the key agent over TLS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from hsm.errors import KeyNotFound, TokenUnavailable
+from signer.errors import KeyUseRefused, SignerError
+from signer.remote import CSCClient
+from sohoa.client import Client
+from tests.fixtures_databases import PostgresCluster
+from tests.fixtures_s3 import S3Server
+from tests.machine_work import House, judge_batches, release_batch, until
+from tests.machines import DRAIN_S, Fleet, commands, documented
+from tests.proof_kill_storm import counting
+from tests.storm import decision, submit
+
+DOCUMENTS = 60
+SLOW = "id={} stall=150"  # each C_Sign: so that there is a middle of the batch
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("machines")
+
+
+@pytest.fixture(scope="module")
+def fleet(folder: Path, postgres: PostgresCluster, s3_server: S3Server) -> Iterator[Fleet]:
+    """Key agent, two worker machines, two web machines; the database begins empty."""
+    name = postgres.new_database()
+    running = Fleet(
+        folder / "fleet",
+        postgres.url(name),
+        s3_server,
+        webs=("web-1", "web-2"),
+        key_environ=counting(folder, folder / "c-sign"),
+    )
+    with running:
+        yield running
+    postgres.drop(name)
+
+
+@pytest.fixture(scope="module")
+def secret(fleet: Fleet) -> str:
+    """The API key of a client that may sign, in the hands of both web machines' askers."""
+    secret = fleet.webs[0].new_client()
+    for web in fleet.webs:
+        web.secret = secret
+    return secret
+
+
+@pytest.fixture(scope="module")
+def house(fleet: Fleet) -> Iterator[House]:
+    with House(fleet) as house:
+        yield house
+
+
+@pytest.fixture
+def client(fleet: Fleet, secret: str) -> Iterator[Client]:
+    with Client(fleet.webs[0].url, secret) as client:
+        yield client
+
+
+def test_batches_survive_a_dead_machine_and_two_drains(
+    fleet: Fleet, client: Client, house: House, folder: Path
+) -> None:
+    a, b = fleet.workers
+    control = folder / "fault-control"
+
+    control.write_text(SLOW.format(1))
+    first = release_batch(client, DOCUMENTS, 1)
+    until(
+        "both at work",
+        lambda: house.published(first) >= 5 and min(house.held(a), house.held(b)) > 0,
+    )
+    lost = house.held(a)
+    assert lost > 0
+    a.kill()
+    assert not a.is_running
+    until("the other finishes", lambda: house.state(first) == "done")
+    assert house.ask("SELECT 1 FROM audit_entries WHERE entry LIKE '%%\"signature.retaken\"%%'")
+    a.start()
+
+    control.write_text(SLOW.format(2))
+    second = release_batch(client, DOCUMENTS, 2)
+    until(
+        "both at work",
+        lambda: house.published(second) >= 5 and min(house.held(a), house.held(b)) > 0,
+    )
+    with ThreadPoolExecutor(2) as pool:
+        seconds = list(pool.map(lambda machine: machine.stop(), (a, b)))
+    assert max(seconds) < DRAIN_S, seconds
+    assert house.held_at_all() == 0  # published, or given back
+    done = house.published(second)
+    assert done < DOCUMENTS
+    records = {r for (r,) in house.ask("SELECT id FROM records WHERE batch_id = %s", second)}
+    a.start()
+    b.start()
+    until("the batch goes on", lambda: house.state(second) == "done")
+    control.unlink()
+
+    told = judge_batches(fleet, client, (first, second), folder / "c-sign")
+    drained = {subject: n for subject, n in told["uses"].items() if subject in records}
+    assert set(drained.values()) == {1}, "a drain must not repeat a signature"
+    assert told["reasons"].get("worker-died", 0) + told["reasons"].get("repeated", 0) <= lost
+    assert house.deadlocks() == 0
+
+
+def test_one_signature_for_duplicates_at_two_web_machines(
+    fleet: Fleet, secret: str, house: House
+) -> None:
+    body = decision(7, 7)
+
+    def send(number: int) -> tuple[str, str]:
+        answer = submit(fleet.webs[number % 2], "twice", body, wait=30)
+        while answer.status in (202, 429, 503):
+            answer = submit(fleet.webs[number % 2], "twice", body, wait=30)
+        assert answer.status in (200, 201), answer
+        return answer.json["id"], answer.json["result_sha256"]
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = set(pool.map(send, range(60)))
+    assert len(answers) == 1
+    ((count,),) = house.ask(
+        "SELECT count(*) FROM audit_entries WHERE subject = %s AND entry LIKE %s",
+        next(iter(answers))[0], '%"signature.published"%',
+    )  # fmt: skip
+    assert count == 1
+
+
+def test_an_upload_that_changes_machines_begins_again_unharmed(fleet: Fleet, secret: str) -> None:
+    here, there = fleet.webs
+    content = b"%PDF-1.7\n" + b"x" * 300_000
+    path = f"/v1/blobs/{hashlib.sha256(content).hexdigest()}"
+    half = len(content) // 2
+
+    def put(web, start: int, end: int):
+        sent = {
+            "Content-Type": "application/pdf",
+            "Content-Range": f"bytes {start}-{end - 1}/{len(content)}",
+        }
+        return web.ask("PUT", path, content[start:end], headers=sent)
+
+    assert put(here, 0, half).json["offset"] == half
+    assert there.ask("HEAD", path).status == 404
+    refused = put(there, half, len(content))
+    assert refused.status == 409, refused
+    assert not put(there, 0, half + 10).json["complete"]
+    assert put(there, half + 10, len(content)).json["complete"]
+    for web in (here, there):
+        assert web.ask("GET", path).body == content
+    assert put(here, half, len(content)).json["complete"]  # the half that lay here does no harm
+
+
+def test_the_key_agent_asks_for_a_certificate_and_a_right(fleet: Fleet, tmp_path: Path) -> None:
+    """Another CA: no connection. Our CA without a right: no signature. A worker: its keys."""
+    stranger = tmp_path / "tls"
+    stranger.mkdir()
+    script = documented("bash", "tls").replace("DNS:khoa.example", "IP:127.0.0.1")
+    subprocess.run(["bash", "-euc", script], cwd=stranger, check=True, capture_output=True)
+
+    def connect(folder: Path, name: str | None) -> CSCClient:
+        certificate = None if name is None else folder / f"{name}.pem"
+        key = None if name is None else folder / f"{name}.key"
+        return CSCClient(
+            fleet.agent_address,
+            timeout_s=10,
+            server_ca=fleet.tls / "ca.pem",
+            client_certificate=certificate,
+            client_key=key,
+        )
+
+    worker = connect(fleet.tls, "may-b")
+    key = worker.key("test-leader").bound(agency="H22.12", purpose="remote")
+    with pytest.raises(KeyUseRefused):  # a worker, too, only for what the policy says
+        key.sign_digests([bytes(32)])
+    web = connect(fleet.tls, "web-1")
+    assert web.health().ok
+    assert web.credentials() == []
+    with pytest.raises((KeyNotFound, KeyUseRefused, SignerError)):
+        web.key("test-leader").bound(agency="H22.12", purpose="document").sign_digests([bytes(32)])
+    for stranger_name in ("may-a", None):
+        with pytest.raises(TokenUnavailable):
+            connect(stranger, stranger_name).info()
+    with pytest.raises(TokenUnavailable):  # and the client trusts no other server
+        CSCClient(fleet.agent_address, timeout_s=5, server_ca=stranger / "ca.pem").info()
+    for each in (worker, web):
+        each.close()
+
+
+def test_machines_keep_to_themselves(fleet: Fleet) -> None:
+    """Own settings, own revocation cache; no key, no PIN, no database file beside PostgreSQL."""
+    assert {tuple(words) for words in commands("may-a")} >= {
+        ("worker", "seal", "--data", "/srv/sohoa"),
+        ("worker", "house", "--data", "/srv/sohoa"),
+    }
+    for machine in fleet.workers:
+        names = {path.name for path in machine.data.iterdir()}
+        assert {"sohoa.toml", "revocation-cache"} <= names
+        assert names.isdisjoint({"token", "token-pin", "house.db", "key-policy.toml", "pki"})
+
+
+def test_backup_on_the_key_machine_and_on_a_worker(fleet: Fleet) -> None:
+    (command,) = commands("backup")
+    for machine in (fleet.workers[0], fleet.agent):
+        target = machine.folder / "backup.tar"
+        machine.run([str(target) if word.startswith("/backup/") else word for word in command])
+        assert target.stat().st_size > 10_000
