@@ -18,7 +18,7 @@ _HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashe
 class SoftwareKey:
     """A `SigningKey` whose private key is in memory: for tests of what lies above hsm only.
 
-    `calls` counts the digests signed; `corrupt` flips a bit of every signature.
+    `signed` holds the digests signed, `calls` counts them; `corrupt` flips a bit of each signature.
     """
 
     is_hardware = False
@@ -38,13 +38,17 @@ class SoftwareKey:
         self.private_key = private_key or _generate(scheme, bits)
         self.certificate = certificate or self_signed(self.private_key, label)
         self.chain = chain
-        self.calls = 0
+        self.signed: list[bytes] = []
         self.corrupt = False
+
+    @property
+    def calls(self) -> int:
+        return len(self.signed)
 
     def sign_digests(self, digests: Sequence[bytes]) -> list[bytes]:
         out = []
         for digest in digests:
-            self.calls += 1
+            self.signed.append(digest)
             signature = self._sign(digest)
             if self.corrupt:
                 signature = signature[:-1] + bytes([signature[-1] ^ 1])

@@ -167,8 +167,11 @@ class RunningService:
         return self.start()
 
     def __exit__(self, *exception: object) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.stop()
+        try:
+            if self.process is not None and self.process.poll() is None:
+                self.stop()
+        finally:
+            self.hang_up()  # also from what a test started by itself
 
     def new_client(
         self,

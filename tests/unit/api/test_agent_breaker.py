@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 
@@ -116,11 +117,11 @@ def test_a_trial_that_never_ends_is_given_up(token, breaker, monkeypatch):
 def test_work_that_hangs_is_left_behind_and_finished():
     workers = Workers(2, 1)
     go = threading.Event()
-    kept = []
+    kept = {}
 
-    def hang(call):
+    def hang(call, name="left behind"):
         go.wait(10)
-        kept.append(call.keep())
+        kept[name] = call.keep()
         return "late"
 
     with pytest.raises(TooLate) as late:
@@ -128,7 +129,8 @@ def test_work_that_hangs_is_left_behind_and_finished():
     assert late.value.started
     assert workers.late == 1
     assert workers.do(lambda _: "in time", 5) == "in time"
-    threading.Thread(target=lambda: _swallow(workers, hang), daemon=True).start()
+    waited_for = functools.partial(hang, name="waited for")
+    threading.Thread(target=lambda: _swallow(workers, waited_for), daemon=True).start()
     until(lambda: workers._threads == 2 and workers._idle == 0)
     with pytest.raises(TooLate) as waiting:
         workers.do(lambda _: "never begun", 0.02)
@@ -141,7 +143,7 @@ def test_work_that_hangs_is_left_behind_and_finished():
     go.set()
     assert workers.drain(5)
     assert workers.late == 0
-    assert kept[0] is False
+    assert kept == {"left behind": False, "waited for": True}
 
 
 def _swallow(workers, work):
