@@ -17,15 +17,14 @@ def test_faults_lose_and_double_nothing(tmp_path: Path) -> None:
         faults.return_code("C_Sign", 0x30),
         faults.return_code("C_Sign,C_OpenSession", 0xB1),
         faults.wrong_signature(),
-        faults.stall(5.0, calls=1),
         faults.token_gone(4.5),
+        faults.stall(5.0, calls=1),
         faults.process_hangs("authority", 1.5),
         faults.agent_killed(2, every_s=0.5),
     ]
     # an agent that answers within 2 s: what the stalled token signs later is thrown away
     environ = {"SOHOA_AGENT__TIMEOUT_S": "4"}
     told = prove("sqlite", tmp_path, trials, environ, each=1, seed=1, opinions=5)
-    print(told)
     assert told["decisions"] == faults.CLIENTS * len(trials)
     assert told["trials"]["token gone for 4.5 s"]["refused"] >= 10
     assert told["answers"].keys() <= {200, 201, 202, 429, 503}
