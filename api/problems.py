@@ -178,6 +178,9 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     signer_errors.CertificateRefused: Problem(
         "Chứng thư không được dùng để ký", "Certificate refused", 6, 409
     ),
+    signer_errors.ClockRefused: Problem(
+        "Không tin được đồng hồ của máy", "The clock is not to be trusted", 9, 503
+    ),
     signer_errors.PolicyRefused: Problem("Quy tắc không cho phép", "Refused by policy", 6, 409),
     signer_errors.KeyUseRefused: Problem(
         "Chính sách khóa không cho phép", "Refused by the key policy", 6, 403

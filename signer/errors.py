@@ -3,6 +3,7 @@
 SignerError
 ├── UnsuitableDocument     the PDF cannot be signed: broken, encrypted, locked by DocMDP
 ├── CertificateRefused     a pre-signing check failed (S9); nothing was signed
+├── ClockRefused           the wall clock was stepped while running; nothing was signed
 ├── PolicyRefused          an algorithm, key size or profile that policy does not allow
 ├── KeyUseRefused          the key agent's policy does not let this caller use the key so
 ├── ProfileError           an unknown or malformed appearance profile
@@ -28,6 +29,10 @@ class UnsuitableDocument(SignerError):
 
 class CertificateRefused(SignerError):
     """A pre-signing check failed: expired, revoked, wrong usage, near expiry, wrong key."""
+
+
+class ClockRefused(SignerError):
+    """The wall clock was stepped: nothing is signed until somebody has looked and restarted."""
 
 
 class PolicyRefused(SignerError):

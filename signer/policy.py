@@ -18,7 +18,7 @@ from hsm.keys import SignatureScheme, SigningKey
 from signer.algorithm_policy import AlgorithmPolicy, ForbiddenAlgorithm, public_key_of
 from signer.certificate_path import NoPath, extensions_of, find_path
 from signer.clock import VIETNAM, ClockDisagreement, ClockGate
-from signer.errors import CertificateRefused, TrustError
+from signer.errors import CertificateRefused, ClockRefused, TrustError
 from signer.services import RevocationSource
 
 NEAR_EXPIRY = dt.timedelta(days=7)
@@ -111,11 +111,14 @@ class PreSigningCheck:
         self._clearances: dict[tuple[x509.Certificate, SignatureScheme], Clearance] = {}
 
     def __call__(self, key: SigningKey, at: dt.datetime) -> None:
-        """Return if `key` may sign at `at`; raises as `check_before_signing` does."""
+        """Return if `key` may sign at `at`; raises as `check_before_signing` does.
+
+        `ClockRefused` says nothing of the certificate: what waits can be signed after a restart.
+        """
         try:
             self._clock.now()
         except ClockDisagreement as error:
-            raise CertificateRefused(str(error)) from error
+            raise ClockRefused(str(error)) from error
         subject = (key.certificate, key.scheme)
         known = self._clearances.get(subject)
         if known is not None and known.valid_from <= at < known.valid_to:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from api.auth.rates import source_of
 from api.telemetry.redaction import redact
-from dossier.errors import CredentialRefused
+from dossier.errors import CredentialRefused, NotFound
 from dossier.model import AuditEvent
 
 if TYPE_CHECKING:
@@ -69,11 +69,18 @@ class Refusals:
         self.refused_total = 0
 
     async def refused(self, scope: Scope, error: BaseException, told: Report) -> None:
-        """What `api.web.door.Door` calls for each error that leaves a route."""
-        if told.problem.status not in _AUDITED:
-            return
+        """What `api.web.door.Door` calls for each error that leaves a route.
+
+        What is another agency's is answered like what does not exist, so both are written
+        alike: an agency may read its own refusals, and must not learn from them what others
+        have. HEAD, by which uploads ask what is still to be sent, is no refusal.
+        """
         state = scope.get("state", {})
         admitted = state.get("admitted")
+        if told.problem.status not in _AUDITED and not (
+            admitted is not None and isinstance(error, NotFound) and scope["method"] != "HEAD"
+        ):
+            return
         cause = error if isinstance(error, CredentialRefused) else error.__cause__
         reason = cause.reason if isinstance(cause, CredentialRefused) else told.code
         client = scope.get("client")

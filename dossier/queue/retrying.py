@@ -1,7 +1,7 @@
 """What becomes of a job whose handler raised: tried again later, or failed for good.
 
 A refusal is final: the same document, key and rules give the same answer. What is unavailable
-(token, TSA, OCSP, database, blob store, audit log) is waited for without end; the record shows
+(token, TSA, OCSP, database, blob store, audit log, a clock to be trusted) is waited for without end; the record shows
 its attempts and the last error, and can be cancelled. A job that ran out of memory is tried once
 more, alone, for the fault may have been its neighbour's. Anything else is tried a few times.
 """
@@ -23,6 +23,7 @@ from dossier.model import JSON
 from dossier.queue.bounds import too_large
 from hsm.errors import HSMError, KeyMismatch, KeyNotFound, SchemeNotSupported, TokenUnavailable
 from signer.errors import (
+    ClockRefused,
     OutputRejected,
     RevocationError,
     SignerError,
@@ -42,6 +43,7 @@ _UNAVAILABLE = (
     TokenUnavailable,
     TimestampError,
     RevocationError,
+    ClockRefused,
     StoreError,
     AuditUnavailable,
     Overloaded,

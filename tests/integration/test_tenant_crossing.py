@@ -361,7 +361,8 @@ def _try_all_roles(
         asked = json.dumps([_url(operation, a.ids), attack.body, attack.params])
         leaked = {secret for secret in a.secrets if secret in shown and secret not in asked}
         assert not leaked, (told, leaked)
-        if answer.status_code in (403, 409):
+        # HEAD asks whether an upload is needed; it answers what nobody has in the same way
+        if answer.status_code in (403, 404, 409) and answer.request.method != "HEAD":
             refusals.add((role, operation.partition(" ")[0], answer.json()["code"]))
     after = _rows(web)
     for name, rows in before.items():
@@ -381,7 +382,7 @@ def test_nothing_is_seen_nothing_is_changed_every_refusal_is_audited(
     for operation, ways in sorted(attacks.items(), key=lambda entry: "/v1/audit" not in entry[0]):
         for attack in ways:
             refusals |= _try_all_roles(web, operation, attack, neighbour)
-    assert len(refusals) > 10
+    assert len({refusal for refusal in refusals if refusal[2] == "not-found"}) > 10
     _flush(web)
     names = {p.id: p.name for p in web.identity.principals.list(web.house_admin, limit=200)}
     audited = {

@@ -18,6 +18,7 @@ from dossier.storage.turns import Turns
 from hsm.errors import KeyNotFound, SignatureFault, TokenUnavailable
 from signer.errors import (
     CertificateRefused,
+    ClockRefused,
     KeyUseRefused,
     PolicyRefused,
     ProfileError,
@@ -51,7 +52,13 @@ def test_refusals_are_final(error):
 
 @pytest.mark.parametrize(
     "error",
-    [TokenUnavailable("x"), TimestampError("x"), RevocationError("x"), StoreError("x")],
+    [
+        TokenUnavailable("x"),
+        TimestampError("x"),
+        RevocationError("x"),
+        StoreError("x"),
+        ClockRefused("x"),
+    ],
 )
 def test_what_is_away_is_waited_for_without_end(error):
     for attempt in (1, MAX_ATTEMPTS, 1000):

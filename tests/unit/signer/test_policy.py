@@ -14,7 +14,7 @@ from signer import certificate_path, der
 from signer.certificate_parts import certificate_parts
 from signer.certificate_path import NoPath, find_path
 from signer.clock import ClockGate
-from signer.errors import CertificateRefused, RevocationError, TrustError
+from signer.errors import CertificateRefused, ClockRefused, RevocationError, TrustError
 from signer.insecure_testpki import Role
 from signer.insecure_testpki.certificates import build_certificate, sign_value
 from signer.insecure_testpki.roles import PROFILES, KeyUses
@@ -223,7 +223,7 @@ def test_a_stepped_clock(test_pki):
     check = PreSigningCheck(test_pki.anchors, None, clock=gate)
     check(test_pki.officer, now())
     wall[0] = 3600.0
-    with pytest.raises(CertificateRefused, match="stepped"):
+    with pytest.raises(ClockRefused, match="stepped"):
         check(test_pki.officer, now())
 
 
