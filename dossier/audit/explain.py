@@ -64,10 +64,12 @@ class Reason(enum.Enum):
 
 _REASONS = {
     "signature.published": Reason.PUBLISHED,
-    _HELD: Reason.PUBLISHED,
     _UNPUBLISHED: Reason.UNPUBLISHED,
     "remote.accepted": Reason.REMOTE,
 }
+
+_FATES = {"signature.published": Reason.PUBLISHED, "signature.cancelled": Reason.UNPUBLISHED}
+"""What became of a result that was held for its batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,7 @@ class _Service:
         self.died: dict[tuple[str, int], AuditEntry] = {}  # by subject and attempt
         self.published: list[AuditEntry] = []
         self.held: set[tuple[str, str]] = set()  # subject and result, withheld for their batch
+        self.fate: dict[str, Reason] = {}  # what came of those, by subject
         self.excused: set[str] = set()
         self.last: datetime | None = None
         for entry in entries:
@@ -210,6 +213,8 @@ class _Service:
                 self.published.append(entry)
             if entry.event == _HELD:
                 self.held.add((entry.subject, str(entry.details.get("result_sha256"))))
+            elif entry.event in _FATES:
+                self.fate[entry.subject] = _FATES[entry.event]
             elif entry.event in _EXCUSES:
                 self.excused.add(entry.details["statement_sha256"])
             elif entry.event in _DIED:
@@ -261,6 +266,8 @@ def _said_by_service(
         if died is not None and (entry is None or _attempt(entry) != _attempt(intent)):
             return Reason.WORKER_DIED, died.seq
         if entry is not None:
+            if entry.event == _HELD:
+                return told.fate.get(entry.subject, Reason.UNDER_WAY), entry.seq
             return _REASONS.get(entry.event, Reason.RECORDED), entry.seq
     if told.last is None or intent.at > told.last - UNDER_WAY:
         return Reason.UNDER_WAY, None

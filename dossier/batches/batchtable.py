@@ -137,7 +137,37 @@ RELEASE_ITEMS = (
 _HELD_RECORDS = sa.and_(
     records.c.batch_id == sa.bindparam("batch"), records.c.state == RecordState.HELD
 )
-HELD = sa.select(records).where(_HELD_RECORDS).order_by(records.c.batch_position)
+HELD = (
+    sa.select(
+        records.c.id,
+        records.c.symbol,
+        records.c.year,
+        records.c.number,
+        records.c.order,
+        records.c.result_sha256,
+    )
+    .where(_HELD_RECORDS)
+    .order_by(records.c.batch_position)
+)
+HELD_RESULTS = sa.select(records.c.result_sha256, records.c.result_bytes).where(_HELD_RECORDS)
+RELEASED = (
+    sa.select(
+        records.c.id,
+        records.c.batch_position,
+        records.c.result_sha256,
+        records.c.report_sha256,
+        records.c.evidence_sha256,
+        records.c.level,
+        records.c.request_id,
+    )
+    .where(
+        records.c.batch_id == sa.bindparam("batch"),
+        records.c.state == RecordState.PUBLISHED,
+        records.c.batch_position > sa.bindparam("after", type_=sa.Integer),
+    )
+    .order_by(records.c.batch_position)
+    .limit(sa.bindparam("limit_", type_=sa.Integer))
+)
 RELEASE_HELD = (
     sa.update(records)
     .where(_HELD_RECORDS)

@@ -26,6 +26,11 @@ _POLICIES = {
     Policy.ALL: "tất cả hoặc không / all or none",
 }
 
+_WITHHELD = (
+    "không phát hành kết quả nào: lô “tất cả hoặc không” không hoàn thành; {0} văn bản đã ký bị "
+    "giữ lại / none is released: not all could be signed; {0} that were signed are withheld"
+)
+
 
 def sheet_of(
     database: Database, batch: Batch, key: SigningKey, agency: str, at: datetime, *, is_whole: bool
@@ -34,9 +39,8 @@ def sheet_of(
 
     `is_whole`: held results are going to be released, else dropped. Raises `StoreError`.
     """
-    published = batch.published
-    if batch.order.policy is Policy.ALL and not is_whole:
-        published = 0
+    is_withheld = batch.order.policy is Policy.ALL and not is_whole
+    published = 0 if is_withheld else batch.published
     signature = batch.list_signature or {}
     lines = [
         ("SHA-256 danh sách / of the list", batch.list_sha256),
@@ -52,6 +56,8 @@ def sheet_of(
     ]
     if batch.state is BatchState.CANCELLED:
         lines.append(("Trạng thái / State", "đã dừng / cancelled"))
+    if is_withheld:
+        lines.append(("Kết quả / Results", _WITHHELD.format(batch.published)))
     facts = SheetFacts(batch.id, batch.order.title, agency, at, lines)
     held = ItemState.PUBLISHED if is_whole else ItemState.SKIPPED
     return write_sheet(facts, _items(database, batch.id, held))

@@ -11,7 +11,7 @@ comes twice, does what is left to do and no more.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dossier.storage.store import BlobStore
 
 _PDF = "application/pdf"
+_AT_ONCE = 500  # rows, or events of the audit log
 _WITHHELD: JSON = {
     "kind": "BatchWithheld",
     "message": "Lô “tất cả hoặc không” không hoàn thành nên không phát hành kết quả nào. / The "
@@ -223,12 +224,14 @@ class BatchWork:
             self._holdings.register(connection, batch.agency_id, sheet, _PDF)
             published = batch.published
             unused: list[JSON] = []
-            events: list[AuditEvent] = []
+            pages: Iterable[Sequence[AuditEvent]] = ()
             if batch.order.policy is Policy.ALL and not is_whole:
-                unused = _drop_held(connection, batch)
+                dropped, unused = _drop_held(connection, job, batch)
+                pages = [dropped]
                 published = 0
             elif batch.order.policy is Policy.ALL:
-                events = self._release_held(connection, job, batch)
+                self._release_held(connection, batch)
+                pages = self._released(connection, job, batch)
             connection.execute(
                 batchtable.FINISH,
                 {
@@ -251,33 +254,58 @@ class BatchWork:
                 "unused_numbers": unused,
                 "digests": key.digests,
             }
-            events.append(_event(f"batch.{to}", job, batch, details))
-            self._audit.append(connection, events)
+            for page in filter(None, pages):  # last of all; in pages, for there may be very many
+                self._audit.append(connection, page)
+            self._audit.append(connection, [_event(f"batch.{to}", job, batch, details)])
 
-    def _release_held(self, connection: sa.Connection, job: Job, batch: Batch) -> list[AuditEvent]:
-        """All results are there: publish them together. What the audit log says of each."""
-        held = connection.execute(batchtable.HELD, {"batch": batch.id}).all()
+    def _release_held(self, connection: sa.Connection, batch: Batch) -> None:
+        """All results are there: publish them together."""
+        held = connection.execute(batchtable.HELD_RESULTS, {"batch": batch.id}).all()
+        results = [(BlobInfo(row.result_sha256, row.result_bytes), _PDF) for row in held]
+        self._holdings.register_all(connection, batch.agency_id, results)
         connection.execute(
             batchtable.RELEASE_HELD, {"batch": batch.id, "at": self._database.now(connection)}
         )
         connection.execute(batchtable.RELEASE_ITEMS, {"batch": batch.id})
-        results = [(BlobInfo(row.result_sha256, row.result_bytes), _PDF) for row in held]
-        self._holdings.register_all(connection, batch.agency_id, results)
-        if self._hooks:
-            for row in held:
-                record = recordtable.find(connection, batch.agency_id, row.id)
-                for hook in self._hooks:
-                    hook(connection, recordtable.required(record, row.id))
-        return [
-            AuditEvent(
-                "signature.published",
-                f"worker:{job.worker}",
-                batch.agency_id,
-                row.id,
-                {"result_sha256": row.result_sha256, "batch": batch.id},
-            )
-            for row in held
-        ]
+
+    def _released(
+        self, connection: sa.Connection, job: Job, batch: Batch
+    ) -> Iterator[list[AuditEvent]]:
+        """Show released records to the hooks; what the audit log and subscribers are told.
+
+        It says what the event of a record that stands for itself says, but for the use of the
+        key: that was told when the result was held.
+        """
+        after = 0
+        while True:
+            values = {"batch": batch.id, "after": after, "limit_": _AT_ONCE}
+            rows = connection.execute(batchtable.RELEASED, values).all()
+            if self._hooks:
+                found = recordtable.find_all(connection, [row.id for row in rows])
+                for record in sorted(found, key=lambda one: one.batch_position or 0):
+                    for hook in self._hooks:
+                        hook(connection, record)
+            yield [
+                _record_event(
+                    "signature.published",
+                    job,
+                    batch,
+                    row.id,
+                    {
+                        "result_sha256": row.result_sha256,
+                        "report_sha256": row.report_sha256,
+                        "evidence_sha256": row.evidence_sha256,
+                        "key": batch.order.order.key,
+                        "level": row.level,
+                        "request_id": row.request_id,
+                        "batch": batch.id,
+                    },
+                )
+                for row in rows
+            ]
+            if len(rows) < _AT_ONCE:
+                return
+            after = rows[-1].batch_position
 
     def _key(self, job: Job, batch: Batch, purpose: str) -> WatchedKey:
         context = {
@@ -292,10 +320,12 @@ class BatchWork:
         return WatchedKey(self._desk.key_for(batch.order.order.key, context))
 
 
-def _drop_held(connection: sa.Connection, batch: Batch) -> list[JSON]:
-    """Not all results are there: none is released. The numbers of the book that stay unused.
+def _drop_held(
+    connection: sa.Connection, job: Job, batch: Batch
+) -> tuple[list[AuditEvent], list[JSON]]:
+    """Not all results are there: none is released. Events, and numbers that stay unused.
 
-    The last ones of a book go back to it; those before numbers that were given since can only
+    The last numbers of a book go back to it; those before numbers that were given since can only
     be named by another document, and the audit log explains the gap.
     """
     values = {"batch": batch.id, "error_": _WITHHELD}
@@ -305,11 +335,22 @@ def _drop_held(connection: sa.Connection, batch: Batch) -> list[JSON]:
     numbers = [
         (row.symbol, row.year, row.number) for row in held if row.order.get("from_book", False)
     ]
-    return [
+    unused: list[JSON] = [
         {"symbol": symbol, "year": year, "number": number}
         for symbol, year, number in sorted(numbers, reverse=True)
         if not take_back(connection, batch.agency_id, symbol, year, number)
     ]
+    events = [
+        _record_event(
+            "signature.cancelled",
+            job,
+            batch,
+            row.id,
+            {"withheld_sha256": row.result_sha256, "batch": batch.id, "error": _WITHHELD},
+        )
+        for row in held
+    ]
+    return events, unused
 
 
 def _is_over(batch: Batch) -> bool:
@@ -329,3 +370,9 @@ def _changed(batch: Batch) -> StateConflict:
 
 def _event(name: str, job: Job, batch: Batch, details: dict[str, JSON]) -> AuditEvent:
     return AuditEvent(name, f"worker:{job.worker}", batch.agency_id, batch.id, details)
+
+
+def _record_event(
+    name: str, job: Job, batch: Batch, record_id: str, details: dict[str, JSON]
+) -> AuditEvent:
+    return AuditEvent(name, f"worker:{job.worker}", batch.agency_id, record_id, details)

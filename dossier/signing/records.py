@@ -216,7 +216,7 @@ class Records:
                 "report": p.report_sha256,
                 "evidence": p.evidence_sha256,
                 "size": p.result_bytes,
-                "published": p.published_at,
+                "published": None if p.held else p.published_at,
                 "renew": p.renew_at,
             }
             for p in made

@@ -193,12 +193,23 @@ def test_a_publication_without_a_use_is_a_finding(service, keys):
 def test_a_held_result_is_published_with_its_batch(service, keys):
     use(keys, attempt=2, digest="d")
     service.add("signature.held", attempt=2, result_sha256="a", digests=["d"])
+    assert reasons(service, keys) == [Reason.UNDER_WAY]
     service.add("signature.published", result_sha256="a", batch="bat_1")
     other = service.add("signature.published", result_sha256="b", batch="bat_1")
     end(service, keys)
     found = explain(service.entries, keys.entries)
     assert [u.reason for u in found.uses] == [Reason.PUBLISHED]
     assert [(f.fault, f.seq) for f in found.findings] == [(Fault.UNDISCLOSED, other)]
+
+
+def test_a_held_result_of_a_batch_that_failed_was_signed_and_not_published(service, keys):
+    use(keys, digest="d")
+    seq = service.add("signature.held", attempt=1, result_sha256="a", digests=["d"])
+    service.add("signature.cancelled", withheld_sha256="a", batch="bat_1")
+    end(service, keys)
+    found = explain(service.entries, keys.entries)
+    assert [(u.reason, u.service_seq) for u in found.uses] == [(Reason.UNPUBLISHED, seq)]
+    assert found.findings == ()
 
 
 def test_what_is_under_way_is_not_missing(service, keys):
