@@ -211,6 +211,65 @@ def signatures(count: int) -> bytes:
     return assemble(objects)
 
 
+def stray_ranges(count: int = 100_000) -> bytes:
+    """A stream full of what could be signatures outside the form."""
+    objects = one_page()
+    objects[5] = stream(b"", b"/ByteRange [0 1 2 3] " * count)
+    return assemble(objects)
+
+
+def many_fields(count: int = 30_000) -> bytes:
+    fields = b" ".join(b"%d 0 R" % number for number in range(10, 10 + count))
+    objects = one_page(catalog=b"/AcroForm << /Fields [%s] >>" % fields)
+    for number in range(10, 10 + count):
+        objects[number] = b"<< /FT /Tx /T (F%d) >>" % number
+    return assemble(objects)
+
+
+def certificates(count: int = 20_000) -> bytes:
+    """One signature whose CMS holds megabytes of certificates."""
+
+    def der(tag: int, *content: bytes) -> bytes:
+        inner = b"".join(content)
+        return bytes([tag, 0x84]) + len(inner).to_bytes(4, "big") + inner
+
+    signed_data, data = (der(6, bytes.fromhex("2a864886f70d0107") + n) for n in (b"\2", b"\1"))
+    cms = der(
+        0x30, signed_data,
+        der(0xA0, der(0x30, b"\2\1\1", der(0x31), der(0x30, data),
+                      der(0xA0, der(0x30, bytes(64)) * count), der(0x31))),
+    )  # fmt: skip
+    objects = one_page(catalog=b"/AcroForm << /SigFlags 3 /Fields [10 0 R] >>")
+    objects[10] = b"<< /FT /Sig /T (S) /V 11 0 R /Subtype /Widget /Rect [0 0 0 0] >>"
+    objects[11] = (
+        b"<< /Type /Sig /Filter /Adobe.PPKLite /SubFilter /ETSI.CAdES.detached "
+        b"/ByteRange [0 100 20100 100] /Contents <%s> >>" % cms.hex().encode()
+    )
+    return assemble(objects)
+
+
+def deep_form(depth: int = 90_000) -> bytes:
+    """Dictionaries in dictionaries, where the form should be."""
+    objects = one_page(catalog=b"/AcroForm 5 0 R")
+    objects[5] = b"<< /A " * depth + b"1" + b" >>" * depth
+    return assemble(objects)
+
+
+def references_to_references(count: int = 100_000) -> bytes:
+    objects = one_page(catalog=b"/AcroForm 10 0 R")
+    for number in range(10, 10 + count):
+        objects[number] = b"%d 0 R" % (number + 1)
+    objects[10 + count] = b"<< /Fields [] >>"
+    return assemble(objects)
+
+
+def xref_stream_in_a_ring() -> bytes:
+    """A cross-reference stream whose /Prev names itself."""
+    plain = with_streams(one_page())
+    start = plain.rsplit(b"startxref\n", 1)[1].split()[0]
+    return plain.replace(b"/Root 1 0 R", b"/Prev %s /Root 1 0 R" % start)
+
+
 def deep_arrays(depth: int = 200_000) -> bytes:
     objects = one_page()
     objects[5] = b"[" * depth + b"]" * depth
@@ -265,10 +324,17 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "size of two milliards": huge_size,
     "section of a milliard": huge_section,
     "previous sections in a ring": loop_of_previous,
-    "four thousand revisions": revisions,
+    "cross-reference streams in a ring": xref_stream_in_a_ring,
+    "ten thousand revisions": lambda: revisions(10_000),
     "sixty signatures": lambda: signatures(60),
     "a thousand signatures": lambda: signatures(1000),
+    "stray byte ranges": stray_ranges,
+    "thirty thousand fields": many_fields,
+    "twenty thousand certificates": certificates,
+    "one object many times": one_object_many_times,
     "deep arrays": deep_arrays,
+    "deep form": deep_form,
+    "references to references": references_to_references,
     "fields in a ring": fields_in_a_ring,
     "names without end": nested_names,
     "garbage": garbage,

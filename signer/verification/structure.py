@@ -128,24 +128,31 @@ class Document:
 
         Hits inside the data of a stream do not count: an attached PDF may be signed too.
         """
+        inside = range(0)  # the data of the stream that the last hit was in: read once
         for found in _BYTE_RANGE.finditer(self.data):
             at = found.start()
-            if any(start <= at < end for start, end in known):
+            if at in inside or any(start <= at < end for start, end in known):
                 continue
-            if not self._inside_stream_data(at):
+            inside = self._stream_data_around(at)
+            if at not in inside:
                 yield at
 
-    def _inside_stream_data(self, at: int) -> bool:
+    def _stream_data_around(self, at: int) -> range:
+        """The offsets of the stream's data (and what closes it) that `at` is in, or none.
+
+        They end where the next object is said to be: it may lie in the data to hide there.
+        """
         position = bisect.bisect_right(self.object_offsets, at) - 1
         if position < 0:
-            return False
+            return range(0)
         try:
             item = parse_indirect(self.data, self.object_offsets[position], self.current.length)
         except PDFSyntaxError:
-            return False
-        if not isinstance(item.value, Stream) or not item.start <= at < item.end:
-            return False
-        return at >= item.value.dictionary.end
+            return range(0)
+        if not isinstance(item.value, Stream):
+            return range(0)
+        following = self.object_offsets[position + 1 : position + 2]
+        return range(item.value.dictionary.end, min([item.end, *following]))
 
 
 class View:
@@ -306,7 +313,13 @@ def _read_object_stream(item: IndirectObject) -> tuple[dict[int, Value], int]:
         if not isinstance(number, int) or not isinstance(offset, int) or offset < 0:
             raise PDFSyntaxError(f"the object stream {item.number} has a damaged header")
         places.append((number, first + offset))
-    objects = {number: parse_value(decoded, offset)[0] for number, offset in places}
+    objects: dict[int, Value] = {}
+    read = 0
+    for number, offset in places:
+        objects[number], end = parse_value(decoded, offset)
+        read += end - offset
+        if read > 2 * len(decoded):  # thousands of numbers for one large array
+            raise PDFSyntaxError(f"the objects in the object stream {item.number} overlap")
     return objects, len(decoded)
 
 

@@ -265,7 +265,9 @@ def lines_of(source: Path | bytes, pages: Iterable[int] | None = None) -> tuple[
 
 def _unreadable(error: Exception) -> UnsuitableDocument:
     return UnsuitableDocument(
-        f"the text of the document cannot be read ({error}): give a whole PDF without a password"
+        f"Không đọc được chữ của tài liệu ({error}); hãy gửi tệp PDF nguyên vẹn, không đặt mật "
+        f"khẩu. / The text of the document cannot be read ({error}); give a whole PDF without a "
+        "password."
     )
 
 

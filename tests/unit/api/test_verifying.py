@@ -19,7 +19,8 @@ from api.web.verifying import Bounds, Checkers
 from dossier.errors import Overloaded
 from signer.trust import TrustStore
 from signer.verification.verify import Verifier
-from tests.hostile_documents import assemble, object_stream_bomb, one_object_many_times, one_page
+from tests.hostile_documents import assemble, object_stream_bomb, one_page
+from tests.hostile_pages import hardest_rows
 
 TIGHT = Bounds(wall_s=20, cpu_s=2, memory_bytes=300 << 20)
 
@@ -41,7 +42,7 @@ def calm(tmp_path: Path) -> Path:
 @pytest.fixture
 def endless(tmp_path: Path) -> Path:
     path = tmp_path / "endless.pdf"
-    path.write_bytes(one_object_many_times())
+    path.write_bytes(hardest_rows())
     return path
 
 
@@ -146,7 +147,7 @@ def test_checkers_hold_no_keys_and_no_database(checkers: Checkers, calm: Path) -
 def test_over_http_it_is_a_problem_of_the_file(web) -> None:
     with Checkers(TrustStore(), processes=1, bounds=TIGHT) as tight:
         web.app.state.house = dataclasses.replace(web.house, verifier=tight)
-        answer = web.ask("POST", "/v1/verifications", content=one_object_many_times())
+        answer = web.ask("POST", "/v1/verifications", content=hardest_rows())
         assert answer.status_code == 422
         assert answer.json()["code"] == "verification-stopped"
         assert "sohoa verify" in answer.json()["detail"]
