@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import collections
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
 import psycopg
 
+from dossier.audit.explain import Reason
 from sohoa.client import Client
-from tests.machines import Fleet, Machine
+from tests.machines import DRAIN_S, Fleet, Machine
 from tests.storm import decision
 from tests.storm_judge import account_of
 
-_BOOK = {"symbol": "QĐ-UBND", "from_book": True, "decided_on": "2026-11-23"}
+_BOOK: dict[str, Any] = {"symbol": "QĐ-UBND", "from_book": True, "decided_on": "2026-11-23"}
 
 
 class House:
@@ -49,15 +50,22 @@ class House:
         self.close()
 
     def held(self, machine: Machine) -> int:
-        """How many jobs of the seal queue are in the hands of this machine's processes."""
-        rows = self.ask("SELECT worker FROM jobs WHERE state = 'running' AND queue = 'seal'")
-        pids = {str(pid) for pid in machine.pids}
-        return sum(worker.split(":")[1] in pids for (worker,) in rows)
+        """How many jobs are in the hands of this machine's processes."""
+        return len(self.in_hands(machine.pids))
 
-    def held_at_all(self) -> int:
-        """Jobs of the seal queue in anybody's hands."""
-        rows = self.ask("SELECT 1 FROM jobs WHERE state = 'running' AND queue = 'seal'")
-        return len(rows)
+    def in_hands(self, pids: Sequence[int]) -> frozenset[str]:
+        """What the processes are at: the subjects of their jobs, on every queue."""
+        rows = self.ask("SELECT worker, subject FROM jobs WHERE state = 'running'")
+        wanted = {str(pid) for pid in pids}
+        return frozenset(subject for worker, subject in rows if worker.split(":")[1] in wanted)
+
+    def unpublished(self, records: Collection[str]) -> int:
+        """How many of these (batches among them do not count) are not published yet."""
+        ((count,),) = self.ask(
+            "SELECT count(*) FROM records WHERE id = ANY(%s) AND published_at IS NULL",
+            list(records),
+        )
+        return int(count)
 
     def published(self, batch: str) -> int:
         """How far a batch is."""
@@ -91,10 +99,48 @@ def until(what: str, is_so: Callable[[], bool], seconds: float = 90.0) -> None:
         time.sleep(0.02)
 
 
+def until_at_work(house: House, batch: str, *machines: Machine, after: int = 0) -> None:
+    """Wait until more than `after` documents are published, and the machines hold others."""
+    until(
+        "all at work",
+        lambda: house.published(batch) > after and all(house.held(one) for one in machines),
+    )
+
+
+def kill(house: House, machine: Machine) -> frozenset[str]:
+    """kill -9 for the machine; the subjects of the jobs that it had in hand."""
+    pids = machine.pids
+    machine.kill()
+    assert not machine.is_running
+    # a COMMIT that was on its way arrives; nobody takes the jobs before their lease is over
+    time.sleep(0.1)
+    return house.in_hands(pids)
+
+
+def drain(house: House, *machines: Machine) -> float:
+    """SIGTERM for the machines at once; seconds until all had ended, with nothing in hand."""
+    pids = [pid for machine in machines for pid in machine.pids]
+    with ThreadPoolExecutor(len(machines)) as pool:
+        seconds: float = max(pool.map(lambda machine: machine.stop(), machines))
+    assert seconds < DRAIN_S, seconds
+    assert not house.in_hands(pids), "neither finished nor given back"
+    return seconds
+
+
 def judge_batches(
-    fleet: Fleet, client: Client, batches: Sequence[str], counter: Path, *, sample: int = 10
+    fleet: Fleet,
+    client: Client,
+    batches: Sequence[str],
+    counter: Path,
+    lost: Collection[str],
+    *,
+    sample: int = 10,
 ) -> dict[str, Any]:
-    """Each document published once, each number once without a gap, each key use explained."""
+    """Each document published once, each number once without a gap, each key use explained.
+
+    Only what a killed machine had in hand (`lost`) was done again; a drain leaves nothing to
+    repeat.
+    """
     items: list[dict[str, Any]] = []
     for batch_id in batches:
         batch = client.batches.get(batch_id)
@@ -116,13 +162,30 @@ def judge_batches(
     audit = account_of(fleet.database_url, fleet.key_chain, counter)
     explanation = audit["explanation"]
     assert not explanation.findings, explanation.findings
-    uses = collections.Counter(use.subject for use in explanation.uses if use.subject in records)
-    assert uses.keys() == records
+    own = records.union(batches)
+    uses = [use for use in explanation.uses if use.subject in own]
+    assert not [use for use in uses if use.reason is Reason.UNDER_WAY]
+    each = collections.Counter((use.subject, use.purpose) for use in uses)
+    assert records <= {subject for subject, _ in each}
+    repeated = {subject for (subject, _), count in each.items() if count > 1}
+    assert repeated <= set(lost), "signed again, though nobody died over it"
+    retaken = _retaken(fleet)
+    assert retaken <= set(lost), "taken again, though nobody died over it"
     return {
         "documents": len(items),
         "c_sign_calls": audit["calls"],
         "intents": audit["intents"],
-        "signed_more_than_once": sum(count > 1 for count in uses.values()),
+        "held_when_killed": len(lost),
+        "retaken": len(retaken),
+        "signed_again": len(repeated),
         "reasons": explanation.counts(),
-        "uses": uses,
     }
+
+
+def _retaken(fleet: Fleet) -> set[str]:
+    with House(fleet) as house:
+        rows = house.ask(
+            "SELECT subject FROM audit_entries WHERE entry LIKE %s OR entry LIKE %s",
+            '%"event":"signature.retaken"%', '%"event":"job.retaken"%',
+        )  # fmt: skip
+    return {subject for (subject,) in rows}
