@@ -21,6 +21,7 @@ from api import problems
 from dossier.errors import Overloaded
 from hsm.errors import TokenUnavailable
 from signer.clock import ClockDisagreement, ClockGate
+from signer.errors import ClockRefused
 from signer.timestamp_token import read_token
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Readiness:
             part = self._known[name] = _silent(name)
             return part
         except ClockDisagreement as error:
-            state, wrong = str(error), error
+            state, wrong = str(error), ClockRefused(str(error))
         except Exception as error:  # noqa: BLE001 - whatever a probe raises means: not ready
             state, wrong = problems.report(error).problem.headline_en, error
         part = self._known[name] = Part(state, time.monotonic(), wrong)

@@ -18,6 +18,7 @@ import pikepdf
 import pytest
 import sqlalchemy as sa
 
+from api.web import readiness
 from dossier.model import RecordState
 from dossier.queue.worker import Worker
 from dossier.storage.tables import records
@@ -134,6 +135,25 @@ def test_while_the_clock_is_wrong_orders_wait_and_no_key_is_used(sqlite_room: Si
     room.work_off()
     done = room.record(record.id)
     assert (done.state, done.number, room.signatures) == (RecordState.PUBLISHED, 1, 1)
+
+
+def test_with_a_clock_that_was_stepped_the_door_takes_no_order(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offset = [0.0]
+    monkeypatch.setattr(
+        readiness, "ClockGate", lambda: ClockGate(wall_s=lambda: time.time() + offset[0])
+    )
+    web.app.state.readiness = readiness.Readiness(readiness.probes_of(web.house))
+    offset[0] = -3600.0
+    refused = web.sign(document(1))
+    assert (refused.status_code, refused.json()["code"]) == (503, "clock-refused")
+    assert "retry-after" in refused.headers
+    ready = web.ask("GET", "/readyz")
+    assert ready.status_code == 503
+    assert "3600" in ready.json()["parts"]["clock"], ready.text
+    with web.room.database.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(records)) == 0
 
 
 # --- public verification asks nobody (20) ---------------------------------------------------

@@ -232,6 +232,7 @@ async def _step(asked: _Ask, step: Step, form: NumberingForm | None = None) -> R
     request, house, caller = asked.request, asked.house, asked.caller
     caller.require(step.role)
     await request.app.state.readiness.require("token")
+    await request.app.state.readiness.require("clock")
     found, _ = await blocking(
         house.sequences.step,
         caller,

@@ -176,6 +176,7 @@ async def _read_order(
     caller.require(*_SIGNERS)  # before a byte of the body is read
     request.app.state.backlog.require_open()
     await request.app.state.readiness.require("token")
+    await request.app.state.readiness.require("clock")
     content_type = request.headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "application/json":
