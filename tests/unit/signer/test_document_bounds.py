@@ -239,7 +239,7 @@ def test_encrypted_documents_are_neither_judged_nor_sealed():
 OTHERS = {
     name: make
     for name, make in {**HOSTILE, **HOSTILE_PAGES}.items()
-    if make not in (many_bombs, object_stream_bomb, one_object_many_times, xref_stream_bomb)
+    if make not in (many_bombs, object_stream_bomb, xref_stream_bomb)
     # whole seconds of honest work, which `test_verifying` has stopped; and what is slow to make
     and name not in ("hardest rows", "filters in a row", "a hundred thousand pages")
 }
