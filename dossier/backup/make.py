@@ -1,14 +1,16 @@
 """Makes a backup while the service runs.
 
-Tables are read in one transaction that sees one moment. Blobs are never changed, and are stored
-before the rows that name them: whatever the tables of that moment name is there afterwards.
+Tables are read in transactions that see one moment: the service's, and at once behind it the key
+agent's, so that every use of a key that the service tells of is there, and hardly any that it
+does not know of. Blobs are never changed, and are stored before the rows that name them: whatever
+the tables of that moment name is there afterwards.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,14 +115,12 @@ def back_up(path: Path, source: Installation, progress: Progress = silent) -> Ba
                 "tables": [[table.name, columns_of(table)] for table in tables],
             },
         )
-        rows, chains, named = _add_tables(archive, HOUSE, source.house, path.parent, progress)
-        if has_keys and source.keys is not None:
-            agent = Database(f"sqlite:///{source.keys}")
-            try:
-                more, theirs, _ = _add_tables(archive, KEYS, agent, path.parent, progress)
-            finally:
-                agent.close()
-            rows, chains = rows + more, chains | theirs
+        with _moment(source) as (house, agent):
+            here = (archive, path.parent, progress)
+            rows, chains, named = _add_tables(*here, HOUSE, house)
+            if agent is not None:
+                more, theirs, _ = _add_tables(*here, KEYS, agent)
+                rows, chains = rows + more, chains | theirs
         has_policy = source.policy is not None and source.policy.is_file()
         if has_policy and source.policy is not None:
             with source.policy.open("rb") as stream:
@@ -145,38 +145,55 @@ def _is_empty(database: Database) -> bool:
         return not sa.inspect(connection).get_table_names()
 
 
+@contextmanager
+def _moment(source: Installation) -> Iterator[tuple[sa.Connection, sa.Connection | None]]:
+    """Both databases, the service's first, as of one moment but for milliseconds."""
+    with ExitStack() as open_:
+        if source.keys is None or not source.keys.is_file():
+            yield open_.enter_context(snapshot(source.house)), None
+            return
+        agent = Database(f"sqlite:///{source.keys}")
+        open_.callback(agent.close)
+        with snapshot(agent):
+            pass  # what opening costs is not between the two
+        yield open_.enter_context(snapshot(source.house)), open_.enter_context(snapshot(agent))
+
+
 def _add_tables(
-    archive: ArchiveWriter, prefix: str, database: Database, folder: Path, progress: Progress
+    archive: ArchiveWriter,
+    folder: Path,
+    progress: Progress,
+    prefix: str,
+    connection: sa.Connection,
 ) -> tuple[int, dict[str, ChainState], set[str]]:
-    """All tables as of one moment: number of rows, state of the chain, names of blobs."""
+    """All tables that `connection` sees: number of rows, state of the chain, names of blobs."""
     tables = metadata.sorted_tables
     count = 0
-    with snapshot(database) as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-        if found != newest():
-            raise BackupError(
-                "Cấu trúc dữ liệu không cùng phiên bản với chương trình; hãy khởi động dịch vụ một "
-                f"lần rồi sao lưu lại. / The schema of the {prefix} database is {found}, this "
-                f"program's is {newest()}: start the service once, then back up again."
-            )
-        chain = CHAINS[prefix]
-        chains = {chain: recompute(connection, chain)}
-        small = check_small(connection)
-        named = {
-            value
-            for column in NAMED_BLOBS
-            for value in connection.execute(sa.select(column).distinct()).scalars()
-            if value is not None and value not in small
-        }
-        for done, table in enumerate(tables):
-            progress(f"{prefix} {table.name}", done, len(tables))
-            with tempfile.TemporaryFile(dir=folder) as spool:
-                for line in dump_rows(connection, table):
-                    spool.write(line)
-                    count += 1
-                size = spool.tell()
-                spool.seek(0)
-                archive.add(f"{prefix}/{table.name}.jsonl", spool, size)
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found != newest():
+        raise BackupError(
+            "Cấu trúc dữ liệu không cùng phiên bản với chương trình; hãy khởi động dịch vụ một "
+            f"lần rồi sao lưu lại. / The schema of the {prefix} database is {found}, this "
+            f"program's is {newest()}: start the service once, then back up again."
+        )
+    chain = CHAINS[prefix]
+    chains = {chain: recompute(connection, chain)}
+    small = check_small(connection)
+    named = {
+        value
+        for column in NAMED_BLOBS
+        for value in connection.execute(sa.select(column).distinct()).scalars()
+        if value is not None and value not in small
+    }
+    for done, table in enumerate(tables):
+        progress(f"{prefix} {table.name}", done, len(tables))
+        with tempfile.TemporaryFile(dir=folder) as spool:
+            for line in dump_rows(connection, table):
+                spool.write(line)
+                count += 1
+            size = spool.tell()
+            spool.seek(0)
+            archive.add(f"{prefix}/{table.name}.jsonl", spool, size)
     return count, chains, named
 
 
@@ -198,10 +215,12 @@ def check_small(connection: sa.Connection) -> set[str]:
 def snapshot(database: Database) -> Iterator[sa.Connection]:
     """A read-only connection that sees one moment for as long as it lasts."""
     with database.read() as connection:
-        if not database.is_sqlite:  # there BEGIN and the first SELECT do it
+        if not database.is_sqlite:
             connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+        first = "SELECT 1 FROM sqlite_master LIMIT 1" if database.is_sqlite else "SELECT 1"
+        connection.execute(sa.text(first))  # it fixes the moment; BEGIN alone does not
         yield connection
 
 
