@@ -137,11 +137,11 @@ def wide_rows() -> bytes:
     return assemble(objects)
 
 
-def encrypted() -> bytes:
-    """A file that opens without a password, and says which rights it takes away."""
+def encrypted(password: str = "") -> bytes:
+    """A file that needs a password, or opens with none but says which rights it takes away."""
     out = io.BytesIO()
     with pikepdf.open(io.BytesIO(assemble(one_page()))) as pdf:
-        pdf.save(out, encryption=pikepdf.Encryption(user="", owner="chu-so-huu"))
+        pdf.save(out, encryption=pikepdf.Encryption(user=password, owner="chu-so-huu"))
     return out.getvalue()
 
 
