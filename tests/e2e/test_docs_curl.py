@@ -1,6 +1,7 @@
-"""docs/api.md is true: its examples run, in their order, against a real service.
+"""The docs are true: their examples run, in their order, against one real service.
 
-The ``bash`` blocks are one script, the ``python`` block one program with the script's variables.
+The ``bash`` blocks of a document are one script, each ``python`` block is a program with the
+script's variables. docs/api.md runs first; the others find what it left.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,17 +24,20 @@ from tests.clerical import decision as draft
 from tests.running_service import ROOT, RunningService
 from tests.storm import decision
 
-DOCUMENT = (ROOT / "docs" / "api.md").read_text("utf-8")
-KEYS = ("OFFICER_KEY", "LEADER_KEY", "AUDITOR_KEY")
+DOCUMENTS = {
+    name: (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("api", "identity", "audit")
+}
+HANDED_ON = ("OFFICER_KEY", "LEADER_KEY", "AUDITOR_KEY", "KEY", "NEW_KEY")
 RESOURCES = (
     "agencies", "clients", "keys", "profiles", "signatures", "blobs", "sequences",
     "signature-batches", "digitizations", "verifications", "jobs", "audit", "webhooks",
 )  # fmt: skip
 
 
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of `language`, in their order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)
+def blocks(name: str, language: str) -> list[str]:
+    """The fenced blocks of `language` in a document, in their order."""
+    fenced = rf"^```{language}\n(.*?)^```$"
+    return re.findall(fenced, DOCUMENTS[name], re.DOTALL | re.MULTILINE)
 
 
 @dataclass
@@ -45,39 +49,91 @@ class Ran:
     variables: dict[str, str]
 
 
+@dataclass
+class Office:
+    """The service that all documents talk to, and a folder with what they take as given."""
+
+    service: RunningService
+    folder: Path
+
+    def environ(self, known: Mapping[str, str]) -> dict[str, str]:
+        """What a document's reader has set: addresses, and the command line on the PATH."""
+        path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        own = {"SOHOA": self.service.url, "SOHOA_DATA": str(self.service.data), "PATH": path}
+        python = {"PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1"}
+        return {**os.environ, **python, **own, "ROOT_KEY": self.service.secret, **known}
+
+    def run(self, name: str, known: Mapping[str, str]) -> Ran:
+        """Run the shell blocks of a document; `known` are variables of the one before."""
+        kept = f"keys-{name}"
+        told = "".join(f'printf "{key}=%s\\n" "${{{key}:-}}" >> {kept}\n' for key in HANDED_ON)
+        script = "set -euo pipefail\n" + "\n".join(blocks(name, "bash")) + told
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=self.folder,
+            env=self.environ(known),
+            capture_output=True,
+            text=True,
+            timeout=250,
+            check=False,
+        )
+        assert done.returncode == 0, (done.stdout, done.stderr, self.service.told()[-3000:])
+        pairs = [line.partition("=") for line in (self.folder / kept).read_text().split()]
+        found = {key: value for key, _, value in pairs if value}
+        return Ran(done.stdout, self.folder, {"SOHOA": self.service.url, **found})
+
+    def run_python(self, name: str, variables: Mapping[str, str]) -> str:
+        """Run the one program of a document; what it printed."""
+        (block,) = blocks(name, "python")
+        program = "".join(f"{key} = {value!r}\n" for key, value in variables.items()) + block
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=self.folder,
+            env=self.environ({}),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, scan: Path) -> Iterator[Ran]:
-    """The whole script, run once."""
+def office(tmp_path_factory: pytest.TempPathFactory, scan: Path) -> Iterator[Office]:
     folder = tmp_path_factory.mktemp("docs")
     with RunningService(folder / "data") as service:
         leader = x509.load_pem_x509_certificate((service.data / "pki" / "leader.pem").read_bytes())
         name = leader.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
         work = folder / "work"
-        work.mkdir()
+        (work / "bin").mkdir(parents=True)
+        command = work / "bin" / "sohoa"
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m api "$@"\n', "utf-8")
+        command.chmod(0o755)
         (work / "decision.pdf").write_bytes(decision(1))
         (work / "annex.pdf").write_bytes(decision(2))
         (work / "draft.pdf").write_bytes(draft(signer=str(name).partition(" – ")[0]))
         shutil.copy(scan, work / "scan.jpg")
-        told_keys = "".join(f'printf "{key}=%s\\n" "${key}" >> keys\n' for key in KEYS)
-        script = "set -euo pipefail\n" + "\n".join(blocks("bash")) + told_keys
-        done = subprocess.run(
-            ["bash", "-c", script],
-            cwd=work,
-            env={**os.environ, "SOHOA": service.url, "ROOT_KEY": service.secret},
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
-        assert done.returncode == 0, (done.stdout, done.stderr, service.told()[-3000:])
-        pairs = [line.partition("=") for line in (work / "keys").read_text().split()]
-        variables = {"SOHOA": service.url, **{key: value for key, _, value in pairs}}
-        yield Ran(done.stdout, work, variables)
+        yield Office(service, work)
+
+
+@pytest.fixture(scope="module")
+def ran(office: Office) -> Ran:
+    """The whole script of docs/api.md, run once."""
+    return office.run("api", {})
 
 
 def test_every_resource_has_an_example() -> None:
-    script = "\n".join(blocks("bash"))
+    script = "\n".join(blocks("api", "bash"))
     assert [name for name in RESOURCES if f"/v1/{name}" not in script] == []
+
+
+@pytest.mark.parametrize("name", ["identity", "audit"])
+def test_every_command_of_a_document_is_run(name: str) -> None:
+    """No block of commands is only to be looked at."""
+    fences = re.findall(r"^```(\w+)$", DOCUMENTS[name], re.MULTILINE)
+    assert set(fences) <= {"bash", "python"}
+    assert "bash" in fences
 
 
 def test_files_of_the_examples_are_what_they_should_be(ran: Ran) -> None:
@@ -102,19 +158,29 @@ def test_examples_say_what_the_text_says(ran: Ran) -> None:
     assert '"code": "not-found"' in ran.told
 
 
-def test_python_example_runs(ran: Ran) -> None:
-    (block,) = blocks("python")
-    program = "".join(f"{name} = {value!r}\n" for name, value in ran.variables.items()) + block
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ran.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "TOTAL-PASSED" in done.stdout
-    assert "idempotency-conflict" in done.stdout
-    assert "HS-11 published" in done.stdout
+def test_python_example_runs(office: Office, ran: Ran) -> None:
+    told = office.run_python("api", ran.variables)
+    assert "TOTAL-PASSED" in told
+    assert "idempotency-conflict" in told
+    assert "HS-11 published" in told
+
+
+def test_identity_is_as_it_is_told(office: Office, ran: Ran) -> None:
+    done = office.run("identity", ran.variables)
+    codes = [line for line in done.told.split() if line in ("200", "401")]
+    assert codes == ["200", "200", "401", "200"]
+    assert "sohoa_agent_up" in done.told
+    told = office.run_python("identity", done.variables)
+    assert "signed request: ['test-seal']" in told
+    assert "revoked: 401" in told
+
+
+def test_audit_and_backup_are_as_they_are_told(office: Office, ran: Ran) -> None:
+    """What `sohoa audit verify` and `check` find broken or unproved ends the script."""
+    done = office.run("audit", ran.variables)
+    assert " B-LTA 20" in done.told  # a record, its level, the day of its renewal
+    restored = office.folder / "new-house"
+    assert (restored / "house.db").is_file()
+    ends = [json.loads((office.folder / f"{name}.jsonl").read_bytes().splitlines()[-1])
+            for name in ("service", "restored")]  # fmt: skip
+    assert 0 < ends[0]["seq"] <= ends[1]["seq"]
