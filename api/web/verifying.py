@@ -245,11 +245,11 @@ def _unpacked(trust: _Trust) -> TrustStore:
 def _serve(pipe: Connection, trust: _Trust, bounds: Bounds) -> None:
     """The checker: answer path by path until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group
+    from dossier.queue.bounds import bound_memory
     from signer.verification.verify import Verifier
 
     verifier = Verifier(_unpacked(trust))
-    _lower(resource.RLIMIT_DATA, bounds.memory_bytes)
-    _lower(resource.RLIMIT_CORE, 0)  # a core file would hold a stranger's document
+    bound_memory(bounds.memory_bytes)  # nor a core file: it would hold a stranger's document
     pipe.send_bytes(_READY)
     while True:
         try:
@@ -257,7 +257,7 @@ def _serve(pipe: Connection, trust: _Trust, bounds: Bounds) -> None:
         except EOFError:
             return
         # the kernel's own clock: it ends a loop that lets no Python run, and an orphan
-        _lower(resource.RLIMIT_CPU, math.ceil(time.process_time()) + bounds.cpu_s)
+        _bound_cpu(math.ceil(time.process_time()) + bounds.cpu_s)
         try:
             report = verifier.verify(path).to_json()
             text = json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode()
@@ -269,9 +269,9 @@ def _serve(pipe: Connection, trust: _Trust, bounds: Bounds) -> None:
             pipe.send_bytes(_STUMBLED + type(error).__name__.encode())
 
 
-def _lower(which: int, value: int) -> None:
-    """Set the soft limit; the hard one stays, for it cannot be raised again."""
-    _, hard = resource.getrlimit(which)
+def _bound_cpu(seconds: int) -> None:
+    """Let this process live for so long; the hard limit stays, for it cannot be raised again."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(which, (value, hard))
+        seconds = min(seconds, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))

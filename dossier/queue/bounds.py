@@ -15,11 +15,15 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from dossier.errors import JobTooDemanding
 
 if sys.platform != "win32":
     import resource
+
+_EXPENDABLE = 500  # of 1000
+_OWN_SCORE = Path("/proc/self/oom_score_adj")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +74,17 @@ def too_large() -> JobTooDemanding:
 def bound_memory(size: int) -> None:
     """Let this process write to `size` bytes of its own at most, and leave no core file.
 
-    More is `MemoryError`, or the end of the process where a library cannot raise it.
+    More is `MemoryError`, or the end of the process where a library cannot raise it. Where the
+    machine itself runs out before, Linux is asked to end this process and not the key agent, the
+    web process or the database.
     """
     for which, value in ((resource.RLIMIT_DATA, size), (resource.RLIMIT_CORE, 0)):
         _, hard = resource.getrlimit(which)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(which, (value, hard))
+    with contextlib.suppress(OSError, ValueError):  # no /proc, or not ours to write
+        if int(_OWN_SCORE.read_text()) < _EXPENDABLE:
+            _OWN_SCORE.write_text(str(_EXPENDABLE))
 
 
 @contextlib.contextmanager

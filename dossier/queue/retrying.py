@@ -1,9 +1,10 @@
 """What becomes of a job whose handler raised: tried again later, or failed for good.
 
 A refusal is final: the same document, key and rules give the same answer. What is unavailable
-(token, TSA, OCSP, database, blob store, audit log, a clock to be trusted) is waited for without end; the record shows
-its attempts and the last error, and can be cancelled. A job that ran out of memory is tried once
-more, alone, for the fault may have been its neighbour's. Anything else is tried a few times.
+(token, TSA, OCSP, database, blob store, audit log, a clock to be trusted) is waited for without
+end; the record shows its attempts and the last error, and can be cancelled. A job that ran out of
+memory is tried once more, alone, for the fault may have been its neighbour's. Anything else is
+tried a few times.
 """
 
 from __future__ import annotations

@@ -142,6 +142,7 @@ def test_checkers_hold_no_keys_and_no_database(checkers: Checkers, calm: Path) -
     limits = Path(f"/proc/{pid_of(checkers)}/limits").read_text()
     core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
     assert core.split()[4] == "0"
+    assert Path(f"/proc/{pid_of(checkers)}/oom_score_adj").read_text().strip() == "500"
 
 
 def test_over_http_it_is_a_problem_of_the_file(web) -> None:

@@ -225,6 +225,20 @@ def test_a_limit_of_the_machine_is_never_raised():
     assert resource.getrlimit(resource.RLIMIT_DATA)[0] != hard
 
 
+def test_when_the_machine_runs_out_of_memory_this_process_goes_first():
+    told = child(
+        "from pathlib import Path\n"
+        "from dossier.queue.bounds import bound_memory\n"
+        "own = Path('/proc/self/oom_score_adj')\n"
+        "bound_memory(300 << 20)\n"
+        "print(own.read_text())\n"
+        "own.write_text('700')\n"
+        "bound_memory(300 << 20)\n"
+        "print(own.read_text())\n"
+    )
+    assert told.stdout.split() == ["500", "700"], told.stderr
+
+
 STANDSTILL = """
 import ctypes, threading, time
 from dossier.queue.bounds import standstill_switch
