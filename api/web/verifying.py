@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _START_S = 60.0
-_MOST_ANSWER = 64 * 1024 * 1024
+_MOST_ANSWER = 64 * 1024 * 1024  # bytes of a report: a thousand times what is usual
 _READY, _REPORT, _NO_MEMORY, _STUMBLED = b"r", b"v", b"m", b"s"
 _SPAWN = multiprocessing.get_context("spawn")  # never forked: nothing of ours is in their memory
 
@@ -130,6 +130,8 @@ class _Checker:
                     raise self._stopped("wall time", *_TOO_LONG)
                 answer = pipe.recv_bytes(_MOST_ANSWER)
             except (EOFError, OSError) as error:
+                if isinstance(error, OSError) and error.errno is None:  # a "bad message length"
+                    raise self._stopped("length of the report", *_TOO_LARGE) from error
                 process = self._process
                 if process is not None:
                     process.join(5)

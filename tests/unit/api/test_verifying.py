@@ -94,6 +94,17 @@ def test_memory_without_end_is_refused(checkers: Checkers, calm: Path, tmp_path:
     checkers.verify(calm)
 
 
+def test_the_length_of_a_report_is_bounded(
+    checkers: Checkers, calm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million changes to tell of would come into the memory of the web process."""
+    monkeypatch.setattr(verifying, "_MOST_ANSWER", 100)
+    with pytest.raises(VerificationStopped, match="too much memory"):
+        checkers.verify(calm)
+    monkeypatch.undo()
+    checkers.verify(calm)
+
+
 def test_a_crash_costs_its_file_alone(checkers: Checkers, calm: Path, endless: Path) -> None:
     checkers.verify(calm)
     killer = threading.Timer(0.5, lambda: os.kill(pid_of(checkers), signal.SIGSEGV))
