@@ -142,10 +142,11 @@ class WebSettings(_Section):
 class WorkerSettings(_Section):
     """The workers of one machine."""
 
-    threads: int = Field(default=8, ge=1, le=64)
+    threads: int = Field(default=16, ge=1, le=64)
     lease_s: float = Field(default=5.0, ge=1, le=600)
     """A job whose worker has not been heard of for so long is taken by another one."""
-    seal_processes: int = Field(default=1, ge=0, le=64)
+    seal_processes: int = Field(default=2, ge=0, le=64)
+    """As many as processors that may seal; the key agent needs about a third of one for each."""
     ocr_processes: int = Field(default=1, ge=0, le=64)
     memory_bytes: int = Field(default=4 << 30, ge=256 << 20)
     """What a process that seals may use; a document that needs more, alone, fails."""

@@ -177,7 +177,7 @@ def _run_batch(service: RunningService, level: str) -> tuple[float, list[float]]
             tenth += 1
         if ended >= BATCH:
             break
-        time.sleep(0.1)
+        time.sleep(0.25)
     seconds = time.perf_counter() - began
     if now["failed"]:
         raise RuntimeError(f"{now['failed']} documents failed")

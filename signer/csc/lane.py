@@ -13,6 +13,9 @@ from signer.csc.wire import Context, Failure, Result
 PATIENCE_S: Final = 0.5
 """A call that takes longer (a token that stalls) no longer keeps the others waiting."""
 MOST_FLIGHTS: Final = 4
+LINGER_S: Final = 0.01
+"""How long a call waits for company, and only after one that had some: a call costs the agent two
+commits, whether it carries one hash or twenty."""
 
 
 Send = Callable[[Sequence[bytes], Sequence[Context]], Sequence[Result]]
@@ -33,7 +36,9 @@ class Lane:
     """One credential and scheme. While a call is in flight, hashes gather for the next one.
 
     Whoever hands in a hash when nothing is in flight carries what has gathered; the others
-    sleep until theirs is back, or until it is their turn to carry. Thread-safe.
+    sleep until theirs is back, or until it is their turn to carry. As long as calls carry several,
+    the next one waits a moment for one more than the last; alone, a hash waits for nobody.
+    Thread-safe.
     """
 
     def __init__(self, send: Send, most: int) -> None:
@@ -41,6 +46,8 @@ class Lane:
         self._send = send
         self._most = max(1, most)
         self._lock = threading.Lock()
+        self._came = threading.Condition(self._lock)
+        self._last = 0  # how many the last call carried
         self._waiting: deque[tuple[_Handed, int, bytes, Context]] = deque()
         self._flights = 0
         self._started = 0.0  # when the last flight began
@@ -50,6 +57,7 @@ class Lane:
         mine = _Handed(len(digests))
         with self._lock:
             self._waiting.extend((mine, n, digest, context) for n, digest in enumerate(digests))
+            self._came.notify()
         while mine.missing:
             group = self._take()
             if group:
@@ -68,7 +76,14 @@ class Lane:
                 return []
             self._flights += 1
             self._started = now
-            return [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            if self._last > 1:
+                hoped = min(self._most, self._last + 1)
+                self._came.wait_for(lambda: len(self._waiting) >= hoped, LINGER_S)
+            group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            self._last = len(group)
+            if not group:  # another call took them meanwhile: this thread slept too long
+                self._flights -= 1
+            return group
 
     def _fly(self, group: list[tuple[_Handed, int, bytes, Context]]) -> None:
         results: Sequence[Result] = [_CUT_SHORT] * len(group)

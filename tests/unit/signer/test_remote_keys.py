@@ -393,3 +393,17 @@ def test_whoever_carries_and_dies_leaves_nobody_waiting():
     with pytest.raises(KeyboardInterrupt):
         lane.sign([bytes(32)], Context())
     assert lane._flights == 0
+
+
+@pytest.mark.parametrize(("last", "signers", "calls"), [(2, 3, [3]), (2, 1, [1]), (1, 1, [1])])
+def test_a_call_waits_a_moment_for_one_more_than_the_last(monkeypatch, last, signers, calls):
+    monkeypatch.setattr(lane_module, "LINGER_S", 5.0 if signers > last else 0.02)
+    sender = Sender()
+    sender.release.set()
+    lane = Lane(sender, 32)
+    lane._last = last
+    for thread in in_threads(signers, lambda _: lane.sign([bytes(32)], Context())):
+        thread.join(10)
+    assert sender.calls == calls
+    assert lane._flights == 0
+    assert lane._last == signers
