@@ -48,6 +48,9 @@ proof-one-bit: setup  ## flip bits of a sealed record (STEP=1: every bit; takes 
 proof-kill-storm: setup  ## 500 decisions over HTTP, everything killed 50 times; SQLite, PostgreSQL with S3
 	$(PY) -m tests.proof_kill_storm --decisions $(or $(DECISIONS),500) --kills $(or $(KILLS),50)
 
+proof-hsm-faults: setup  ## a token that fails in every way met in practice, under 16 clients
+	$(PY) -m tests.proof_hsm_faults
+
 proof-parallel-signers: setup  ## 20,000 signatures by 64 signers through the key agent
 	@.venv/bin/sohoa init --data $(PROOF)/signers
 	$(PY) -m tests.proof_parallel_signers $(PROOF)/signers
