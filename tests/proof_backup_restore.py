@@ -15,9 +15,11 @@ import pytest
 
 from tests.e2e.test_backup_restore import (  # noqa: F401 - collected here once more
     exports,
+    life,
     test_agent_s_chain_cut_in_its_own_database_is_found_by_the_house,
     test_both_chains_of_the_new_place_agree,
-    test_restored_house_proves_itself_and_goes_on,
+    test_restored_house_goes_on,
+    test_restored_house_proves_itself,
     test_tampering_with_either_chain_is_found,
     test_uses_of_keys_are_explained_across_the_move,
 )
