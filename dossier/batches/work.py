@@ -25,7 +25,7 @@ from dossier.batches.sheet import sheet_of
 from dossier.errors import LeaseLost, StateConflict
 from dossier.model import JSON, AuditEvent, BatchState
 from dossier.signing import recordtable
-from dossier.signing.numbers import take_back
+from dossier.signing.numbers import despite_races, take_back
 from dossier.signing.sealing import SealOrder, SealStep, require_ours, seal_and_verify
 from dossier.signing.workshop import Desk, WatchedKey, Workshop, unpublished
 from dossier.storage.store import BlobInfo
@@ -167,6 +167,9 @@ class BatchWork:
 
     def _hand_out(self, job: Job) -> None:
         """Make records of the next documents, and end the job, in one transaction."""
+        despite_races(lambda: self._hand_out_once(job))
+
+    def _hand_out_once(self, job: Job) -> None:
         with self._database.begin() as connection:
             self._jobs.done(connection, job)
             batch = self._read(connection, job, locked=True)

@@ -30,6 +30,7 @@ from dossier.errors import InvalidOrder, NumberTaken, StateConflict, VersionConf
 from dossier.model import JSON, AuditEvent, Caller, Role, SequenceState, new_id
 from dossier.queue.jobs import Follower, Job, JobQueue
 from dossier.signing import recordtable
+from dossier.signing.numbers import despite_races
 from dossier.signing.records import QUEUE, Records
 from dossier.storage.database import Database
 from dossier.storage.tables import sequences
@@ -183,7 +184,7 @@ class Sequences:
             return self._find(connection, caller, sequence.id), True
 
         try:
-            return self._database.together(work)
+            return despite_races(lambda: self._database.together(work))
         except sa.exc.IntegrityError as error:  # somebody else took the number just now
             raise NumberTaken(
                 "Số này vừa được cấp cho văn bản khác; hãy chọn số khác hoặc lấy từ sổ. / The "
@@ -202,13 +203,16 @@ class Sequences:
         caller.require(*_MAKERS)
 
         def work(connection: sa.Connection) -> ClericalSequence:
+            self._find(connection, caller, sequence_id)
+            # the job before the sequence, as a worker that ends the step takes them
+            waiting = self._jobs.cancel(connection, sequence_id)
             sequence = self._locked(connection, caller, sequence_id, version)
             if not sequence.next_steps:
                 raise StateConflict(
                     f"Quy trình đã ở trạng thái “{sequence.state}” nên không hủy được. / The "
                     f"sequence is {sequence.state} and cannot be cancelled."
                 )
-            if sequence.step_running is not None and not self._jobs.cancel(connection, sequence.id):
+            if sequence.step_running is not None and not waiting:
                 raise StateConflict(
                     "Một bước đang được thực hiện; hãy đợi xong rồi hủy. / A step is under way; "
                     "wait for its end, then cancel."

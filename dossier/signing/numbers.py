@@ -6,13 +6,19 @@ the number. The row of the book is locked until then, so a book's numbers are gi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
+from typing import TypeVar
 
 import sqlalchemy as sa
 
 from dossier.storage.database import insert_if_new
 from dossier.storage.tables import number_books
 from signer.clock import VIETNAM
+
+T = TypeVar("T")
+_RACES = 5
 
 _MINE = sa.and_(
     number_books.c.agency_id == sa.bindparam("agency"),
@@ -51,6 +57,19 @@ def take_back(connection: sa.Connection, agency_id: str, book: str, year: int, n
     """Free `number` if it is the last one given; False when a later one was given already."""
     values = {"agency": agency_id, "name": book, "of_year": year, "number": number}
     return connection.execute(_TAKE_BACK, values).rowcount == 1
+
+
+def despite_races(work: Callable[[], T]) -> T:
+    """Run a transaction that takes numbers, again if another one was first with one of them.
+
+    A record may name a number that the book has not given yet. Until it is committed nobody sees
+    it; then the unique index refuses whoever took the same one from the book, and the next run
+    passes it over. Raises what `work` raises, `sqlalchemy.exc.IntegrityError` after five races.
+    """
+    for _ in range(_RACES - 1):
+        with suppress(sa.exc.IntegrityError):
+            return work()
+    return work()
 
 
 def book_year(decided_on: date | None) -> int:

@@ -22,8 +22,9 @@ _LISTENING = (
     sa.select(webhooks.c.id, webhooks.c.events)
     .where(webhooks.c.agency_id == sa.bindparam("agency"), webhooks.c.disabled_at.is_(None))
     .order_by(webhooks.c.id)
-    # nobody deletes one until what it is told of is recorded
-    .with_for_update(read=True, key_share=True)
+    # nobody deletes one until what it is told of is recorded; one that is being deleted is not
+    # waited for: who deletes waits for the audit log, which the teller may hold already
+    .with_for_update(read=True, key_share=True, skip_locked=True)
 )
 
 

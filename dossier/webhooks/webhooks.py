@@ -182,9 +182,15 @@ class Webhooks:
         caller.require(Role.ADMIN)
 
         def work(connection: sa.Connection) -> None:
-            # kept from whoever is telling it something just now, before its messages go
-            self._one(connection, caller, webhook_id, lock=True)
-            self._swap(connection, caller, webhook_id, version, {})
+            going = sa.select(webhooks.c.id).where(
+                webhooks.c.id == webhook_id,
+                webhooks.c.agency_id == caller.agency_id,
+                webhooks.c.version == version,
+            )
+            # waits for whoever is telling it something just now; whoever finds it locked tells it
+            # nothing any more, so that nothing is refused after this and no other change is made
+            if connection.execute(going.with_for_update()).first() is None:
+                raise _changed(self._one(connection, caller, webhook_id))
             connection.execute(sa.delete(deliveries).where(deliveries.c.webhook_id == webhook_id))
             connection.execute(sa.delete(webhooks).where(webhooks.c.id == webhook_id))
             self._say(connection, caller, "webhook.deleted", webhook_id)
@@ -304,7 +310,9 @@ class Webhooks:
         wanted = sa.select(webhooks).where(
             webhooks.c.id == webhook_id, webhooks.c.agency_id == caller.agency_id
         )
-        row = connection.execute(wanted.with_for_update() if lock else wanted).first()
+        if lock:  # nobody deletes it meanwhile
+            wanted = wanted.with_for_update(read=True, key_share=True)
+        row = connection.execute(wanted).first()
         if row is None:
             raise NotFound(
                 f"Không có webhook “{webhook_id}”; hãy kiểm tra mã. / There is no such webhook; "
@@ -345,10 +353,7 @@ class Webhooks:
             .values(version=version + 1, **values)
         )
         if swapped.rowcount != 1:
-            raise VersionConflict(
-                f"Webhook đã được sửa (nay là bản {known.version}); hãy đọc lại. / The webhook "
-                f"was changed (it is version {known.version} now): read it again."
-            )
+            raise _changed(known)
 
     def _delivery(self, connection: sa.Connection, webhook_id: str, delivery_id: str) -> Delivery:
         row = connection.execute(
@@ -396,3 +401,10 @@ class _Failures(Follower):
             .where(deliveries.c.id == job_.subject)
             .values(state=JobState.FAILED)
         )
+
+
+def _changed(known: Subscription) -> VersionConflict:
+    return VersionConflict(
+        f"Webhook đã được sửa (nay là bản {known.version}); hãy đọc lại. / The webhook was changed "
+        f"(it is version {known.version} now): read it again."
+    )
