@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api import output
-from api.commands.people import Data, Json
+from api.commands.people import Data, Json, local_user
 
 if TYPE_CHECKING:
     from dossier.backup import BackupSummary, Installation
@@ -64,10 +64,12 @@ def restore(
     phong và mã băm đã được tính lại. / Onto either database. Done means that every link, head
     and digest was computed anew.
     """
+    from dossier.backup import note_restore
     from dossier.backup import restore as bring_back
 
     with _installation(data) as here:
         summary = bring_back(source, here, _Progress())
+        note_restore(here.house, summary, f"local:{local_user()}")
     output.bilingual("Đã khôi phục và kiểm tra lại toàn bộ", "restored and proved", style="green")
     output.bilingual(
         "Thiết bị khóa và mã PIN không nằm trong bản sao lưu",

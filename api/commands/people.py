@@ -57,12 +57,12 @@ def open_desk(data: Path | None) -> Iterator[Desk]:
     try:
         upgrade(database)
         identity = Identity(database, AuditLog(database))
-        yield Desk(identity, local_administrator(_user()))
+        yield Desk(identity, local_administrator(local_user()))
     finally:
         database.close()
 
 
-def _user() -> str:
+def local_user() -> str:
     """The user of this process; not what the environment says of it."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name

@@ -12,6 +12,6 @@ Secrets of webhooks are in it, so the file belongs in safe hands (it is made wit
 
 from dossier.backup.archive import Progress
 from dossier.backup.make import BackupSummary, Installation, back_up
-from dossier.backup.restore import restore
+from dossier.backup.restore import note_restore, restore
 
-__all__ = ["BackupSummary", "Installation", "Progress", "back_up", "restore"]
+__all__ = ["BackupSummary", "Installation", "Progress", "back_up", "note_restore", "restore"]

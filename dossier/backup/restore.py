@@ -24,6 +24,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
+from dossier.audit.log import AuditLog
 from dossier.audit.recompute import ChainState, recompute
 from dossier.backup.archive import ArchiveReader, PieceStream, Progress, silent
 from dossier.backup.make import (
@@ -38,6 +39,7 @@ from dossier.backup.make import (
 )
 from dossier.backup.rows import load_rows
 from dossier.errors import BackupError, ChainBroken
+from dossier.model import JSON, AuditEvent
 from dossier.storage.database import Database
 from dossier.storage.migrations import configuration, upgrade
 from dossier.storage.store import BlobStore
@@ -81,6 +83,21 @@ def restore(path: Path, target: Installation, progress: Progress = silent) -> Ba
         upgrade(target.house)
         size = sum(int(member["size"]) for member in archive.manifest["members"])
     return BackupSummary(rows + more, blobs, size, chains, has_keys, has_policy)
+
+
+def note_restore(house: Database, summary: BackupSummary, actor: str) -> None:
+    """Write into the service's chain that it was restored, and as of which entries.
+
+    An auditor sees by it where numbers and uses of keys of the time between are missing.
+    Raises `AuditUnavailable`.
+    """
+    if not summary.chains[CHAINS[HOUSE]].seq:
+        return  # a machine of the key agent alone
+    ends: dict[str, JSON] = {
+        chain: {"seq": state.seq, "link": state.link} for chain, state in summary.chains.items()
+    }
+    details = {"chains": ends, "rows": summary.rows, "blobs": summary.blobs}
+    AuditLog(house).write(AuditEvent("house.restored", actor, None, "house", details))
 
 
 def _require_schema(schema: str) -> None:

@@ -192,6 +192,12 @@ def test_backup_and_restore(installation, root, tmp_path):
     assert (other / "key-policy.toml").read_text("utf-8") == "[keys]\n"
     told = run(audit.app, "explain", "--json", "--data", other)
     assert told["reasons"] == {"published": 1}
+    house = Database(f"sqlite:///{other}/house.db")
+    [entry] = AuditLog(house).entries(None, made["chains"]["service"]["seq"], 9)
+    house.close()
+    assert (entry.event, entry.actor.partition(":")[0]) == ("house.restored", "local")
+    ends = {chain: {k: end[k] for k in ("seq", "link")} for chain, end in made["chains"].items()}
+    assert entry.details["chains"] == ends
     with pytest.raises(BackupError, match="trống"):
         run(whole, "restore", file, "--data", other)
 
