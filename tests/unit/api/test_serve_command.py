@@ -28,6 +28,7 @@ def test_parts_and_their_stages(settings: Settings) -> None:
         "authority": 0,
         "agent": 1,
         "worker seal 1": 2,
+        "worker seal 2": 2,
         "worker ocr 1": 2,
         "worker house 1": 2,
         "web 1": 3,
