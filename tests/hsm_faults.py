@@ -384,15 +384,15 @@ def _head_only(run: Run) -> Answer:
 # --- the service -------------------------------------------------------------------------
 
 
-def _processes(service: RunningService) -> dict[str, int | None]:
+def _processes(service: RunningService) -> dict[str, set[int]]:
     parts = ("agent", "authority", "worker seal", "worker ocr", "worker house", "web")
-    return {part: service.pid_of(part) for part in parts}
+    return {part: service.pids_of(part) for part in parts}
 
 
 def _ready_within(service: RunningService, seconds: float, *, restarts: bool) -> None:
     """Wait until it says so; after a kill, until it says so of the new process."""
     deadline = time.monotonic() + seconds
-    while None in _processes(service).values():
+    while set() in _processes(service).values():
         assert time.monotonic() < deadline, service.told()[-2000:]
         time.sleep(0.05)
     if restarts:

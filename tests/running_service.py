@@ -124,14 +124,19 @@ class RunningService:
                     found.append(int(entry.name))
         return sorted(found)
 
-    def pid_of(self, part: str) -> int | None:
-        """The process that runs `part` (agent, authority, web, worker seal), if one does."""
+    def pids_of(self, part: str) -> set[int]:
+        """The processes that run `part` (agent, authority, web, worker seal)."""
+        found = set()
         for pid in self.pids():
             with contextlib.suppress(OSError):
                 command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
                 if re.search(rf"--lifeline \d+ {part} ", command):
-                    return pid
-        return None
+                    found.add(pid)
+        return found
+
+    def pid_of(self, part: str) -> int | None:
+        """The process that runs `part`, of which there is one, if one does."""
+        return next(iter(self.pids_of(part)), None)
 
     def kill(self) -> int:
         """kill -9 for every process at once; how many there were."""

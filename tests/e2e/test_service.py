@@ -182,12 +182,10 @@ def test_processes_hold_what_belongs_to_them(service: RunningService) -> None:
 
 def test_part_that_crashes_comes_back(service: RunningService, officer: Client) -> None:
     for part in ("agent", "worker seal"):
-        pid = _found(service, part)
-        os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 30
-        while _pid_of(service, part) in (None, pid):
-            assert time.monotonic() < deadline, service.told()[-2000:]
-            time.sleep(0.05)
+        before = service.pids_of(part)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        _replaced(service, part, before)
     assert officer.sign(decision(6), key="test-leader", wait_s=50).is_published
 
 
@@ -210,7 +208,8 @@ def test_drain_answers_whoever_waits_and_ends_streams(
 ) -> None:
     """A client that waits is told where to ask again; a stream of events ends with the service."""
     batch = officer.batches.create([officer.upload(decision(50))], key="test-leader")
-    os.kill(_found(service, "worker seal"), signal.SIGSTOP)  # nothing is signed meanwhile
+    for pid in service.pids_of("worker seal"):
+        os.kill(pid, signal.SIGSTOP)  # nothing is signed meanwhile
     ended: dict[str, float] = {}
     answers: list[int] = []
 
@@ -255,12 +254,9 @@ def test_drain_answers_whoever_waits_and_ends_streams(
 
 def test_hangup_reloads_the_door_and_refuses_nobody(service: RunningService) -> None:
     assert service.process is not None
-    before = _found(service, "web")
+    before = service.pids_of("web")
     service.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + 30
-    while _pid_of(service, "web") in (None, before):
-        assert service.ask("GET", "/healthz", authorised=False).status == 200
-        assert time.monotonic() < deadline, service.told()[-2000:]
+    _replaced(service, "web", before)
     assert service.ask("GET", "/healthz", authorised=False).status == 200
 
 
@@ -322,18 +318,11 @@ def _alone(service: RunningService, *arguments: str) -> subprocess.Popen[bytes]:
         )
 
 
-def _found(service: RunningService, part: str) -> int:
-    pid = _pid_of(service, part)
-    assert pid is not None, service.told()[-2000:]
-    return pid
-
-
-def _pid_of(service: RunningService, part: str) -> int | None:
-    for pid in service.pids():
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if re.search(rf"--lifeline \d+ {part}", command):
-            return pid
-    return None
+def _replaced(service: RunningService, part: str, before: set[int]) -> None:
+    """Wait until as many other processes run `part`."""
+    assert before, service.told()[-2000:]
+    deadline = time.monotonic() + 30
+    while len(service.pids_of(part) - before) < len(before) or service.pids_of(part) & before:
+        assert service.ask("GET", "/healthz", authorised=False).status == 200
+        assert time.monotonic() < deadline, service.told()[-2000:]
+        time.sleep(0.02)
