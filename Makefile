@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help setup demo test lint serve bench docs lock image clean \
+.PHONY: help setup demo test lint serve bench docs lock sbom image clean \
 	proof-memory proof-one-bit proof-kill-storm proof-parallel-signers proof-schemathesis
 
 help:  ## this list
@@ -65,6 +65,9 @@ lock: setup  ## renew the lock files (hashes, no index address)
 	$(LOCK) pyproject.toml --extra dev -o requirements-dev.lock
 	$(LOCK) pyproject.toml -c requirements-dev.lock -o requirements.lock
 	echo 'setuptools>=80' | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
+
+sbom: setup  ## software bill of materials (CycloneDX 1.6): var/sbom.cdx.json
+	$(PY) -m tools.sbom -o var/sbom.cdx.json
 
 image:  ## build the container image and try it (buildah, podman, mmdebstrap; root)
 	bash tools/image.sh build
