@@ -4,7 +4,8 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .PHONY: help setup demo test lint serve bench docs lock sbom image clean \
-	proof-memory proof-one-bit proof-kill-storm proof-parallel-signers proof-schemathesis
+	proof-memory proof-one-bit proof-kill-storm proof-hsm-faults proof-parallel-signers \
+	proof-schemathesis
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
