@@ -45,7 +45,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Runnin
     data = tmp_path_factory.mktemp("hostile") / "data"
     environ = {
         "SOHOA_WORKER__LEASE_S": "1",
-        "SOHOA_WORKER__JOB_CPU_S": "4",
+        "SOHOA_WORKER__JOB_CPU_S": "3",
         "SOHOA_WORKER__MEMORY_BYTES": str(700 << 20),
         "SOHOA_WORKER__SEAL_PROCESSES": "2",
         "SOHOA_WORKER__OCR_PROCESSES": "0",
@@ -92,7 +92,7 @@ class Ordinary:
                 self.failures.append(error)
             self.answered += 1
             self.slowest_s = max(self.slowest_s, time.monotonic() - began)
-            self._stop.wait(0.2)
+            self._stop.wait(0.4)
 
     def __enter__(self) -> Ordinary:
         self._thread = threading.Thread(target=self._run)
@@ -173,7 +173,7 @@ def test_verification_survives_every_hostile_file(service: RunningService) -> No
                 assert answer.json["code"] == "verification-stopped", (name, answer)
             verdicts[name] = answer.status
     assert not ordinary.failures
-    assert ordinary.answered > 10
+    assert ordinary.answered > 5
     assert verdicts["forty bombs"] == verdicts["fields in a ring"] == verdicts["encrypted"] == 200
     assert parts(service, " web ") == web
     after = service.ask("POST", "/v1/verifications", decision(1), authorised=False)
@@ -201,6 +201,8 @@ def test_sealing_survives_every_hostile_file(service: RunningService) -> None:
             assert record["error"]["kind"] == "ProfileError" or (
                 " / " in record["error"]["message"]
             ), (name, record)
+    worn = {name: r for name, r in records.items() if "processor" in str(r["error"])}
+    assert not worn  # they belong to the dear ones
     refused = {name for name, record in records.items() if record["state"] == "failed"}
     assert refused >= {
         "section of a milliard", "page tree in a ring", "deep page tree", "ten thousand revisions",
@@ -212,28 +214,30 @@ def test_sealing_survives_every_hostile_file(service: RunningService) -> None:
 
 def test_work_without_end_fails_that_record_alone(service: RunningService, auditor: str) -> None:
     """Given up by processor time, also when its first worker was killed; workers are replaced."""
-    workers = parts(service, "worker seal")
     with Ordinary(service) as ordinary:
         answer = sign(service, hardest_rows(), "hardest-rows", wait=0)
+        assert answer.status == 202, answer
         url = f"/v1/signatures/{answer.json['id']}"
         deadline = time.monotonic() + 30
         while service.ask("GET", url).json["state"] != "signing":
             assert time.monotonic() < deadline
             time.sleep(0.02)
         time.sleep(0.5)
-        for pid in workers:
+        killed = parts(service, "worker seal")
+        assert killed, service.told()[-3000:]
+        for pid in killed:
             os.kill(pid, signal.SIGKILL)
         record = ended(service, answer.json["id"])
     assert record["state"] == "failed", record
     assert record["error"]["kind"] == "JobTooDemanding", record
-    assert "4 s of processor time" in record["error"]["message"]
+    assert "3 s of processor time" in record["error"]["message"]
     assert record["attempts"] >= 2
     told = story(service, auditor, record["id"])
     assert told.count("signature.retaken") == record["attempts"] - 1
     assert told[-1] == "signature.failed"
     assert not ordinary.failures
     assert sign(service, decision(2), "after-the-rows").json["state"] == "published"
-    assert parts(service, "worker seal").isdisjoint(workers)
+    assert parts(service, "worker seal").isdisjoint(killed)
     calm_ones_are_published(service)
 
 
