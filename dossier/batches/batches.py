@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from dossier.batches import batchtable
 from dossier.batches.accounts import KIND, BatchAccounts, BatchMoves, enqueue, stop
-from dossier.batches.order import Batch, BatchItem, BatchOrder, ListedItem
+from dossier.batches.order import Batch, BatchItem, BatchOrder, ListedItem, Policy
 from dossier.errors import (
     AccessRefused,
     InvalidOrder,
@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 _SIGNERS = (Role.OFFICER, Role.LEADER, Role.CLERK)
 _READERS = (*_SIGNERS, Role.AUDITOR, Role.SCANNER, Role.ADMIN)
 _ROWS = 500  # rows in one statement
+
+MOST_TOGETHER = 10_000
+"""Documents of a batch that is released whole: its one commit has to end well within a lease."""
 
 
 class Batches:
@@ -93,6 +96,12 @@ class Batches:
         """
         caller.require(*_SIGNERS)
         caller.require_key(order.order.key)
+        if order.policy is Policy.ALL and len(items) > MOST_TOGETHER:
+            raise InvalidOrder(
+                f"Lô phát hành cùng lúc (policy all) có tối đa {MOST_TOGETHER} văn bản; hãy chia ra, "
+                "hoặc dùng policy each. / A batch that is released together (policy all) has at "
+                f"most {MOST_TOGETHER} documents: split it, or use the policy each."
+            )
         policy = self._policy(caller.agency_id)
 
         def work(connection: sa.Connection) -> tuple[Batch, bool]:

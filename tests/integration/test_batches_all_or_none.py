@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dossier.batches import work
+from dossier.batches import batches, work
 from dossier.batches.order import Batch, BatchOrder, Policy
-from dossier.errors import NotFound, StoreError
+from dossier.errors import InvalidOrder, NotFound, StoreError
 from dossier.model import BatchState, ItemState, RecordState
 from dossier.signing.order import SignatureOrder
 from dossier.storage.tables import deliveries, webhooks
@@ -241,3 +241,10 @@ def test_a_release_that_cannot_be_committed_tells_nobody_and_is_repeated(office,
 def messages_in(connection) -> int:
     wanted = sa.select(sa.func.count()).where(deliveries.c.event == "signature.published")
     return connection.execute(wanted).scalar_one()
+
+
+def test_more_than_one_commit_can_release_is_refused(office: ClericalRoom, monkeypatch) -> None:
+    monkeypatch.setattr(batches, "MOST_TOGETHER", 2)
+    assert batch_of(office, 3, Policy.EACH).total == 3
+    with pytest.raises(InvalidOrder, match="at most 2 documents"):
+        batch_of(office, 3)
