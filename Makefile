@@ -4,7 +4,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .PHONY: help setup demo test lint serve bench docs lock sbom image clean \
-	proof-memory proof-one-bit proof-kill-storm proof-hsm-faults proof-parallel-signers \
+	proof-memory proof-one-bit proof-kill-storm proof-hsm-faults proof-backup-restore proof-parallel-signers \
 	proof-schemathesis
 
 help:  ## this list
@@ -51,6 +51,9 @@ proof-kill-storm: setup  ## 500 decisions over HTTP, everything killed 50 times;
 
 proof-hsm-faults: setup  ## a token that fails in every way met in practice, under 16 clients
 	$(PY) -m tests.proof_hsm_faults
+
+proof-backup-restore: setup  ## back up and restore a service on PostgreSQL with S3 while it signs
+	$(PY) -m tests.proof_backup_restore
 
 proof-parallel-signers: setup  ## 20,000 signatures by 64 signers through the key agent
 	@.venv/bin/sohoa init --data $(PROOF)/signers
