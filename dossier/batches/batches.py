@@ -98,9 +98,9 @@ class Batches:
         caller.require_key(order.order.key)
         if order.policy is Policy.ALL and len(items) > MOST_TOGETHER:
             raise InvalidOrder(
-                f"Lô phát hành cùng lúc (policy all) có tối đa {MOST_TOGETHER} văn bản; hãy chia ra, "
-                "hoặc dùng policy each. / A batch that is released together (policy all) has at "
-                f"most {MOST_TOGETHER} documents: split it, or use the policy each."
+                f"Lô phát hành cùng lúc (policy all) có tối đa {MOST_TOGETHER} văn bản; hãy chia "
+                "ra, hoặc dùng policy each. / A batch that is released together (policy all) has "
+                f"at most {MOST_TOGETHER} documents: split it, or use the policy each."
             )
         policy = self._policy(caller.agency_id)
 
