@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from dossier.queue.jobs import JobQueue
 
 KIND = "batch"
-CHUNK = 100
+CHUNK = 200
 """Documents that become records in one transaction."""
-LOW = 60
-"""With so few in flight the next chunk is handed out."""
+LOW = 150
+"""With so few in flight the next chunk is handed out: two machines of two processes still have
+work in hand while it is made."""
 
 
 class BatchAccounts:

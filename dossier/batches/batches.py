@@ -4,7 +4,7 @@
                                                           pause │ ^ resume
                                                               PAUSED
 
-Documents become records a hundred at a time (`CHUNK`), so that a batch of fifty thousand costs
+Documents become records two hundred at a time (`CHUNK`), so that a batch of fifty thousand costs
 no more memory than one of ten, and pausing bites soon. The counters are kept in the transaction
 that publishes a record; the one that finds little left in flight enqueues the next chunk, the
 last one the result sheet (`batch_work`).
