@@ -142,7 +142,8 @@ class WebSettings(_Section):
 class WorkerSettings(_Section):
     """The workers of one machine."""
 
-    threads: int = Field(default=16, ge=1, le=64)
+    threads: int = Field(default=24, ge=1, le=64)
+    """Documents in hand at once: many, because they share the commits of agent and database."""
     lease_s: float = Field(default=5.0, ge=1, le=600)
     """A job whose worker has not been heard of for so long is taken by another one."""
     seal_processes: int = Field(default=2, ge=0, le=64)

@@ -25,7 +25,7 @@ from dossier.batches.sheet import sheet_of
 from dossier.errors import LeaseLost, StateConflict
 from dossier.model import JSON, AuditEvent, BatchState
 from dossier.signing import recordtable
-from dossier.signing.numbers import despite_races, take_back
+from dossier.signing.numbers import despite_races, give_back
 from dossier.signing.sealing import SealOrder, SealStep, require_ours, seal_and_verify
 from dossier.signing.workshop import Desk, WatchedKey, Workshop, unpublished
 from dossier.storage.store import BlobInfo
@@ -336,12 +336,15 @@ def _drop_held(
     connection.execute(batchtable.SKIP_HELD, values)
     connection.execute(batchtable.DROP_HELD, values)
     numbers = [
-        (row.symbol, row.year, row.number) for row in held if row.order.get("from_book", False)
+        (row.symbol, row.year, row.number, row.order.get("from_book", False))
+        for row in held
+        if row.number is not None and not row.order.get("supersedes")
     ]
     unused: list[JSON] = [
         {"symbol": symbol, "year": year, "number": number}
-        for symbol, year, number in sorted(numbers, reverse=True)
-        if not take_back(connection, batch.agency_id, symbol, year, number)
+        for symbol, year, number, from_book in sorted(numbers, reverse=True)
+        if give_back(connection, batch.agency_id, symbol, year, number, from_book=from_book)
+        is False
     ]
     events = [
         _record_event(

@@ -36,6 +36,7 @@ _TAKE_BACK = (
     .where(_MINE, number_books.c.last_number == sa.bindparam("number"))
     .values(last_number=number_books.c.last_number - 1)
 )
+_LAST = sa.select(number_books.c.last_number).where(_MINE).with_for_update()
 _OPEN = insert_if_new(number_books)
 
 
@@ -57,6 +58,25 @@ def take_back(connection: sa.Connection, agency_id: str, book: str, year: int, n
     """Free `number` if it is the last one given; False when a later one was given already."""
     values = {"agency": agency_id, "name": book, "of_year": year, "number": number}
     return connection.execute(_TAKE_BACK, values).rowcount == 1
+
+
+def give_back(
+    connection: sa.Connection, agency_id: str, book: str, year: int, number: int, *, from_book: bool
+) -> bool | None:
+    """Give back the number of a document that will not be; what that means for the book.
+
+    True: free, the book gives it next. False: it stays unused, for later numbers were given; the
+    caller says so in the audit log. None: the document had named it itself (`from_book` False)
+    before the book came to it, which will give it in its turn. Holds the book's row until the
+    transaction ends, so that nobody passes the number over just now.
+    """
+    if not from_book:
+        first = {"agency_id": agency_id, "book": book, "year": year, "last_number": 0}
+        connection.execute(_OPEN[connection.dialect.name], first)
+        values = {"agency": agency_id, "name": book, "of_year": year}
+        if connection.execute(_LAST, values).scalar_one() < number:
+            return None
+    return take_back(connection, agency_id, book, year, number)
 
 
 def despite_races(work: Callable[[], T]) -> T:

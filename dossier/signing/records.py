@@ -19,7 +19,7 @@ from dossier.queue.jobs import Follower, Job, JobQueue, NewJob
 from dossier.signing import recordtable
 from dossier.signing.acceptance import Acceptance, Holder, Incoming
 from dossier.signing.backlog import Backlog, OpenOrders
-from dossier.signing.numbers import take_back
+from dossier.signing.numbers import give_back
 from dossier.signing.order import SignatureOrder
 from dossier.signing.recordtable import (
     NewRecord,
@@ -298,8 +298,8 @@ def end_unpublished(
 ) -> None:
     """Fail or cancel a record: its number goes back, what it would have superseded stands.
 
-    A number from the book that is not its last one any more stays unused, and an event says
-    why, so that the book's gap is explained.
+    A number that its book has come past stays unused, and an event says why, so that the book's
+    gap is explained; it is the same for one that the order named and the book passed over.
     """
     connection.execute(recordtable.END, {"id_": record.id, "state_": state, "error_": error})
     events = [event]
@@ -307,15 +307,16 @@ def end_unpublished(
         connection.execute(recordtable.UNSUPERSEDE, {"old": record.supersedes, "by": record.id})
     for watcher in watchers:  # a batch's row before a book's, as where a batch takes numbers
         watcher.ended(connection, record, state, error)
-    if record.order.from_book and record.number and record.symbol and record.year:
+    if record.number and record.symbol and record.year and record.supersedes is None:
         book = (record.agency_id, record.symbol, record.year, record.number)
-        freed = take_back(connection, *book)
+        freed = give_back(connection, *book, from_book=record.order.from_book)
         details = {"number": record.number, "symbol": record.symbol, "year": record.year}
-        name = "number.freed" if freed else "number.unused"
-        if not freed:
+        if freed is False:
             details["reason"] = (
                 f"record {record.id} became {state} after later numbers of the book were given; "
                 "the number may be given to another document by naming it"
             )
-        events.append(AuditEvent(name, event.actor, record.agency_id, record.id, details))
+        if freed is not None:
+            name = "number.freed" if freed else "number.unused"
+            events.append(AuditEvent(name, event.actor, record.agency_id, record.id, details))
     audit.append(connection, events)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from dossier.digitizing.order import DigitizationOrder
 from dossier.errors import VersionConflict
 from dossier.model import AuditEvent, BatchState, SequenceState
 from dossier.signing.records import SignatureOrder
-from dossier.signing.recordtable import NewRecord
+from dossier.signing.recordtable import NewRecord, Record
 from dossier.storage.database import Database
 from dossier.storage.tables import deliveries, digitizations, jobs, records, sequences
 from tests.lock_storm import AGENCIES, BOOKS, DAY, KEY, SEAL, SOURCES, Storm, caller_of, found
@@ -187,6 +188,27 @@ def test_a_batch_passes_over_a_number_that_was_named_meanwhile(
     with storm.database.read() as connection:
         mine = sa.select(records.c.number).where(records.c.batch_id == batch.id)
         assert sorted(connection.execute(mine).scalars()) == [2, 3]
+
+
+def test_a_named_number_that_the_book_passed_over_is_told_unused(storm: Storm) -> None:
+    """The document that named it is cancelled: the gap is explained; before, there is none."""
+
+    def accept(**numbered: Any) -> Record:
+        order = SignatureOrder(key=KEY, symbol=BOOKS[0], decided_on=DAY, **numbered)
+        return storm.records.accept(
+            CALLER, order, SOURCES[0], idempotency_key=None, request_sha256="0" * 64
+        )[0]
+
+    ahead, passed = accept(number=9), accept(number=1)
+    assert accept(from_book=True).number == 2
+    for record in (ahead, passed):
+        storm.records.cancel(CALLER, record.id)
+    told = [
+        (entry.subject, entry.details["number"])
+        for entry in storm.audit.entries(AGENCY, 0, 100)
+        if entry.event.startswith("number.")
+    ]
+    assert told == [(passed.id, 1)]
 
 
 def test_a_sequence_passes_over_a_number_that_was_named_meanwhile(
