@@ -8,7 +8,7 @@ RUN apt-get update \
 WORKDIR /src
 COPY requirements.lock requirements-build.lock ./
 RUN python3 -m venv /opt/sohoa \
-    && /opt/sohoa/bin/pip install -q --require-hashes -r requirements-build.lock -r requirements.lock
+    && /opt/sohoa/bin/pip install -q --no-deps --require-hashes -r requirements-build.lock -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY api api
 COPY dossier dossier

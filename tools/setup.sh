@@ -37,7 +37,10 @@ want=$(cat requirements-dev.lock pyproject.toml | sha256sum | cut -d' ' -f1)
 if [ "$(cat $stamp 2>/dev/null)" != "$want" ]; then
     say "Tạo môi trường .venv / making the environment"
     [ -x .venv/bin/python ] || "$python" -m venv .venv
-    .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+    # the lock file is whole: left to resolve, pip stumbles over extras as soon as a newer release
+    # of a locked package exists
+    .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
     .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+    .venv/bin/python -m pip check --disable-pip-version-check >/dev/null
     echo "$want" >$stamp
 fi
