@@ -178,6 +178,7 @@ class Fleet:
         webs: Sequence[str] = ("web-1",),
         endpoints: Mapping[str, str] | None = None,
         key_environ: Mapping[str, str] | None = None,
+        worker_environ: Mapping[str, str] | None = None,
     ) -> None:
         """`endpoints`: machines that reach S3 by another line. `key_environ`: the agent's."""
         self.folder = folder
@@ -193,6 +194,8 @@ class Fleet:
         self.agent.environ = dict(key_environ or {})
         self._make_key_machine()
         self.workers = [self._machine(name, "may-a") for name in workers]
+        for machine in self.workers:
+            machine.environ = dict(worker_environ or {})
         self.web_machines = [self._machine(name, "web-1") for name in webs]
         self.webs: list[RunningService] = []
         for machine in self.web_machines:

@@ -112,6 +112,7 @@ def prove(folder: Path, plan: Plan) -> dict[str, Any]:
             cluster.url(cluster.new_database()),
             s3,
             key_environ={**counting(folder, counter), "SOHOA_AUDIT__EVERY_S": "5"},
+            worker_environ={"SOHOA_WORKER__THREADS": "8"},  # the batch is to outlive all troubles
         )
         with fleet, House(fleet) as house:
             secret = fleet.webs[0].new_client()

@@ -55,6 +55,7 @@ def fleet(folder: Path, postgres: PostgresCluster, s3_server: S3Server) -> Itera
         s3_server,
         webs=("web-1", "web-2"),
         key_environ=counting(folder, folder / "c-sign"),
+        worker_environ={"SOHOA_WORKER__THREADS": "4"},  # a small batch is enough for two
     )
     with running:
         yield running
