@@ -5,6 +5,7 @@ PYTEST := $(PY) -m pytest
 
 .PHONY: help setup demo test lint serve bench docs lock sbom image clean \
 	proof-memory proof-one-bit proof-kill-storm proof-hsm-faults proof-backup-restore proof-parallel-signers \
+	proof-two-machines proof-locks \
 	proof-schemathesis
 
 help:  ## this list
@@ -54,6 +55,12 @@ proof-hsm-faults: setup  ## a token that fails in every way met in practice, und
 
 proof-backup-restore: setup  ## back up and restore a service on PostgreSQL with S3 while it signs
 	$(PY) -m tests.proof_backup_restore
+
+proof-two-machines: setup  ## two worker machines on one PostgreSQL and S3: ten kills, ten drains
+	$(PY) -m tests.proof_two_machines
+
+proof-locks: setup  ## everything at once on PostgreSQL: no deadlock, nothing lost
+	$(PY) -m tests.proof_locks --seconds 90 --processes 4
 
 proof-parallel-signers: setup  ## 20,000 signatures by 64 signers through the key agent
 	@.venv/bin/sohoa init --data $(PROOF)/signers
