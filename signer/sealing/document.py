@@ -21,6 +21,8 @@ from signer.sealing.syntax import Ref, entry, items
 _TAIL = 2048
 _START_XREF = re.compile(rb"startxref\s+(\d+)\s+%%EOF\s*\x00*\s*\Z")
 _HIGHEST = re.compile(r"highest object number \((\d+)\)")  # qpdf's remark on a wrong /Size
+_NO_MEMORY = re.compile(r"bad_alloc|not enough memory")
+_UNPACKING = re.compile(r"error decoding stream data for object")
 _MISPLACED = re.compile(r"expected \d+ \d+ obj")  # qpdf's remark on a wrong offset
 _MAX_OBJECTS = 1_000_000
 _MAX_PAGE_TREE_DEPTH = 64
@@ -123,9 +125,23 @@ class SourceDocument:
                 self.pdf.get_object(number, 0)
         except pikepdf.PdfError as error:
             raise _damaged(f"hỏng ({error})", f"is damaged ({error})") from error
-        for warning in self.pdf.get_warnings():
-            if _MISPLACED.search(str(warning)):
+        for warning in self._warnings():
+            if _MISPLACED.search(warning):
                 raise _damaged("có bảng tham chiếu sai", "has a cross-reference table that errs")
+
+    def _warnings(self) -> list[str]:
+        """What qpdf said since it was last asked, unless it lost objects.
+
+        Without the memory to unpack an object stream, qpdf takes its objects for null and goes
+        on: the document would be continued without them.
+        """
+        said = [str(warning) for warning in self.pdf.get_warnings()]
+        for warning in said:
+            if _NO_MEMORY.search(warning):
+                raise MemoryError("too little memory to unpack the document's objects")
+            if _UNPACKING.search(warning):
+                raise _damaged(f"hỏng ({warning})", f"is damaged ({warning})")
+        return said
 
     def _cross_reference(self, start: int, head: bytes) -> CrossReference:
         trailer = self.pdf.trailer
@@ -135,9 +151,9 @@ class SourceDocument:
         identifier = items(entry(trailer, "/ID"))
         size = entry(trailer, "/Size")
         next_number = size if isinstance(size, int) else 0
-        for warning in self.pdf.get_warnings():
+        for warning in self._warnings():
             # A /Size that is too small would let new objects replace old ones unnoticed.
-            highest = _HIGHEST.search(str(warning))
+            highest = _HIGHEST.search(warning)
             next_number = max(next_number, int(highest[1]) + 1 if highest else 0)
         return CrossReference(
             start=start,

@@ -48,7 +48,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Runnin
         "SOHOA_WORKER__JOB_CPU_S": "3",
         "SOHOA_WORKER__MEMORY_BYTES": str(700 << 20),
         "SOHOA_WORKER__SEAL_PROCESSES": "2",
+        "SOHOA_WORKER__THREADS": "8",
         "SOHOA_WORKER__OCR_PROCESSES": "0",
+        "COVERAGE_PROCESS_CONFIG": "",  # processor time is bounded here: none for measuring it
     }
     with RunningService(data, environ) as running:
         client, auditor = running.new_client(), running.new_client(roles=("auditor",), keys=())

@@ -7,6 +7,8 @@ pixels in `test_intake_hostile`, since only scans are decoded; processor time an
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Callable
@@ -48,6 +50,7 @@ from tests.hostile_documents import (
     xref_stream_in_a_ring,
 )
 from tests.hostile_pages import HOSTILE_PAGES, deep_page_tree, encrypted, pages
+from tests.running_service import ROOT
 from tests.sealed import Box, blank, sealer
 
 KEY = SoftwareKey()
@@ -264,3 +267,28 @@ def test_no_other_hostile_document_is_valid_or_dear(make: Callable[[], bytes]) -
     assert time.process_time() - began < 10
     assert report.indication is not Indication.TOTAL_PASSED
     assert not any(check.check == "file.escape" for check in report.checks)
+
+
+def test_objects_that_memory_could_not_hold_are_not_taken_for_null() -> None:
+    """qpdf goes on without the objects of a stream that it cannot unpack: nothing is sealed."""
+    script = """
+import resource
+from pathlib import Path
+from tests.fakes import SoftwareKey
+from tests.hostile_pages import hardest_rows
+from signer.sealing.levels import Level
+from signer.sealing.seal import SealRequest, Sealer
+
+pdf, request = hardest_rows(1), SealRequest(key=SoftwareKey(), level=Level.B_B)
+sealer = Sealer(None, None, precheck=lambda key, at: None)
+held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_DATA, (held + (60 << 20), resource.RLIM_INFINITY))
+try:
+    sealer.seal_bytes(pdf, request)
+except MemoryError as error:
+    print("refused:", error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.startswith("refused: too little memory"), (done.stdout, done.stderr)
