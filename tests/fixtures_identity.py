@@ -8,10 +8,11 @@ directory.client(…)  a client of an agency with an API key
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
@@ -81,6 +82,11 @@ class Directory:
         entries = tables.audit_entries.c
         with self.database.read() as connection:
             return list(connection.scalars(sa.select(entries.entry).order_by(entries.seq)))
+
+    def refusals(self) -> list[dict[str, Any]]:
+        """The audited refusals, in order."""
+        told = [json.loads(text) for text in self.told()]
+        return [entry for entry in told if entry["event"] == "request.refused"]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ _BOOK: dict[str, Any] = {"symbol": "QĐ-UBND", "from_book": True, "decided_on": 
 
 
 class House:
-    """Looks into the fleet's database, beside the service."""
+    """The machines and their common database, seen (and troubled) from beside the service."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._url = fleet.database_url
@@ -79,6 +79,31 @@ class House:
         )
         return int(count)
 
+    def until_at_work(self, batch: str, *machines: Machine, after: int = 0) -> None:
+        """Wait until more than `after` documents are published, and the machines hold others."""
+        until(
+            "all at work",
+            lambda: self.published(batch) > after and all(self.held(one) for one in machines),
+        )
+
+    def kill(self, machine: Machine) -> frozenset[str]:
+        """kill -9 for the machine; the subjects of the jobs that it had in hand."""
+        pids = machine.pids
+        machine.kill()
+        assert not machine.is_running
+        # a COMMIT that was on its way arrives; nobody takes the jobs before their lease is over
+        time.sleep(0.1)
+        return self.in_hands(pids)
+
+    def drain(self, *machines: Machine) -> float:
+        """SIGTERM for the machines at once; seconds until all had ended, with nothing in hand."""
+        pids = [pid for machine in machines for pid in machine.pids]
+        with ThreadPoolExecutor(len(machines)) as pool:
+            seconds: float = max(pool.map(lambda machine: machine.stop(), machines))
+        assert seconds < DRAIN_S, seconds
+        assert not self.in_hands(pids), "neither finished nor given back"
+        return seconds
+
 
 def release_batch(client: Client, documents: int, seed: int, level: str = "B-T") -> str:
     """Upload documents, list, approve and release them; the batch's id."""
@@ -97,34 +122,6 @@ def until(what: str, is_so: Callable[[], bool], seconds: float = 90.0) -> None:
     while not is_so():
         assert time.monotonic() < deadline, f"in vain: {what}"
         time.sleep(0.02)
-
-
-def until_at_work(house: House, batch: str, *machines: Machine, after: int = 0) -> None:
-    """Wait until more than `after` documents are published, and the machines hold others."""
-    until(
-        "all at work",
-        lambda: house.published(batch) > after and all(house.held(one) for one in machines),
-    )
-
-
-def kill(house: House, machine: Machine) -> frozenset[str]:
-    """kill -9 for the machine; the subjects of the jobs that it had in hand."""
-    pids = machine.pids
-    machine.kill()
-    assert not machine.is_running
-    # a COMMIT that was on its way arrives; nobody takes the jobs before their lease is over
-    time.sleep(0.1)
-    return house.in_hands(pids)
-
-
-def drain(house: House, *machines: Machine) -> float:
-    """SIGTERM for the machines at once; seconds until all had ended, with nothing in hand."""
-    pids = [pid for machine in machines for pid in machine.pids]
-    with ThreadPoolExecutor(len(machines)) as pool:
-        seconds: float = max(pool.map(lambda machine: machine.stop(), machines))
-    assert seconds < DRAIN_S, seconds
-    assert not house.in_hands(pids), "neither finished nor given back"
-    return seconds
 
 
 def judge_batches(

@@ -24,15 +24,7 @@ from typing import Any
 from sohoa.client import Client
 from tests.fixtures_databases import PostgresCluster, postgres_programs
 from tests.fixtures_s3 import S3Server, s3_program
-from tests.machine_work import (
-    House,
-    drain,
-    judge_batches,
-    kill,
-    release_batch,
-    until,
-    until_at_work,
-)
+from tests.machine_work import House, judge_batches, release_batch, until
 from tests.machines import Fleet, Machine
 from tests.proof_kill_storm import counting
 
@@ -85,7 +77,7 @@ class Troubles:
 
     def cut_power(self, house: House, machine: Machine) -> None:
         """Kill it; wait until the other has published all that it had in hand; start it."""
-        lost = kill(house, machine)
+        lost = house.kill(machine)
         began = time.monotonic()
         orphans = house.unpublished(lost)
         # one by one: whatever a dead process had in hand may be what killed it
@@ -98,7 +90,7 @@ class Troubles:
 
     def shut_down(self, house: House, *machines: Machine) -> None:
         """Drain them, and start them again."""
-        self.longest_drain_s = max(self.longest_drain_s, drain(house, *machines))
+        self.longest_drain_s = max(self.longest_drain_s, house.drain(*machines))
         self.drains += 1
         for machine in machines:
             machine.start()
@@ -136,7 +128,7 @@ def _prove(plan: Plan, fleet: Fleet, house: House, client: Client, counter: Path
             seed = plan.seed + len(batches)
             batches.append(release_batch(client, plan.documents, seed, plan.level))
         newest = batches[-1]
-        until_at_work(house, newest, *fleet.workers, after=house.published(newest) + 5)
+        house.until_at_work(newest, *fleet.workers, after=house.published(newest) + 5)
         time.sleep(dice.uniform(0, 0.5))
         if kind == "kill":
             troubles.cut_power(house, fleet.workers[troubles.kills % 2])

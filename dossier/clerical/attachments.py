@@ -6,6 +6,7 @@ Each is a signature record of its own, made by the agency's key, that names the 
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -20,14 +21,13 @@ from dossier.storage.tables import records
 
 if TYPE_CHECKING:
     from dossier.audit.log import AuditLog
-    from dossier.clerical.sequences import Sequences
     from dossier.signing.records import Records
     from dossier.storage.database import Database
     from dossier.storage.holdings import Holdings
 
 
 class Attachments:
-    """Annexes and copies of the documents of `sequences`. Safe for threads."""
+    """Annexes and copies of the documents of the sequences that `find` finds. Safe for threads."""
 
     def __init__(
         self,
@@ -35,13 +35,13 @@ class Attachments:
         holdings: Holdings,
         audit: AuditLog,
         records: Records,
-        sequences: Sequences,
+        find: Callable[[Caller, str], ClericalSequence],
     ) -> None:
         self._database = database
         self._holdings = holdings
         self._audit = audit
         self._records = records
-        self._sequences = sequences
+        self._find = find
 
     def annex(
         self, caller: Caller, sequence_id: str, source_sha256: str, claim: Claim
@@ -92,7 +92,7 @@ class Attachments:
         self, caller: Caller, sequence_id: str, after: str | None = None, limit: int = 50
     ) -> builtins.list[Record]:
         """The document itself, its annexes and copies, oldest first. Raises `NotFound`."""
-        self._sequences.get(caller, sequence_id)
+        self._find(caller, sequence_id)
         wanted = sa.select(records).where(
             records.c.sequence_id == sequence_id, records.c.agency_id == caller.agency_id
         )
@@ -104,7 +104,7 @@ class Attachments:
 
     def _issued(self, caller: Caller, sequence_id: str) -> ClericalSequence:
         caller.require(Role.CLERK)
-        main = self._sequences.get(caller, sequence_id)
+        main = self._find(caller, sequence_id)
         if main.state is not SequenceState.ISSUED:
             raise StateConflict(
                 "Văn bản chính chưa phát hành; hãy phát hành trước, rồi ký phụ lục, bản sao. / The "

@@ -63,7 +63,7 @@ class Sequences:
         self._audit = audit
         self._jobs = jobs
         self._policy = policy
-        self.attachments = Attachments(database, holdings, audit, records, self)
+        self.attachments = Attachments(database, holdings, audit, records, self.get)
         jobs.follow(KIND, _Moves(audit))
 
     def create(

@@ -23,15 +23,7 @@ from signer.remote import CSCClient
 from sohoa.client import Client
 from tests.fixtures_databases import PostgresCluster
 from tests.fixtures_s3 import S3Server
-from tests.machine_work import (
-    House,
-    drain,
-    judge_batches,
-    kill,
-    release_batch,
-    until,
-    until_at_work,
-)
+from tests.machine_work import House, judge_batches, release_batch, until
 from tests.machines import Fleet, commands, documented
 from tests.proof_kill_storm import counting
 from tests.running_service import Answer, RunningService
@@ -100,16 +92,16 @@ def test_batches_survive_a_dead_machine_and_two_drains(
     a, b = fleet.workers
     with slow_token(folder, 1):
         first = release_batch(client, DOCUMENTS, 1)
-        until_at_work(house, first, a, b)
-        lost = kill(house, a)
+        house.until_at_work(first, a, b)
+        lost = house.kill(a)
         assert lost
         until("the other finishes", lambda: house.state(first) == "done")
     a.start()
 
     with slow_token(folder, 2):
         second = release_batch(client, DOCUMENTS, 2)
-        until_at_work(house, second, a, b)
-        drain(house, a, b)
+        house.until_at_work(second, a, b)
+        house.drain(a, b)
     assert house.published(second) < DOCUMENTS
     a.start()
     b.start()
