@@ -72,10 +72,13 @@ proof-schemathesis: setup  ## every operation of the HTTP API asked thousands of
 LOCK := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
 	--no-annotate --python-version 3.11
 
-lock: setup  ## renew the lock files (hashes, no index address)
+lock: | .venv/bin/uv  ## renew the lock files (hashes, no index address)
 	$(LOCK) pyproject.toml --extra dev -o requirements-dev.lock
 	$(LOCK) pyproject.toml -c requirements-dev.lock -o requirements.lock
 	echo 'setuptools>=80' | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
+
+.venv/bin/uv:
+	@$(MAKE) --no-print-directory setup
 
 sbom: setup  ## software bill of materials (CycloneDX 1.6): var/sbom.cdx.json
 	$(PY) -m tools.sbom -o var/sbom.cdx.json

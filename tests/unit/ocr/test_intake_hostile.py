@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -66,8 +67,10 @@ def test_no_permission(tmp_path: Path, what: str) -> None:
     folder.mkdir()
     photo(40, 30).save(folder / "a.png")
     path = folder / "a.png" if what == "file" else folder
-    for parent in [tmp_path, *tmp_path.parents[:3]]:
-        parent.chmod(0o755)
+    for parent in [tmp_path, *tmp_path.parents]:  # nobody has to get as far as the file
+        mode = parent.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            parent.chmod(stat.S_IMODE(mode) | 0o055)
     path.chmod(0)
     try:
         with as_nobody(), pytest.raises(UnreadableFile, match=r"cannot be read \(Permission"):
