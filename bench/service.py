@@ -30,7 +30,7 @@ _LEVELS = {"bb": "B-B", "blta": "B-LTA"}
 
 def measurements() -> Iterable[Measurement]:
     """All rows of the service."""
-    return select(("service.",))
+    return select(("service.",))()
 
 
 def select(prefixes: tuple[str, ...]) -> Callable[[], Iterable[Measurement]]:
