@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from signer.errors import SignatureNotValid
+from signer.verification.attacks import Attack
 from signer.verification.wording import check_text, sentence
 
 
@@ -79,13 +80,17 @@ _WORST_INTEGRITY = (
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check with its result. `check` is a stable id; `detail` is technical English."""
+    """One check with its result. `check` is a stable id; `detail` is technical English.
+
+    `attack` is the kind of forgery that leaves such a trace; None where nothing fits.
+    """
 
     check: str
     outcome: Outcome
     detail: str = ""
     sub_indication: SubIndication | None = None
     integrity: Integrity | None = None
+    attack: Attack | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys."""
@@ -96,6 +101,7 @@ class Check:
             "vi": vi,
             "en": en,
             "detail": self.detail,
+            "attack": self.attack,
         }
 
 
@@ -109,21 +115,23 @@ class Checklist:
         """The check was made and nothing is wrong."""
         self.checks.append(Check(check, Outcome.PASSED, detail))
 
-    def warn(self, check: str, detail: str = "") -> None:
+    def warn(self, check: str, detail: str = "", *, attack: Attack | None = None) -> None:
         """Something that the reader should know."""
-        self.checks.append(Check(check, Outcome.WARNING, detail))
+        self.checks.append(Check(check, Outcome.WARNING, detail, attack=attack))
 
     def unknown(
-        self, check: str, sub: SubIndication, detail: str = "", integrity: Integrity | None = None
-    ) -> None:
+        self, check: str, sub: SubIndication, detail: str = "", integrity: Integrity | None = None,
+        *, attack: Attack | None = None,
+    ) -> None:  # fmt: skip
         """The check could not be decided."""
-        self.checks.append(Check(check, Outcome.INDETERMINATE, detail, sub, integrity))
+        self.checks.append(Check(check, Outcome.INDETERMINATE, detail, sub, integrity, attack))
 
     def failed(
-        self, check: str, sub: SubIndication, detail: str = "", integrity: Integrity | None = None
-    ) -> None:
+        self, check: str, sub: SubIndication, detail: str = "", integrity: Integrity | None = None,
+        *, attack: Attack | None = None,
+    ) -> None:  # fmt: skip
         """The check was decided, against the signature."""
-        self.checks.append(Check(check, Outcome.FAILED, detail, sub, integrity))
+        self.checks.append(Check(check, Outcome.FAILED, detail, sub, integrity, attack))
 
     def frozen(self) -> tuple[Check, ...]:
         """The checks so far."""
@@ -193,12 +201,16 @@ class TimestampReport:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that a later revision did. `kind` is a stable word, `allowed` the judgement."""
+    """Something that a later revision did. `kind` is a stable word, `allowed` the judgement.
+
+    `attack` is the kind of forgery that leaves such a trace; None where nothing fits.
+    """
 
     kind: str
     revision: int  # 1-based
     allowed: bool
     detail: str = ""
+    attack: Attack | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys."""
@@ -210,6 +222,7 @@ class Change:
             "vi": vi,
             "en": en,
             "detail": self.detail,
+            "attack": self.attack,
         }
 
 
@@ -340,6 +353,13 @@ class VerificationReport:
                 report=self,
             )
         return self
+
+    @property
+    def attacks(self) -> frozenset[Attack]:
+        """Every kind of attack that a finding or a forbidden change is a trace of."""
+        named = {check.attack for check in self.all_checks()}
+        named |= {change.attack for s in self.signatures for change in s.changes}
+        return frozenset(word for word in named if word is not None)
 
     def all_checks(self) -> Iterable[Check]:
         """Every check of document, signatures and timestamps."""
