@@ -15,7 +15,6 @@ from api.foundation import open_foundation
 from api.house import House
 from api.pinned import timestamper_of, trust_store
 from api.settings import Role, Settings
-from api.web.verifying import Checkers
 from api.wiring import (
     images_of,
     profiles_of,
@@ -30,6 +29,7 @@ from dossier.queue.jobs import Job
 from dossier.signing.records import Records
 from dossier.signing.renewal import renewal_schedule
 from dossier.signing.workshop import Desk
+from dossier.verifying.checkers import Checkers
 from hsm.keys import SigningKey
 
 Handler = Callable[[Job], None]

@@ -10,7 +10,6 @@ APIError
 ├── UnsupportedMediaType   the route takes no body of this Content-Type
 ├── BodyTooLarge           the body is larger than the route or the client may send
 ├── BodyTooSlow            the client did not send its body in time
-├── VerificationStopped    a file exceeds what its verification may cost, or kills its process
 ├── SigningFailed          a signature was accepted and could not be made; its record says why
 ├── PreconditionRequired   a change was asked for without saying which version (If-Match)
 ├── RangeNotSatisfiable    the asked range begins behind the end of the file
@@ -64,10 +63,6 @@ class BodyTooLarge(APIError):
 
 class BodyTooSlow(APIError):
     """The client did not send its body in time (RFC 9110 clause 15.5.9)."""
-
-
-class VerificationStopped(APIError):
-    """A file exceeds what its verification may cost, or makes the process that reads it die."""
 
 
 class SigningFailed(APIError):

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from api.settings import Settings
     from api.telemetry import Telemetry
-    from api.web.verifying import Checkers
     from dossier.audit.log import AuditLog
     from dossier.batches.batches import Batches
     from dossier.clerical.sequences import Sequences
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from dossier.storage.holdings import Holdings
     from dossier.storage.store import BlobStore
     from dossier.storage.uploads import Uploads
+    from dossier.verifying.checkers import Checkers
     from dossier.webhooks.webhooks import Webhooks
     from signer.remote import CSCClient
     from signer.sealing.appearance.profiles import ProfileSet

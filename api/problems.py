@@ -81,9 +81,6 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     ),
     api_errors.BodyTooLarge: Problem("Nội dung quá lớn", "Content too large", 4, 413),
     api_errors.BodyTooSlow: Problem("Nội dung đến quá chậm", "The body came too slowly", 7, 408),
-    api_errors.VerificationStopped: Problem(
-        "Không kiểm tra được tệp", "The file cannot be verified", 4, 422
-    ),
     api_errors.SigningFailed: Problem("Ký không thành", "Signing failed", 6, 409),
     api_errors.PreconditionRequired: Problem(
         "Thiếu điều kiện If-Match", "If-Match is required", 4, 428
@@ -119,6 +116,9 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     dossier_errors.QuotaExceeded: Problem("Đã hết hạn mức", "Allowance used up", 6, 403),
     dossier_errors.JobTooDemanding: Problem(
         "Văn bản vượt giới hạn xử lý", "The document exceeds the bounds of processing", 4, 422
+    ),
+    dossier_errors.VerificationStopped: Problem(
+        "Không kiểm tra được tệp", "The file cannot be verified", 4, 422
     ),
     dossier_errors.TooManyOpen: Problem(
         "Quá nhiều yêu cầu đang chờ", "Too many orders under way", 6, 429

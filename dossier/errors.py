@@ -13,6 +13,7 @@ DossierError
 ├── QuotaExceeded          the caller's or the agency's allowance is used up
 │   └── TooManyOpen        the caller has as many orders under way as it may, retry later
 ├── JobTooDemanding        a document costs more time or memory than any may; not tried again
+├── VerificationStopped    a file exceeds what its verification may cost, or kills its process
 ├── Overloaded             too much is waiting; come back in `retry_after_s`
 ├── StoreError             the database or the blob store does not answer, retry later
 │   └── BlobDamaged        bytes do not have the digest that names them
@@ -93,6 +94,10 @@ class QuotaExceeded(DossierError):
 
 class JobTooDemanding(DossierError):
     """A document needs more processor time or memory than it may; the same one always will."""
+
+
+class VerificationStopped(DossierError):
+    """A file exceeds what its verification may cost, or makes the process that reads it die."""
 
 
 class TooManyOpen(QuotaExceeded):

@@ -27,7 +27,6 @@ from api import auth
 from api.house import House
 from api.settings import Settings, TokenSettings
 from api.web.app import create_app
-from api.web.verifying import Checkers
 from dossier.batches.batches import Batches
 from dossier.clerical.sequences import Sequences
 from dossier.digitizing.digitizations import Digitizations
@@ -35,6 +34,7 @@ from dossier.identity import HOUSE, AgencyPolicy, Identity
 from dossier.model import Role
 from dossier.storage.database import Database
 from dossier.storage.uploads import Uploads
+from dossier.verifying.checkers import Checkers
 from dossier.webhooks.webhooks import Webhooks
 from hsm.errors import KeyNotFound, TokenUnavailable
 from signer.algorithms import HASHES

@@ -16,7 +16,7 @@ from dossier.errors import Overloaded
 
 MAX_BYTES = 50 * 1024 * 1024
 AT_ONCE = 2
-"""Verifications that run at once: as many as `api.web.verifying` has processes."""
+"""Verifications that run at once: as many as `dossier.verifying.checkers` has processes."""
 WAITING = 16
 """Verifications that may wait for their turn."""
 

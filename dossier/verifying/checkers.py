@@ -5,12 +5,13 @@
 
 Whatever a file does to the process that reads it (crash, endless work, memory without end), it
 costs that file alone: the process is killed and another takes its place. The process that asks
-serves HTTP and parses no PDF. Checkers hold no keys, get no connection to the database, and
-answer with bytes that are never unpickled.
+serves HTTP, works through a queue or is the command line, and parses no PDF. Checkers hold no
+keys, get no connection to the database, and answer with bytes that are never unpickled.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import math
@@ -28,8 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from api.errors import VerificationStopped
-from dossier.errors import Overloaded
+from dossier.errors import Overloaded, VerificationStopped
 
 if os.name == "posix":
     import resource
@@ -77,15 +77,18 @@ class Checkers:
         for checker in self._all:
             threading.Thread(target=start, args=(checker,), daemon=True).start()
 
-    def verify(self, pdf: Path) -> bytes:
-        """The report on the file, as UTF-8 JSON. Blocks until it is there.
+    def verify(self, path: Path, at: dt.datetime | None = None) -> bytes:
+        """The report on the file as of `at` (aware; default now), as UTF-8 JSON.
 
-        Raises `VerificationStopped` when the file exceeds the bounds or kills the process, and
-        `Overloaded` when no process can be started.
+        Blocks until it is there. Raises `VerificationStopped` when the file exceeds the bounds or
+        kills the process, `Overloaded` when no process can be started, and `ValueError` for a
+        naive `at`.
         """
+        if at is not None and at.tzinfo is None:
+            raise ValueError("at must carry a time zone")
         checker = self._idle.get()
         try:
-            return checker.verify(pdf)
+            return checker.verify(path, at)
         finally:
             self._idle.put(checker)
 
@@ -121,11 +124,12 @@ class _Checker:
         with self._lock:
             self._started()
 
-    def verify(self, pdf: Path) -> bytes:
+    def verify(self, path: Path, at: dt.datetime | None) -> bytes:
+        moment = at.isoformat().encode() if at else b""
         with self._lock:
             pipe = self._started()
             try:
-                pipe.send_bytes(os.fsencode(pdf))
+                pipe.send_bytes(moment + b"\0" + os.fsencode(path))
                 if not pipe.poll(self._bounds.wall_s):
                     raise self._stopped("wall time", *_TOO_LONG)
                 answer = pipe.recv_bytes(_MOST_ANSWER)
@@ -245,7 +249,7 @@ def _unpacked(trust: _Trust) -> TrustStore:
 
 
 def _serve(pipe: Connection, trust: _Trust, bounds: Bounds) -> None:
-    """The checker: answer path by path until the other end is closed."""
+    """The checker: answer file by file until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group
     from dossier.queue.bounds import bound_memory
     from signer.verification.verify import Verifier
@@ -255,13 +259,14 @@ def _serve(pipe: Connection, trust: _Trust, bounds: Bounds) -> None:
     pipe.send_bytes(_READY)
     while True:
         try:
-            path = Path(os.fsdecode(pipe.recv_bytes()))
+            moment, path = pipe.recv_bytes().split(b"\0", 1)
         except EOFError:
             return
+        at = dt.datetime.fromisoformat(moment.decode()) if moment else None
         # the kernel's own clock: it ends a loop that lets no Python run, and an orphan
         _bound_cpu(math.ceil(time.process_time()) + bounds.cpu_s)
         try:
-            report = verifier.verify(path).to_json()
+            report = verifier.verify(Path(os.fsdecode(path)), at).to_json()
             text = json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode()
             pipe.send_bytes(_REPORT + text)
         except MemoryError:

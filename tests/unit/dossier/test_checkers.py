@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import datetime as dt
 import json
 import os
 import signal
@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from api.errors import VerificationStopped
-from api.web import verifying
-from api.web.verifying import Bounds, Checkers
-from dossier.errors import Overloaded
+from dossier.errors import Overloaded, VerificationStopped
+from dossier.verifying import checkers as checking
+from dossier.verifying.checkers import Bounds, Checkers
 from signer.trust import TrustStore
 from signer.verification.verify import Verifier
 from tests.hostile_documents import assemble, object_stream_bomb, one_page
@@ -59,6 +58,13 @@ def test_the_report_is_the_verifiers_own(checkers: Checkers, calm: Path) -> None
     assert {**told, "verified_at": None} == {**own, "verified_at": None}
 
 
+def test_the_moment_of_judgement_crosses_over(checkers: Checkers, calm: Path) -> None:
+    moment = dt.datetime(2026, 3, 2, 12, tzinfo=dt.timezone(dt.timedelta(hours=7)))
+    assert json.loads(checkers.verify(calm, moment))["verified_at"] == moment.isoformat()
+    with pytest.raises(ValueError, match="time zone"):
+        checkers.verify(calm, dt.datetime(2026, 3, 2, 12))  # noqa: DTZ001 - what is refused
+
+
 def test_a_process_serves_many_files(checkers: Checkers, calm: Path) -> None:
     checkers.verify(calm)
     before = pid_of(checkers)
@@ -98,7 +104,7 @@ def test_the_length_of_a_report_is_bounded(
     checkers: Checkers, calm: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A million changes to tell of would come into the memory of the web process."""
-    monkeypatch.setattr(verifying, "_MOST_ANSWER", 100)
+    monkeypatch.setattr(checking, "_MOST_ANSWER", 100)
     with pytest.raises(VerificationStopped, match="too much memory"):
         checkers.verify(calm)
     monkeypatch.undo()
@@ -132,7 +138,7 @@ def test_a_process_that_was_killed_meanwhile_is_replaced(checkers: Checkers, cal
 
 
 def test_processes_that_cannot_start_are_said_so(calm: Path) -> None:
-    broken = verifying._Trust(((b"no certificate", "TEST"),), ())
+    broken = checking._Trust(((b"no certificate", "TEST"),), ())
     with Checkers(TrustStore(), processes=1) as made:
         made._all[0]._trust = broken
         with pytest.raises(Overloaded, match="try again later"):
@@ -154,19 +160,6 @@ def test_checkers_hold_no_keys_and_no_database(checkers: Checkers, calm: Path) -
     core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
     assert core.split()[4] == "0"
     assert Path(f"/proc/{pid_of(checkers)}/oom_score_adj").read_text().strip() == "500"
-
-
-def test_over_http_it_is_a_problem_of_the_file(web) -> None:
-    with Checkers(TrustStore(), processes=1, bounds=TIGHT) as tight:
-        web.app.state.house = dataclasses.replace(web.house, verifier=tight)
-        answer = web.ask("POST", "/v1/verifications", content=hardest_rows())
-        assert answer.status_code == 422
-        assert answer.json()["code"] == "verification-stopped"
-        assert "sohoa verify" in answer.json()["detail"]
-        again = web.ask("POST", "/v1/verifications", content=assemble(one_page()))
-        assert again.status_code == 200
-        assert again.json()["integrity"] == "NONE"
-        assert not list((web.folder / "incoming").glob("*"))
 
 
 def test_what_unpacks_to_gigabytes_is_malformed_or_never_unpacked(

@@ -1,0 +1,1 @@
+"""Verification of strangers' files: in processes of their own, kept, repeated, in bulk."""
