@@ -16,6 +16,7 @@ from signer.verification.pdf_objects import PDFString, Value
 from signer.verification.report import (
     CertificateSummary,
     Change,
+    Part,
     SignatureReport,
     TimestampReport,
     conclude,
@@ -39,6 +40,7 @@ class Facts:
     certification: int | None = None
     changes: tuple[Change, ...] = ()
     level: str | None = None
+    part: Part = Part.OTHER
 
 
 def pdf_date(value: Value) -> dt.datetime | None:
@@ -128,6 +130,7 @@ def signature_report(
         changes=facts.changes,
         timestamps=tuple(_token_report(token) for token in item.tokens),
         checks=checks,
+        part=facts.part,
     )
 
 

@@ -128,6 +128,27 @@ def is_known(check: str) -> bool:
     return check in _CHECKS
 
 
+_PARTS = {
+    "leader": ("Người có thẩm quyền ký", "Authorised person"),
+    "number": ("Số văn bản (văn thư)", "Document number (clerk)"),
+    "date": ("Ngày văn bản (văn thư)", "Document date (clerk)"),
+    "seal": ("Đóng dấu của cơ quan, tổ chức", "Seal of the agency"),
+    "publisher": ("Cơ quan công báo đăng văn bản", "Published by the gazette office"),
+    "annex": ("Cơ quan ký phụ lục", "Agency, on an annex"),
+    "copy": (
+        "Cơ quan ký bản sao điện tử, bản số hóa",
+        "Agency, on an electronic or digitised copy",
+    ),
+    "officer": ("Người số hóa", "Digitising officer"),
+    "other": ("Chữ ký khác", "Another signature"),
+}
+
+
+def part_text(part: str) -> tuple[str, str]:
+    """The part that a signature plays, Vietnamese and English."""
+    return _PARTS[part]
+
+
 _BY_INTEGRITY = {
     "CHANGED": (
         "KHÔNG HỢP LỆ: tài liệu đã bị thay đổi sau khi ký.",
