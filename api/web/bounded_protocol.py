@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,6 +25,20 @@ LINGER_S = 2.0
 
 PEER_CERTIFICATE = "sohoa.peer_certificate_sha256"
 """Entry of the ASGI scope: SHA-256 (hex) of the client's verified TLS certificate."""
+
+_NO_HTTP = json.dumps(
+    {
+        "type": "/problems/malformed-request",
+        "title": "Yêu cầu không đúng HTTP / not an HTTP request",
+        "status": 400,
+        "detail": "Địa chỉ và tiêu đề chỉ gồm ký tự ASCII; hãy mã hóa phần trăm (UTF-8), ví dụ "
+        "“QĐ” thành “Q%C4%90”. / An address and headers are ASCII: percent-encode other letters "
+        "(UTF-8), “QĐ” as “Q%C4%90”.",
+        "code": "malformed-request",
+    },
+    ensure_ascii=False,
+).encode()
+"""In both languages: what the client prefers could not be read."""
 
 
 class _HeadTooLarge(Exception):
@@ -117,7 +132,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_is_open and self._parsed_bytes > MAX_HEAD_BYTES:
             self._refuse(b"431 Request Header Fields Too Large")
         else:
-            super().send_400_response(msg)
+            del msg
+            self._refuse(b"400 Bad Request", _NO_HTTP)
 
     # --- bounds --------------------------------------------------------------------------
 
@@ -129,14 +145,15 @@ class BoundedProtocol(HttpToolsProtocol):
     def _too_slow(self) -> None:
         self._refuse(b"408 Request Timeout")
 
-    def _refuse(self, status: bytes) -> None:
+    def _refuse(self, status: bytes, problem: bytes = b"") -> None:
         """Answer in one breath, unless an answer has begun, and close."""
         if self.transport.is_closing():
             return
         if not self._asked or self.cycle.response_complete:
-            self.transport.write(
-                b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-            )
+            kind = b"content-type: application/problem+json\r\n" if problem else b""
+            length = b"content-length: %d\r\n" % len(problem)
+            head = b"HTTP/1.1 " + status + b"\r\nconnection: close\r\n" + kind + length
+            self.transport.write(head + b"\r\n" + problem)
         self.transport.close()
 
     def _stop_lingering(self) -> None:

@@ -165,6 +165,25 @@ def test_python_example_runs(office: Office, ran: Ran) -> None:
     assert "HS-11 published" in told
 
 
+def test_the_first_example_of_the_readme(office: Office, ran: Ran) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    command = re.search(r"^curl (?:.*\\\n)*.*", readme, re.MULTILINE)
+    program = re.search(r"^```python\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    assert command is not None
+    assert program is not None
+    own = office.environ({"KEY": ran.variables["OFFICER_KEY"]})
+    shell = ["bash", "-c", command[0].replace("http://127.0.0.1:8080", office.service.url)]
+    python = [sys.executable, "-c", "import os; key = os.environ['KEY']\n" +
+              program[1].replace("http://127.0.0.1:8080", office.service.url) +
+              "print(record.state)"]  # fmt: skip
+    for words in (shell, python):
+        done = subprocess.run(
+            words, cwd=office.folder, env=own, capture_output=True, text=True, timeout=120,
+            check=True,
+        )  # fmt: skip
+        assert "published" in done.stdout, done
+
+
 def test_identity_is_as_it_is_told(office: Office, ran: Ran) -> None:
     done = office.run("identity", ran.variables)
     codes = [line for line in done.told.split() if line in ("200", "401")]

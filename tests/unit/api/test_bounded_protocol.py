@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -119,6 +120,17 @@ def test_head_that_is_too_large(connect: Callable[[], socket.socket], head: byte
     assert answer == b"" or answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 ")), answer
     if len(head) < 60_000:
         assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+def test_an_address_that_is_not_encoded(connect: Callable[[], socket.socket]) -> None:
+    client = connect()
+    client.sendall("GET /v1/signatures?symbol=QĐ-UBND HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    head, _, body = everything(client).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/problem+json" in head
+    told = json.loads(body)
+    assert (told["status"], told["code"]) == (400, "malformed-request")
+    assert "Q%C4%90" in told["detail"]
 
 
 def test_second_request_is_measured_anew(connect: Callable[[], socket.socket]) -> None:
