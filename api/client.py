@@ -138,6 +138,7 @@ class Client:
         copy_form: str | None = None,
         supersedes: str | None = None,
         field_name: str | None = None,
+        result_reference: str | None = None,
         idempotency_key: str | None = None,
         wait_s: float = 30.0,
     ) -> Record:
@@ -162,6 +163,7 @@ class Client:
                 "copy_form": copy_form,
                 "supersedes": supersedes,
                 "field_name": field_name,
+                "result_reference": result_reference,
             }
         )
         headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}

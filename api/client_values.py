@@ -25,9 +25,13 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A signature record. `state`: accepted, signing, published, failed, cancelled, superseded."""
+    """A signature record. `state`: accepted, signing, published, failed, cancelled, superseded.
+
+    `code` is the result code, which is printed on the document and looks it up.
+    """
 
     id: str
+    code: str
     state: str
     level: str
     number: int | None
@@ -55,6 +59,7 @@ class Record:
         """The record in an answer."""
         return cls(
             raw["id"],
+            raw["code"],
             raw["state"],
             raw["level"],
             raw["number"],

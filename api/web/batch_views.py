@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from api.web.intake import Received
 from api.web.routes.signatures import moment
-from api.web.schemas import SHA256, ErrorView, Form, Line, OrderForm
+from api.web.schemas import SHA256, ErrorView, Form, Line, OrderForm, ResultReference
 from api.web.validation import require_form
 from dossier.batches.order import (
     Batch,
@@ -40,6 +40,7 @@ class OverridesForm(Form):
     location: Line | None = Field(default=None, max_length=200)
     expected_agency: Line | None = Field(default=None, max_length=500)
     copy_form: Literal["SY", "TRS", "SL"] | None = None
+    result_reference: ResultReference = None
 
 
 class ItemForm(Form):

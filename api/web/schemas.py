@@ -13,6 +13,7 @@ from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from dossier.model import RecordState, Role
+from dossier.register.codes import REFERENCE_PATTERN
 from dossier.signing.order import SignatureOrder
 from signer.sealing.levels import Level
 
@@ -32,6 +33,13 @@ Line = Annotated[str, AfterValidator(_printable)]
 SHA256 = Annotated[str, Field(pattern=SHA256_PATTERN, description="SHA-256, hex.")]
 DigestPath = Annotated[str, Path(pattern=SHA256_PATTERN, description="SHA-256, hex.")]
 IdPath = Annotated[str, Path(pattern=ID_PATTERN, description="Mã. / Identifier.")]
+ResultReference = Annotated[
+    Annotated[str, Field(pattern=REFERENCE_PATTERN)] | None,
+    Field(
+        description="Mã kết quả theo hồ sơ, như H22.12-220105-0007-KQ1. / The dossier's own code "
+        "of its result."
+    ),
+]
 LevelName = Literal["B-B", "B-T", "B-LT", "B-LTA"]
 
 
@@ -94,6 +102,7 @@ class OrderForm(Form):
         description="Hồ sơ ký bị thay thế. / The record that this one replaces.",
     )
     field_name: Line | None = Field(default=None, min_length=1, max_length=64)
+    result_reference: ResultReference = None
 
     def order(self) -> SignatureOrder:
         """The order that this describes. Raises `InvalidOrder` where it contradicts itself."""
@@ -111,6 +120,7 @@ class OrderForm(Form):
             copy_form=self.copy_form,
             supersedes=self.supersedes,
             field_name=self.field_name,
+            result_reference=self.result_reference,
         )
 
 
@@ -141,6 +151,7 @@ class RecordView(BaseModel):
     """A signature record."""
 
     id: str
+    code: str = Field(description="Mã kết quả, in trên văn bản. / Printed on the result.")
     state: RecordState
     version: int
     order: dict[str, Any]

@@ -8,9 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.web.routes.signatures import moment
-from api.web.schemas import BlobReference, ErrorView, Form, LevelName, Line
+from api.web.schemas import BlobReference, ErrorView, Form, LevelName, Line, ResultReference
 from dossier.clerical.order import ClericalSequence, Numbering, Place, SequenceOrder
 from dossier.model import JSON, SequenceState
+from dossier.register.codes import printed
 from signer.sealing.levels import Level
 
 PATH = "/v1/sequences"
@@ -60,6 +61,7 @@ class SequenceForm(Form):
     expected_agency: Line | None = Field(default=None, max_length=500)
     reason: Line | None = Field(default=None, max_length=500)
     location: Line | None = Field(default=None, max_length=200)
+    result_reference: ResultReference = None
     number_place: PlaceForm | None = None
     date_place: PlaceForm | None = None
 
@@ -74,6 +76,7 @@ class SequenceForm(Form):
             expected_agency=self.expected_agency,
             reason=self.reason,
             location=self.location,
+            result_reference=self.result_reference,
             number_place=self.number_place.place() if self.number_place else None,
             date_place=self.date_place.place() if self.date_place else None,
         )
@@ -120,6 +123,7 @@ class SequenceView(BaseModel):
     """A sequence."""
 
     id: str
+    code: str
     state: SequenceState
     version: int
     step_running: Literal["leader", "number", "seal", "issue"] | None
@@ -149,6 +153,7 @@ def shown(found: ClericalSequence) -> dict[str, JSON]:
         links["result"] = f"/v1/signatures/{found.record_id}/result"
     return {
         "id": found.id,
+        "code": printed(found.code),
         "state": found.state.value,
         "version": found.version,
         "step_running": found.step_running,

@@ -24,8 +24,11 @@ MAX_LINE_BYTES = 64 * 1024
 _MAX_REFERENCE = 256
 _SHA256 = re.compile("[0-9a-f]{64}")
 _OVERRIDES = frozenset(
-    {"number", "symbol", "decided_on", "reason", "location", "expected_agency", "copy_form"}
-)
+    {
+        "number", "symbol", "decided_on", "reason", "location", "expected_agency", "copy_form",
+        "result_reference",
+    }
+)  # fmt: skip
 _ENTRIES = frozenset({"source_sha256", "reference", "overrides"})
 
 
@@ -46,7 +49,7 @@ class BatchOrder:
 
     def __post_init__(self) -> None:
         """Raise `InvalidOrder` for what cannot be one order for many documents."""
-        for name in ("number", "supersedes", "field_name"):
+        for name in ("number", "supersedes", "field_name", "result_reference"):
             if getattr(self.order, name) is not None:
                 raise InvalidOrder(
                     f"“{name}” là của từng văn bản, không phải của cả lô. / {name} belongs to one "

@@ -47,6 +47,7 @@ def reserve_number(
         reason=given.reason,
         location=given.location,
         expected_agency=given.expected_agency,
+        result_reference=given.result_reference,
     )
     year, number = book_year(numbering.decided_on), numbering.number
     if number is None:
@@ -62,6 +63,7 @@ def reserve_number(
         number,
         year,
         sequence_id=sequence.id,
+        code=sequence.code,
     )
     # no worker takes it from a queue: the steps of the sequence bring it to publication
     row = recordtable.row_of(recordtable.made(new, now)) | {"state": RecordState.SIGNING}

@@ -22,6 +22,7 @@ from typing import Any
 
 from dossier.errors import AccessRefused, InvalidOrder, StateConflict
 from dossier.model import JSON, Role, SequenceState
+from dossier.register.codes import require_reference
 from signer.sealing.levels import Level
 
 
@@ -95,7 +96,7 @@ class SequenceOrder:
     number, as ``QĐ-UBND``, and names the book; `type_code` is the document's type (NĐ 30/2020,
     Phụ lục III.I). `expected_agency` has to be the organisation in the agency's certificate
     (K14). `number_place` and `date_place` are for documents without typed blanks. `level` is
-    that of the finished document.
+    that of the finished document; `result_reference` is as in `SignatureOrder`.
     """
 
     leader_key: str
@@ -106,6 +107,7 @@ class SequenceOrder:
     expected_agency: str | None = None
     reason: str | None = None
     location: str | None = None
+    result_reference: str | None = None
     number_place: Place | None = None
     date_place: Place | None = None
     leader_profile: str = "P1"
@@ -130,6 +132,7 @@ class SequenceOrder:
                 "The symbol has to begin with the type code and a hyphen.",
                 field="symbol",
             )
+        require_reference(self.result_reference)
 
     def to_json(self) -> dict[str, JSON]:
         """As it is stored: what differs from the defaults."""
@@ -199,12 +202,16 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True)
 class ClericalSequence:
-    """A sequence at one moment. Digests are lower-case hex; `version` is its entity tag."""
+    """A sequence at one moment. Digests are lower-case hex; `version` is its entity tag.
+
+    `code` is the result code of the record that it becomes: the draft can be printed with it.
+    """
 
     id: str
     agency_id: str
     state: SequenceState
     step_running: Step | None
+    code: str
     order: SequenceOrder
     steps: tuple[StepDone, ...]
     source_sha256: str

@@ -29,6 +29,7 @@ from dossier.clerical.order import (
 from dossier.errors import InvalidOrder, NumberTaken, StateConflict, VersionConflict
 from dossier.model import JSON, AuditEvent, Caller, Role, SequenceState, new_id
 from dossier.queue.jobs import Follower, Job, JobQueue
+from dossier.register.codes import new_code
 from dossier.signing import recordtable
 from dossier.signing.numbers import despite_races
 from dossier.signing.records import QUEUE, Records
@@ -91,6 +92,7 @@ class Sequences:
                 agency_id=caller.agency_id,
                 state=SequenceState.DRAFT,
                 step_running=None,
+                code=new_code(),
                 order=order,
                 steps=(),
                 source_sha256=source_sha256,

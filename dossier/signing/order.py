@@ -10,6 +10,7 @@ from typing import Any
 
 from dossier.errors import InvalidOrder
 from dossier.model import JSON
+from dossier.register.codes import require_reference
 from signer.sealing.appearance.plan import CopyForm
 from signer.sealing.levels import Level
 
@@ -27,7 +28,8 @@ class SignatureOrder:
     certificate (K14). `copy_form` is SY, TRS or SL (P5). `supersedes` is the record whose number
     this decision takes over. `field_name` names the signature's field (one profile at most).
     An `annex` in a file of its own (P4) and a copy cite the number of the main document; they
-    are issued none.
+    are issued none. `result_reference` is the code that the dossier gives to its result
+    (``H22.12-220105-0007-KQ1``), kept beside the record's own.
     """
 
     key: str
@@ -44,6 +46,7 @@ class SignatureOrder:
     supersedes: str | None = None
     field_name: str | None = None
     annex: bool = False
+    result_reference: str | None = None
 
     def __post_init__(self) -> None:
         """Raise `InvalidOrder` for what contradicts itself."""
@@ -92,6 +95,7 @@ class SignatureOrder:
                 "of copy; use SY, TRS or SL.",
                 field="copy_form",
             )
+        require_reference(self.result_reference)
 
     @property
     def cites_number(self) -> bool:

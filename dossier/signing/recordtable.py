@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from dossier.errors import IdempotencyConflict, NotFound
 from dossier.model import JSON, RecordState, new_id
+from dossier.register.codes import new_code
 from dossier.signing.numbers import book_year, next_number
 from dossier.signing.order import SignatureOrder
 from dossier.storage.database import insert_if_new
@@ -19,13 +20,17 @@ from dossier.storage.tables import idempotency, records
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A signature record at one moment. Digests are lower-case hex; `version` is its entity tag."""
+    """A signature record at one moment. Digests are lower-case hex; `version` is its entity tag.
+
+    `code` is printed on the result (`dossier.register.codes`).
+    """
 
     id: str
     agency_id: str
     principal_id: str
     request_id: str
     state: RecordState
+    code: str
     order: SignatureOrder
     source_sha256: str
     number: int | None
@@ -66,6 +71,7 @@ class NewRecord:
     held: bool = False  # withhold the result until the whole batch is there
     priority: int = 0
     id: str = field(default_factory=lambda: new_id("rec"))
+    code: str = field(default_factory=new_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +285,7 @@ def payload(new: NewRecord) -> dict[str, JSON]:
     return {
         "order": new.order.to_json(),
         "source": new.source_sha256,
+        "code": new.code,
         "number": new.number,
         "principal": new.principal_id,
         "request": new.request_id,
@@ -294,6 +301,7 @@ def made(new: NewRecord, now: datetime) -> Record:
         principal_id=new.principal_id,
         request_id=new.request_id,
         state=RecordState.ACCEPTED,
+        code=new.code,
         order=new.order,
         source_sha256=new.source_sha256,
         number=new.number,

@@ -144,6 +144,7 @@ records = sa.Table(
     sa.Column("principal_id", ID, nullable=False),
     sa.Column("request_id", sa.String(64), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("code", sa.String(16), nullable=False),  # printed on it (dossier.register.codes)
     sa.Column("order", sa.JSON, nullable=False),  # dossier.signing.records.SignatureOrder
     sa.Column("source_sha256", SHA256, nullable=False),
     sa.Column("number", sa.Integer),
@@ -186,6 +187,13 @@ records = sa.Table(
         sqlite_where=sa.text("renew_at IS NOT NULL"),
         postgresql_where=sa.text("renew_at IS NOT NULL"),
     ),
+    sa.Index(  # a sequence that is numbered again keeps the code that its draft is printed with
+        "uq_records_code",
+        "code",
+        unique=True,
+        sqlite_where=sa.text("state NOT IN ('failed','cancelled')"),
+        postgresql_where=sa.text("state NOT IN ('failed','cancelled')"),
+    ),
     # one number is issued once, unless a superseding is recorded (security.md 14)
     sa.Index(
         "uq_records_number",
@@ -210,6 +218,7 @@ sequences = sa.Table(
     sa.Column("agency_id", sa.ForeignKey("agencies.id"), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("step_running", sa.String(16)),  # leader | number | seal while a worker is at it
+    sa.Column("code", sa.String(16), nullable=False),  # of the record that it becomes
     sa.Column("order", sa.JSON, nullable=False),  # dossier.sequence.SequenceOrder
     sa.Column("steps", sa.JSON, nullable=False),  # who did what, when, with which key
     sa.Column("source_sha256", SHA256, nullable=False),

@@ -42,6 +42,7 @@ from api.web.schemas import (
 from api.web.validation import read_json, require_form
 from dossier.errors import InvalidOrder, StateConflict
 from dossier.model import JSON, Caller, RecordState, Role
+from dossier.register.codes import printed
 from dossier.storage.store import BlobInfo
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def shown(record: Record) -> dict[str, JSON]:
         links |= {name: f"{base}/{name}" for name in _FILES}
     return {
         "id": record.id,
+        "code": printed(record.code),
         "state": record.state.value,
         "version": record.version,
         "order": record.order.to_json(),

@@ -32,6 +32,7 @@ CONTENT = b"%PDF-1.7 " + b"signed" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 RECORD = {
     "id": "sig_1",
+    "code": "1NPJ-NEK2-VA9G-EW9E",
     "state": "published",
     "level": "B-LTA",
     "number": 7,

@@ -46,7 +46,8 @@ ORDER = SequenceOrder(leader_key="leader", agency_key="seal", symbol="QĐ-UBND")
 
 def sequence(state: SequenceState, running: Step | None = None) -> ClericalSequence:
     return ClericalSequence(
-        id="seq_1", agency_id="H22.12", state=state, step_running=running, order=ORDER, steps=(),
+        id="seq_1", agency_id="H22.12", state=state, step_running=running,
+        code="1NPJNEK2VA9GEW9E", order=ORDER, steps=(),
         source_sha256="0" * 64, current_sha256="0" * 64, number=None, symbol="QĐ-UBND", year=None,
         record_id=None, error=None, created_at=None, version=1,
     )  # fmt: skip

@@ -243,6 +243,7 @@ def upgrade() -> None:
         sa.Column("principal_id", sa.String(length=48), nullable=False),
         sa.Column("request_id", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("code", sa.String(length=16), nullable=False),
         sa.Column("order", sa.JSON(), nullable=False),
         sa.Column("source_sha256", sa.String(length=64), nullable=False),
         sa.Column("number", sa.Integer(), nullable=True),
@@ -292,6 +293,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("sequence_id IS NOT NULL"),
         )
         batch_op.create_index(
+            "uq_records_code",
+            ["code"],
+            unique=True,
+            sqlite_where=sa.text("state NOT IN ('failed','cancelled')"),
+            postgresql_where=sa.text("state NOT IN ('failed','cancelled')"),
+        )
+        batch_op.create_index(
             "uq_records_number",
             ["agency_id", "symbol", "year", "number"],
             unique=True,
@@ -311,6 +319,7 @@ def upgrade() -> None:
         sa.Column("agency_id", sa.String(length=32), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("step_running", sa.String(length=16), nullable=True),
+        sa.Column("code", sa.String(length=16), nullable=False),
         sa.Column("order", sa.JSON(), nullable=False),
         sa.Column("steps", sa.JSON(), nullable=False),
         sa.Column("source_sha256", sa.String(length=64), nullable=False),

@@ -1,0 +1,1 @@
+"""The register of issued results: an append-only Merkle log that anybody can check."""
