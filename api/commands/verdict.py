@@ -17,6 +17,7 @@ from signer.verification.report import (
     TimestampReport,
     VerificationReport,
 )
+from signer.verification.wording import part_text
 
 _STYLE = {
     Indication.TOTAL_PASSED: "green",
@@ -54,8 +55,9 @@ def _signature_row(signature: SignatureReport) -> tuple[str, ...]:
     who = escape(signature.signer or "–")
     if signature.organisation:
         who += f"\n[dim]{escape(signature.organisation)}[/dim]"
+    vi, en = part_text(signature.part)
     return (
-        escape(signature.field_name),
+        f"{escape(signature.field_name)}\n[dim]{vi} / {en}[/dim]",
         who,
         shown,
         signature.level or "–",

@@ -73,6 +73,7 @@ class Certificate:
     common_name: str = field(compare=False)
     organisation: str = field(compare=False)
     issuer_name: str = field(compare=False)
+    names: tuple[tuple[str, str], ...] = field(compare=False)  # of the subject: OID, value
 
     @property
     def is_self_issued(self) -> bool:
@@ -139,6 +140,7 @@ def load(der: bytes) -> Certificate:
             organisation=_first(parsed.subject, NameOID.ORGANIZATION_NAME),
             issuer_name=_first(parsed.issuer, NameOID.COMMON_NAME)
             or parsed.issuer.rfc4514_string(),
+            names=tuple((a.oid.dotted_string, str(a.value)) for a in parsed.subject),
         )
     except (
         ValueError,

@@ -53,6 +53,7 @@ from signer.verification.report import (
 )
 from signer.verification.second_reader import byte_ranges_seen
 from signer.verification.security_store import StoreState, add_readable, read_security_store
+from signer.verification.sequence import assign_parts
 from signer.verification.structure import Document
 from signer.verification.summary import (
     Facts,
@@ -149,6 +150,7 @@ class Verifier:
         for item in items:
             fact = facts[id(item)]
             fact.level = level_of(item, fact, items, document, embedded)
+        assign_parts(document, items, facts)
         return _report(data, at, checks, items, facts, [len(document.revisions)])
 
 
