@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from signer.errors import SignatureNotValid
+from signer.verification.at_signing import ValidityAtSigning, validity_at_signing
 from signer.verification.attacks import Attack
 from signer.verification.checks import (
     Check,
@@ -24,7 +25,8 @@ from signer.verification.checks import (
     conclude,
     integrity_of,
 )
-from signer.verification.wording import check_text, part_text, sentence
+from signer.verification.sentences import sentence
+from signer.verification.wording import check_text, part_text
 
 __all__ = [
     "CertificateSummary",
@@ -122,6 +124,7 @@ class CertificateSummary:
     not_before: dt.datetime
     not_after: dt.datetime
     sha256: str
+    managed_by: str = ""  # the organisation that issued and manages it
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys."""
@@ -129,6 +132,7 @@ class CertificateSummary:
             "subject": self.subject,
             "organisation": self.organisation,
             "issuer": self.issuer,
+            "managed_by": self.managed_by,
             "serial": self.serial,
             "not_before": _time(self.not_before),
             "not_after": _time(self.not_after),
@@ -160,6 +164,8 @@ class SignatureReport:
     timestamps: tuple[TimestampReport, ...]
     checks: tuple[Check, ...]
     part: Part = Part.OTHER
+    attributes_sha256: str | None = None  # of the signed attributes: names this very signature
+    covered_digest: tuple[str, str] | None = None  # algorithm, hex; of the covered bytes if intact
 
     @property
     def signer(self) -> str:
@@ -170,6 +176,13 @@ class SignatureReport:
     def organisation(self) -> str:
         """The organisation that the certificate names."""
         return self.certificate.organisation if self.certificate else ""
+
+    @property
+    def validity_at_signing(self) -> ValidityAtSigning:
+        """The certificate at the proved, else the claimed time of signing (K5)."""
+        one = self.certificate
+        period = (one.not_before, one.not_after) if one else None
+        return validity_at_signing(period, self.proved_time, self.claimed_time, self.checks)
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys."""
@@ -187,8 +200,11 @@ class SignatureReport:
             "trust_domain": self.trust_domain,
             "claimed_time": _time(self.claimed_time),
             "proved_time": _time(self.proved_time),
+            "validity_at_signing": self.validity_at_signing.to_json(),
             "level": self.level,
             "sub_filter": self.sub_filter,
+            "attributes_sha256": self.attributes_sha256,
+            "covered_digest": _digest(self.covered_digest),
             "algorithm": self.algorithm,
             "reason": self.reason,
             "revision": self.revision,
@@ -225,6 +241,7 @@ class VerificationReport:
         return sentence(
             self.indication.value, self.integrity.value, bool(self.signatures),
             self.sub_indication.value if self.sub_indication else None,
+            {c.check for c in self.all_checks() if c.outcome not in _HARMLESS},
         )  # fmt: skip
 
     def require_passed(self) -> VerificationReport:
@@ -270,10 +287,18 @@ class VerificationReport:
             "message": {"vi": vi, "en": en},
             "verified_at": _time(self.verified_at),
             "document": {"sha256": self.sha256, "size": self.size},
+            "expected_agency": None,
             "signatures": [signature.to_json() for signature in self.signatures],
             "document_timestamps": [token.to_json() for token in self.document_timestamps],
             "checks": [check.to_json() for check in self.checks],
         }
+
+
+_HARMLESS = (Outcome.PASSED, Outcome.WARNING)
+
+
+def _digest(digest: tuple[str, str] | None) -> dict[str, str] | None:
+    return {"algorithm": digest[0], "value": digest[1]} if digest else None
 
 
 def _time(moment: dt.datetime | None) -> str | None:

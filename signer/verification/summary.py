@@ -9,7 +9,11 @@ import re
 from dataclasses import dataclass, field
 
 from signer.verification.certificates import Certificate
-from signer.verification.cms import SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2
+from signer.verification.cms import (
+    SIGNING_CERTIFICATE,
+    SIGNING_CERTIFICATE_V2,
+    message_digest,
+)
 from signer.verification.examination import Examined, Token
 from signer.verification.judgement import Judged
 from signer.verification.pdf_objects import PDFString, Value
@@ -115,7 +119,7 @@ def signature_report(
         indication=indication,
         sub_indication=sub,
         integrity=integrity_of(checks),
-        certificate=_summary(item.certificate),
+        certificate=_summary(item.certificate, facts.judged),
         trust_domain=facts.judged.path.domain.value if facts.judged and facts.judged.path else None,
         claimed_time=facts.claimed_time,
         proved_time=facts.proved_time,
@@ -131,12 +135,30 @@ def signature_report(
         timestamps=tuple(_token_report(token) for token in item.tokens),
         checks=checks,
         part=facts.part,
+        attributes_sha256=_attributes_digest(item),
+        covered_digest=_covered_digest(item),
     )
 
 
-def _summary(certificate: Certificate | None) -> CertificateSummary | None:
+def _attributes_digest(item: Examined) -> str | None:
+    """Of what was signed (EN 319 102-1: data to be signed representation)."""
+    return hashlib.sha256(item.data.signed_octets).hexdigest() if item.data else None
+
+
+def _covered_digest(item: Examined) -> tuple[str, str] | None:
+    """Of the covered bytes: what an intact signature says is what was computed."""
+    if item.data is None or not item.is_intact:
+        return None
+    return item.data.digest, message_digest(item.data).hex()
+
+
+def _summary(certificate: Certificate | None, judged: Judged | None) -> CertificateSummary | None:
     if certificate is None:
         return None
+    issuer = certificate.issuer_name
+    if judged is not None and judged.path is not None and len(judged.path.certificates) > 1:
+        above = judged.path.certificates[1]
+        issuer = above.organisation or above.common_name or issuer
     return CertificateSummary(
         subject=certificate.common_name,
         organisation=certificate.organisation,
@@ -145,6 +167,7 @@ def _summary(certificate: Certificate | None) -> CertificateSummary | None:
         not_before=certificate.not_before,
         not_after=certificate.not_after,
         sha256=hashlib.sha256(certificate.der).hexdigest(),
+        managed_by=issuer,
     )
 
 

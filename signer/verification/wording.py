@@ -23,6 +23,10 @@ _CHECKS: dict[str, tuple[str, str]] = {
         "No signature outside the form",
     ),
     "file.usage-rights": ("Chữ ký quyền sử dụng", "Usage-rights signature"),
+    "agency.expected": (
+        "Chữ ký của cơ quan được nêu",
+        "A signature of the agency that was named",
+    ),
     "file.signatures": ("Tệp có chữ ký số", "The file carries signatures"),
     "file.covered-to-end": (
         "Chữ ký hoặc dấu thời gian cuối cùng phủ đến hết tệp",
@@ -147,93 +151,3 @@ _PARTS = {
 def part_text(part: str) -> tuple[str, str]:
     """The part that a signature plays, Vietnamese and English."""
     return _PARTS[part]
-
-
-_BY_INTEGRITY = {
-    "CHANGED": (
-        "KHÔNG HỢP LỆ: tài liệu đã bị thay đổi sau khi ký.",
-        "NOT VALID: the document was changed after it was signed.",
-    ),
-    "BROKEN": (
-        "KHÔNG HỢP LỆ: nội dung không khớp với chữ ký hoặc dấu thời gian.",
-        "NOT VALID: the content does not match a signature or timestamp.",
-    ),
-    "MALFORMED": (
-        "KHÔNG HỢP LỆ: tệp hoặc chữ ký có cấu trúc sai, không thể tin cậy.",
-        "NOT VALID: the file or a signature is malformed and cannot be relied on.",
-    ),
-    "UNKNOWN": (
-        "CHƯA XÁC ĐỊNH: tài liệu được ký theo cách mà phần mềm này không tính được.",
-        "UNDETERMINED: the document is signed in a way that this program cannot compute.",
-    ),
-}
-
-
-def sentence(
-    indication: str, integrity: str, has_signatures: bool, sub: str | None
-) -> tuple[str, str]:
-    """The verdict as one plain sentence."""
-    if integrity in _BY_INTEGRITY:
-        return _BY_INTEGRITY[integrity]
-    if not has_signatures:
-        return (
-            "CHƯA XÁC ĐỊNH: tài liệu không có chữ ký số.",
-            "UNDETERMINED: the document carries no digital signature.",
-        )
-    if indication == "TOTAL-PASSED":
-        return (
-            "HỢP LỆ: tài liệu còn nguyên vẹn và mọi chữ ký số đều hợp lệ.",
-            "VALID: the document is intact and every signature is valid.",
-        )
-    because_vi, because_en = _because(sub)
-    if indication == "TOTAL-FAILED":
-        return (
-            f"KHÔNG HỢP LỆ: {because_vi}.",
-            f"NOT VALID: {because_en}.",
-        )
-    return (
-        f"CHƯA XÁC ĐỊNH: tài liệu còn nguyên vẹn, nhưng {because_vi}.",
-        f"UNDETERMINED: the document is intact, but {because_en}.",
-    )
-
-
-_BECAUSE = {
-    "REVOKED": ("chứng thư đã bị thu hồi trước khi ký", "a certificate was revoked before signing"),
-    "EXPIRED": ("chứng thư đã hết hạn trước khi ký", "a certificate had expired before signing"),
-    "NOT_YET_VALID": ("chứng thư chưa có hiệu lực khi ký", "a certificate was not yet valid"),
-    "NO_CERTIFICATE_CHAIN_FOUND": (
-        "người ký không thuộc gốc tin cậy nào đã biết",
-        "a signer leads to no trusted root",
-    ),
-    "NO_SIGNING_CERTIFICATE_FOUND": (
-        "thiếu chứng thư của người ký",
-        "a signer's certificate is missing",
-    ),
-    "TRY_LATER": (
-        "chưa có bằng chứng về tình trạng thu hồi",
-        "there is no evidence about revocation",
-    ),
-    "REVOKED_NO_POE": (
-        "chứng thư đã bị thu hồi và thời điểm ký không được chứng minh",
-        "a certificate is revoked and the time of signing is not proved",
-    ),
-    "REVOKED_CA_NO_POE": (
-        "chứng thư của tổ chức cấp đã bị thu hồi",
-        "an issuing authority's certificate is revoked",
-    ),
-    "OUT_OF_BOUNDS_NO_POE": (
-        "chứng thư đã hết hạn và thời điểm ký không được chứng minh",
-        "a certificate has expired and the time of signing is not proved",
-    ),
-    "CRYPTO_CONSTRAINTS_FAILURE": ("thuật toán ký quá yếu", "a signature algorithm is too weak"),
-    "CRYPTO_CONSTRAINTS_FAILURE_NO_POE": (
-        "thuật toán ký quá yếu",
-        "a signature algorithm is too weak",
-    ),
-}
-
-
-def _because(sub: str | None) -> tuple[str, str]:
-    return _BECAUSE.get(
-        sub or "", ("có điều kiện chưa được đáp ứng", "a condition is not fulfilled")
-    )
