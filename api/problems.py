@@ -198,6 +198,9 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     signer_errors.StatementInvalid: Problem(
         "Bản xác nhận đã ký không đúng", "A signed statement is not genuine", 1, 409
     ),
+    signer_errors.ProofInvalid: Problem(
+        "Mã trên bản in không chứng minh được gì", "The code on the printout proves nothing", 4, 422
+    ),
     signer_errors.TrustError: Problem(
         "Không đọc được chứng thư gốc tin cậy", "Unusable trust anchors", 9, 500
     ),

@@ -13,6 +13,10 @@ SignerError
 ├── OutputRejected         the cheap check found the produced signature wrong
 ├── SignatureNotValid      a verification that had to pass did not (`.report` has it all)
 ├── StatementInvalid       a signed statement or its timestamp is not genuine
+├── ProofInvalid           the code on a printout proves nothing
+│   ├── ProofMalformed     it is no such code, or not in its only permitted form
+│   ├── ProofKeyUnknown    its key is not on the list of trusted keys
+│   └── ProofForged        its signature does not hold
 └── TrustError             trust anchors are missing or unreadable
 """
 
@@ -76,6 +80,22 @@ class SignatureNotValid(SignerError):
 
 class StatementInvalid(SignerError):
     """A signed statement, its signature or its timestamp is not genuine or not trusted."""
+
+
+class ProofInvalid(SignerError):
+    """The code on a printout proves nothing; the subclass says why."""
+
+
+class ProofMalformed(ProofInvalid):
+    """What was read is no proof of an issued result, or not in its only permitted form."""
+
+
+class ProofKeyUnknown(ProofInvalid):
+    """The proof is signed with a key that is not trusted here, or was not when it was made."""
+
+
+class ProofForged(ProofInvalid):
+    """The signature does not hold: content or signature were altered."""
 
 
 class TrustError(SignerError):
