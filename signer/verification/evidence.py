@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from signer.services import RevocationEvidence
+from signer.trust.rules import RevocationPolicy as RevocationPolicy
 from signer.verification.algorithms import digest_name
 from signer.verification.certificates import (
     Certificate,
@@ -40,15 +41,6 @@ class Standing(enum.Enum):
     REVOKED = "revoked"
     STALE = "stale"  # evidence there is, but none that speaks of that moment
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class RevocationPolicy:
-    """Windows of freshness, configurable (`security.md` 9)."""
-
-    max_age: dt.timedelta = dt.timedelta(days=35)
-    max_age_authority: dt.timedelta = dt.timedelta(days=400)
-    tolerance: dt.timedelta = dt.timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +164,25 @@ class Evidence:
         return out
 
     def standing(
-        self, certificate: Certificate, issuer: Certificate, moment: dt.datetime, now: dt.datetime
+        self,
+        certificate: Certificate,
+        issuer: Certificate,
+        moment: dt.datetime,
+        now: dt.datetime,
+        policy: RevocationPolicy | None = None,
     ) -> Answer:
-        """What is known of `certificate` for `moment`; evidence from after `now` is ignored."""
+        """What is known of `certificate` for `moment`; evidence from after `now` is ignored.
+
+        `policy` is that of the rules to apply; None: the one given at the start.
+        """
+        fresh = policy or self._policy
         answers = [
             a
             for a in (
-                *self._from_ocsp(certificate, issuer, moment),
-                *self._from_lists(certificate, issuer, moment),
+                *self._from_ocsp(certificate, issuer, moment, fresh),
+                *self._from_lists(certificate, issuer, moment, fresh),
             )
-            if a.produced is not None and a.produced <= now + self._policy.tolerance
+            if a.produced is not None and a.produced <= now + fresh.tolerance
         ]
         if not answers:
             return Answer(Standing.UNKNOWN, detail="no OCSP response and no CRL speaks of it")
@@ -193,7 +194,11 @@ class Evidence:
         return max(good or answers, key=lambda a: (a.in_file, a.produced or moment))
 
     def _from_ocsp(
-        self, certificate: Certificate, issuer: Certificate, moment: dt.datetime
+        self,
+        certificate: Certificate,
+        issuer: Certificate,
+        moment: dt.datetime,
+        fresh: RevocationPolicy,
     ) -> Iterator[Answer]:
         for response in self._responses:
             for single in response.singles:
@@ -202,8 +207,8 @@ class Evidence:
                 if not self._responder_may_speak(response, issuer):
                     self._note("an OCSP response has the wrong signer", response.in_file)
                     continue
-                yield self._answer(
-                    "OCSP", certificate, moment, single.this_update, single.next_update,
+                yield _answer(
+                    fresh, "OCSP", certificate, moment, single.this_update, single.next_update,
                     single.revoked_at, single.is_good, response.in_file,
                 )  # fmt: skip
 
@@ -231,7 +236,11 @@ class Evidence:
         return False
 
     def _from_lists(
-        self, certificate: Certificate, issuer: Certificate, moment: dt.datetime
+        self,
+        certificate: Certificate,
+        issuer: Certificate,
+        moment: dt.datetime,
+        fresh: RevocationPolicy,
     ) -> Iterator[Answer]:
         for item in self._lists:
             parsed = item.parsed
@@ -243,29 +252,33 @@ class Evidence:
                 self._note("a CRL is not signed by the issuer that it names", item.in_file)
                 continue
             entry = parsed.get_revoked_certificate_by_serial_number(certificate.serial)
-            yield self._answer(
-                "CRL", certificate, moment, parsed.last_update_utc, parsed.next_update_utc,
+            yield _answer(
+                fresh, "CRL", certificate, moment, parsed.last_update_utc, parsed.next_update_utc,
                 entry.revocation_date_utc if entry else None, True, item.in_file,
             )  # fmt: skip
 
-    def _answer(
-        self, source: str, certificate: Certificate, moment: dt.datetime,
-        this_update: dt.datetime, next_update: dt.datetime | None,
-        revoked_at: dt.datetime | None, is_good: bool, in_file: bool,
-    ) -> Answer:  # fmt: skip
-        if revoked_at is not None:
-            return Answer(Standing.REVOKED, source, this_update, revoked_at, "", in_file)
-        if not is_good:
-            return Answer(Standing.UNKNOWN, source, this_update, None, "the responder knows not")
-        age = self._policy.max_age_authority if certificate.is_ca else self._policy.max_age
-        is_later = this_update + self._policy.tolerance >= moment
-        in_window = (
-            next_update is not None and moment <= next_update and moment - this_update <= age
-        )
-        # an expired certificate may have been dropped from later lists (RFC 5280, 3.3)
-        speaks = this_update <= certificate.not_after
-        standing = Standing.GOOD if speaks and (is_later or in_window) else Standing.STALE
-        return Answer(standing, source, this_update, None, f"of {this_update.isoformat()}", in_file)
+
+def _answer(
+    fresh: RevocationPolicy, source: str, certificate: Certificate, moment: dt.datetime,
+    this_update: dt.datetime, next_update: dt.datetime | None,
+    revoked_at: dt.datetime | None, is_good: bool, in_file: bool,
+) -> Answer:  # fmt: skip
+    if revoked_at is not None:
+        return Answer(Standing.REVOKED, source, this_update, revoked_at, "", in_file)
+    if not is_good:
+        return Answer(Standing.UNKNOWN, source, this_update, None, "the responder knows not")
+    age = fresh.max_age_authority if certificate.is_ca else fresh.max_age
+    is_later = this_update + fresh.tolerance >= moment
+    in_window = (
+        fresh.allow_current
+        and next_update is not None
+        and moment <= next_update
+        and moment - this_update <= age
+    )
+    # an expired certificate may have been dropped from later lists (RFC 5280, 3.3)
+    speaks = this_update <= certificate.not_after
+    standing = Standing.GOOD if speaks and (is_later or in_window) else Standing.STALE
+    return Answer(standing, source, this_update, None, f"of {this_update.isoformat()}", in_file)
 
 
 def is_vouched_list(octets: bytes, pool: CertificatePool) -> bool:

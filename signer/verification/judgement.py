@@ -11,7 +11,11 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from signer.verification.algorithms import SignatureAlgorithm, weakness
+from signer.trust import Service
+from signer.trust.rule_book import RuleBook
+from signer.trust.rules import RevocationPolicy, Rules, TimestampDemand
+from signer.verification import cms
+from signer.verification.algorithms import SignatureAlgorithm
 from signer.verification.certificates import Certificate, CertificatePool
 from signer.verification.evidence import Answer, Evidence, Standing
 from signer.verification.examination import Examined, Token
@@ -20,35 +24,41 @@ from signer.verification.report import Checklist, SubIndication
 from signer.verification.timestamps import authority_refusal
 
 _TOLERANCE = dt.timedelta(minutes=5)
-_SIGNING_USAGES = frozenset({"digital_signature", "content_commitment"})
-# any purpose, e-mail, client authentication, document signing (RFC 9336, Microsoft, Adobe)
-_SIGNING_PURPOSES = frozenset(
-    {
-        "2.5.29.37.0",
-        "1.3.6.1.5.5.7.3.4",
-        "1.3.6.1.5.5.7.3.2",
-        "1.3.6.1.5.5.7.3.36",
-        "1.3.6.1.4.1.311.10.3.12",
-        "1.2.840.113583.1.1.5",
-    }
-)
+_ATTRIBUTES = {
+    "signing-certificate": {cms.SIGNING_CERTIFICATE, cms.SIGNING_CERTIFICATE_V2},
+    "signing-time": {cms.SIGNING_TIME},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The trust side of one certificate: its path and whether all evidence was in the file."""
+    """The trust side of one certificate: its path and whether all evidence was in the file.
+
+    `rules` are those that were applied, of the path's domain and of the time judged at.
+    """
 
     path: Path | None
     is_trusted: bool
     evidence_in_file: bool
+    rules: Rules | None = None
 
 
 class Judge:
     """Pool, anchors and evidence of one verification, asked for one certificate after another."""
 
     def __init__(
-        self, anchors: Anchors, pool: CertificatePool, evidence: Evidence, at: dt.datetime
+        self,
+        anchors: Anchors,
+        pool: CertificatePool,
+        evidence: Evidence,
+        at: dt.datetime,
+        *,
+        rules: RuleBook | None = None,
+        revocation: RevocationPolicy | None = None,
     ) -> None:
+        """`revocation` stands above what `rules` (default: the program's) say of freshness."""
+        self._rules = rules or RuleBook.default()
+        self._revocation_policy = revocation
         self._anchors = anchors
         self._pool = pool
         self._evidence = evidence
@@ -73,10 +83,11 @@ class Judge:
                 "timestamp.order", SubIndication.TIMESTAMP_ORDER_FAILURE,
                 f"{time.isoformat()} is later than what proves or checks it",
             )  # fmt: skip
-        self._strength(token.authority, token.data.algorithm, checks, is_proved=False)
-        path = self._path(token.authority, time, checks)
+        path, rules, refusal = self._find(token.authority, time, Service.TIMESTAMPING)
+        _strength(rules, token.authority, token.data.algorithm, checks, is_proved=False)
         in_file = False
-        if path is not None:
+        if self._note_path(path, refusal, token.authority, checks) and path is not None:
+            self._anchor(path, Service.TIMESTAMPING, time, checks)
             token.trust_domain = path.domain.value
             outside = path.invalid_at(control_time) or path.invalid_at(time)
             if outside:
@@ -88,7 +99,7 @@ class Judge:
                 checks.passed("path.validity")
             in_file = self._revocation(path, time, None, True, checks)
         token.is_trusted = path is not None and not _has_doubt(checks)
-        return Judged(path, token.is_trusted, in_file)
+        return Judged(path, token.is_trusted, in_file, rules)
 
     def judge_signer(
         self, item: Examined, moment: dt.datetime, is_proved: bool, claimed: dt.datetime | None
@@ -97,19 +108,29 @@ class Judge:
         certificate, data, checks = item.certificate, item.data, item.checks
         if certificate is None or data is None or not item.is_intact:
             return Judged(None, False, False)
-        self._usage(certificate, checks)
-        self._strength(certificate, data.algorithm, checks, is_proved)
-        path = self._path(certificate, moment, checks)
+        path, rules, refusal = self._find(certificate, moment, Service.SIGNING)
+        _usage(rules, certificate, checks)
+        _strength(rules, certificate, data.algorithm, checks, is_proved)
+        _profile(rules, item, is_proved, checks)
         in_file = False
-        if path is not None:
+        if self._note_path(path, refusal, certificate, checks) and path is not None:
+            self._anchor(path, Service.SIGNING, moment, checks)
             self._validity(path, moment, is_proved, claimed, checks)
             in_file = self._revocation(path, moment, claimed, is_proved, checks)
-        return Judged(path, path is not None and not _has_doubt(checks), in_file)
+        return Judged(path, path is not None and not _has_doubt(checks), in_file, rules)
 
-    def _path(
-        self, certificate: Certificate, moment: dt.datetime, checks: Checklist
-    ) -> Path | None:
-        path, refusal = find_path(certificate, self._pool, self._anchors, moment)
+    def _find(
+        self, certificate: Certificate, moment: dt.datetime, service: Service
+    ) -> tuple[Path | None, Rules, str]:
+        """The path, the rules of its domain (none: the general ones), why there is no path."""
+        path, refusal = find_path(
+            certificate, self._pool, self._anchors, moment, service=service, rules=self._rules
+        )
+        return path, path.rules if path else self._rules.at(None, moment), refusal
+
+    def _note_path(
+        self, path: Path | None, refusal: str, certificate: Certificate, checks: Checklist
+    ) -> bool:
         if path is None:
             sub = (
                 SubIndication.CHAIN_CONSTRAINTS_FAILURE
@@ -119,7 +140,7 @@ class Judge:
             checks.unknown(
                 "path.found", sub, refusal or f"{certificate.issuer_name} is not trusted here"
             )
-            return None
+            return False
         checks.passed(
             "path.found",
             f"{path.domain.value}: " + " < ".join(c.common_name for c in path.certificates),
@@ -128,36 +149,27 @@ class Judge:
             checks.unknown(
                 "path.strength", SubIndication.CRYPTO_CONSTRAINTS_FAILURE, "; ".join(path.weak)
             )
-        return path
+        return True
 
-    def _usage(self, certificate: Certificate, checks: Checklist) -> None:
-        usages, extended = certificate.usages, certificate.extended_usages
-        if usages is not None and not usages & _SIGNING_USAGES:
-            detail = "the key may not sign documents"
-        elif extended is not None and not extended & _SIGNING_PURPOSES:
-            detail = "the certificate is for another purpose: " + ", ".join(sorted(extended))
-        elif certificate.unknown_critical:
-            detail = f"critical extension {certificate.unknown_critical[0]} is not understood"
+    def _anchor(self, path: Path, service: Service, moment: dt.datetime, checks: Checklist) -> None:
+        """What the list that the anchor stands in says of it; a pin says nothing more."""
+        anchor, name = path.anchor, path.certificates[-1].common_name
+        if not anchor.is_granted(service, moment):
+            checks.unknown(
+                "path.anchor", SubIndication.CHAIN_CONSTRAINTS_FAILURE,
+                f"{name} was not granted for {service.value} at {moment.isoformat()} "
+                f"({anchor.source or 'pinned'})",
+            )  # fmt: skip
+            return
+        if anchor.source:
+            checks.passed("path.anchor", f"{name}: granted by {anchor.source}")
+        if anchor.next_update is None or self._at <= anchor.next_update:
+            return
+        detail = f"{anchor.source} should have been replaced by {anchor.next_update.isoformat()}"
+        if self._at <= anchor.next_update + path.rules.list_overdue:
+            checks.warn("path.anchor", detail)
         else:
-            checks.passed("signature.key-usage")
-            return
-        checks.unknown("signature.key-usage", SubIndication.CHAIN_CONSTRAINTS_FAILURE, detail)
-
-    def _strength(
-        self, certificate: Certificate, algorithm: SignatureAlgorithm, checks: Checklist,
-        is_proved: bool,
-    ) -> None:  # fmt: skip
-        reason = weakness(certificate.key, algorithm)
-        if reason is None:
-            checks.passed("signature.strength", algorithm.name)
-            return
-        checks.unknown(
-            "signature.strength",
-            SubIndication.CRYPTO_CONSTRAINTS_FAILURE
-            if is_proved
-            else SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE,
-            f"{reason} is weak" + ("; a timestamp proves its time" if is_proved else ""),
-        )
+            checks.unknown("path.anchor", SubIndication.TRY_LATER, detail)
 
     def _validity(
         self, path: Path, moment: dt.datetime, is_proved: bool, claimed: dt.datetime | None,
@@ -183,7 +195,8 @@ class Judge:
         """True when every link's standing was decided by evidence from the file itself."""
         in_file = True
         for position, (certificate, issuer) in enumerate(path.links()):
-            answer = self._evidence.standing(certificate, issuer, moment, self._at)
+            policy = self._revocation_policy or path.rules.revocation
+            answer = self._evidence.standing(certificate, issuer, moment, self._at, policy)
             in_file = in_file and answer.standing is Standing.GOOD and answer.in_file
             name = certificate.common_name
             if answer.standing is Standing.GOOD:
@@ -213,6 +226,62 @@ class Judge:
             checks.unknown("revocation", SubIndication.REVOKED_NO_POE, detail)
         else:
             checks.unknown("revocation", SubIndication.REVOKED_CA_NO_POE, detail)
+
+
+def _usage(rules: Rules, certificate: Certificate, checks: Checklist) -> None:
+    usages, extended = certificate.usages, certificate.extended_usages
+    if usages is not None and not usages & rules.key_usages:
+        detail = "the key may not sign documents"
+    elif extended is not None and not extended & rules.purposes:
+        detail = "the certificate is for another purpose: " + ", ".join(sorted(extended))
+    elif certificate.unknown_critical:
+        detail = f"critical extension {certificate.unknown_critical[0]} is not understood"
+    else:
+        checks.passed("signature.key-usage")
+        return
+    checks.unknown("signature.key-usage", SubIndication.CHAIN_CONSTRAINTS_FAILURE, detail)
+
+
+def _strength(
+    rules: Rules, certificate: Certificate, algorithm: SignatureAlgorithm, checks: Checklist,
+    is_proved: bool,
+) -> None:  # fmt: skip
+    reason = rules.weakness(algorithm.family, algorithm.digest, certificate.key)
+    if reason is None:
+        checks.passed("signature.strength", algorithm.name)
+        return
+    checks.unknown(
+        "signature.strength",
+        SubIndication.CRYPTO_CONSTRAINTS_FAILURE
+        if is_proved
+        else SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE,
+        f"{reason} is weak" + ("; a timestamp proves its time" if is_proved else ""),
+    )
+
+
+def _profile(rules: Rules, item: Examined, is_proved: bool, checks: Checklist) -> None:
+    """The format, signed attributes and timestamp that the rules ask for."""
+    signed = item.data.signed if item.data else {}
+    if item.field.sub_filter not in rules.formats:
+        checks.unknown(
+            "signature.profile", SubIndication.SIG_CONSTRAINTS_FAILURE,
+            f"{rules.id} does not accept {item.field.sub_filter}",
+        )  # fmt: skip
+    for name in rules.required_attributes:
+        if not _ATTRIBUTES[name] & signed.keys():
+            checks.unknown(
+                "signature.profile", SubIndication.SIG_CONSTRAINTS_FAILURE,
+                f"{rules.id} demands the signed attribute {name}",
+            )  # fmt: skip
+    if is_proved or rules.timestamp is TimestampDemand.OPTIONAL:
+        return
+    if rules.timestamp is TimestampDemand.REQUIRED:
+        checks.unknown(
+            "signature.timestamp", SubIndication.SIG_CONSTRAINTS_FAILURE,
+            f"{rules.id} demands a timestamp that proves the time",
+        )  # fmt: skip
+    else:
+        checks.warn("signature.timestamp", "no timestamp proves the time of signing")
 
 
 def check_claimed_time(item: Examined, proved: dt.datetime | None) -> None:

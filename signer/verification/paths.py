@@ -15,8 +15,9 @@ from itertools import pairwise
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signer.trust import TrustDomain, TrustStore
-from signer.verification.algorithms import weakness
+from signer.trust import Service, TrustAnchor, TrustDomain, TrustStore
+from signer.trust.rule_book import RuleBook
+from signer.trust.rules import Rules
 from signer.verification.certificates import Certificate, CertificatePool, load
 
 MAX_LENGTH = 10
@@ -25,11 +26,17 @@ MAX_STEPS = 400
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """End entity first, anchor last. `weak` names algorithms below the minimum."""
+    """End entity first, anchor last. `weak` names what the domain's `rules` do not accept."""
 
     certificates: tuple[Certificate, ...]
-    domain: TrustDomain
+    anchor: TrustAnchor
+    rules: Rules
     weak: tuple[str, ...]
+
+    @property
+    def domain(self) -> TrustDomain:
+        """The trust domain that it ends in."""
+        return self.anchor.domain
 
     def links(self) -> Iterator[tuple[Certificate, Certificate]]:
         """(certificate, issuer) for each certificate but the anchor."""
@@ -48,11 +55,11 @@ class Anchors:
 
     def __init__(self, trust: TrustStore) -> None:
         """Raises `signer.verification.certificates.CertificateUnreadable`."""
-        self.domains: dict[bytes, TrustDomain] = {}
+        self.known: dict[bytes, TrustAnchor] = {}
         self.certificates: list[Certificate] = []
         for anchor in trust.anchors:
             certificate = load(_octets(anchor.certificate))
-            self.domains[certificate.der] = anchor.domain
+            self.known[certificate.der] = anchor
             self.certificates.append(certificate)
         self.intermediates = [load(_octets(c)) for c in trust.intermediates]
 
@@ -63,44 +70,68 @@ def _octets(certificate: x509.Certificate) -> bytes:
 
 @dataclass(slots=True)
 class _Search:
+    pool: CertificatePool
+    anchors: Anchors
     steps: int = 0
     refusal: str = ""
 
 
 def find_path(
-    leaf: Certificate, pool: CertificatePool, anchors: Anchors, moment: dt.datetime
+    leaf: Certificate,
+    pool: CertificatePool,
+    anchors: Anchors,
+    moment: dt.datetime,
+    *,
+    service: Service = Service.SIGNING,
+    rules: RuleBook | None = None,
 ) -> tuple[Path | None, str]:
-    """The first path that is valid at `moment`, else the first path; or None and why not."""
-    search = _Search()
-    first: Path | None = None
-    for path in _extend((leaf,), pool, anchors, search):
-        if path.invalid_at(moment) is None:
+    """The best path for `moment`, or None and why not.
+
+    The first whose certificates are valid and whose anchor is granted for `service` then; else
+    one with a granted anchor; else the first. `rules` default to those of the program.
+    """
+    book = rules or RuleBook.default()
+    search = _Search(pool, anchors)
+    best: tuple[int, Path] | None = None
+    for chain in _extend((leaf,), search):
+        anchor = anchors.known[chain[-1].der]
+        applied = book.at(anchor.domain, moment)
+        path = Path(chain, anchor, applied, _weak(chain, pool, applied))
+        is_granted = anchor.is_granted(service, moment)
+        rank = 2 * is_granted + (is_granted and path.invalid_at(moment) is None)
+        if rank == 3:
             return path, ""
-        first = first or path
-    return first, search.refusal
+        if best is None or rank > best[0]:
+            best = (rank, path)
+    return (best[1] if best else None), search.refusal
 
 
-def _extend(
-    chain: tuple[Certificate, ...], pool: CertificatePool, anchors: Anchors, search: _Search
-) -> Iterator[Path]:
+def _extend(chain: tuple[Certificate, ...], search: _Search) -> Iterator[tuple[Certificate, ...]]:
+    """Chains that end in an anchor.
+
+    No name comes twice with the same key (RFC 4158, 2.4.2): authorities that certify each
+    other are no circle, and a root's new key under its old one (RFC 4210, 4.4) is no end.
+    """
     last = chain[-1]
-    if last.der in anchors.domains:
-        yield Path(chain, anchors.domains[last.der], _weak(chain, pool))
+    anchors, pool = search.anchors, search.pool
+    if last.der in anchors.known:
+        yield chain
         return
-    if len(chain) >= MAX_LENGTH or (last.is_self_issued and len(chain) > 1):
+    if len(chain) >= MAX_LENGTH:
         return
+    seen = {(one.subject, one.key_octets) for one in chain}
     for issuer in pool.named(last.issuer):
         search.steps += 1
         if search.steps > MAX_STEPS:
             search.refusal = "the search for a path was given up: too many candidates"
             return
-        if issuer in chain or pool.issued(last, issuer) is None:
+        if (issuer.subject, issuer.key_octets) in seen or pool.issued(last, issuer) is None:
             continue
-        refusal = _may_issue(issuer, chain, issuer.der in anchors.domains)
+        refusal = _may_issue(issuer, chain, issuer.der in anchors.known)
         if refusal:
             search.refusal = refusal
             continue
-        yield from _extend((*chain, issuer), pool, anchors, search)
+        yield from _extend((*chain, issuer), search)
 
 
 def _may_issue(issuer: Certificate, chain: tuple[Certificate, ...], is_anchor: bool) -> str:
@@ -119,12 +150,14 @@ def _may_issue(issuer: Certificate, chain: tuple[Certificate, ...], is_anchor: b
     return ""
 
 
-def _weak(chain: tuple[Certificate, ...], pool: CertificatePool) -> tuple[str, ...]:
+def _weak(chain: tuple[Certificate, ...], pool: CertificatePool, rules: Rules) -> tuple[str, ...]:
     """Weak keys and signatures below the anchor, whose own signature means nothing."""
     out: list[str] = []
     for child, issuer in pairwise(chain):
         algorithm = pool.issued(child, issuer)
-        reason = weakness(issuer.key, algorithm) if algorithm else None
+        reason = (
+            rules.weakness(algorithm.family, algorithm.digest, issuer.key) if algorithm else None
+        )
         if reason:
             out.append(f"{child.common_name}: {reason}")
     return tuple(out)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from signer.errors import SignatureNotValid
+from signer.trust.rules import Rules
 from signer.verification.at_signing import ValidityAtSigning, validity_at_signing
 from signer.verification.attacks import Attack
 from signer.verification.checks import (
@@ -63,6 +64,7 @@ class TimestampReport:
     revisions: int | None = None
     covers_whole_file: bool = False
     authority_until: dt.datetime | None = None  # the end of its certificate: renew before it
+    attributes_sha256: str | None = None  # of the signed attributes: names this very timestamp
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys."""
@@ -74,6 +76,7 @@ class TimestampReport:
             "authority": self.authority,
             "trust_domain": self.trust_domain,
             "algorithm": self.algorithm,
+            "attributes_sha256": self.attributes_sha256,
         }
         if self.field_name is not None:
             out |= {
@@ -166,6 +169,7 @@ class SignatureReport:
     part: Part = Part.OTHER
     attributes_sha256: str | None = None  # of the signed attributes: names this very signature
     covered_digest: tuple[str, str] | None = None  # algorithm, hex; of the covered bytes if intact
+    rule_set: Rules | None = None  # that its path, key, format and evidence were judged by
 
     @property
     def signer(self) -> str:
@@ -198,6 +202,7 @@ class SignatureReport:
             "organisation": self.organisation,
             "certificate": self.certificate.to_json() if self.certificate else None,
             "trust_domain": self.trust_domain,
+            "rule_set": self.rule_set.to_json() if self.rule_set else None,
             "claimed_time": _time(self.claimed_time),
             "proved_time": _time(self.proved_time),
             "validity_at_signing": self.validity_at_signing.to_json(),
@@ -218,6 +223,18 @@ class SignatureReport:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustApplied:
+    """Which trust store judged: whoever has the same one gets the same answer (K13)."""
+
+    sha256: str  # `signer.trust.TrustStore.fingerprint`
+    lists: tuple[str, ...]  # imported versions that it is made of, as government/7
+
+    def to_json(self) -> dict[str, Any]:
+        """Stable keys."""
+        return {"sha256": self.sha256, "lists": list(self.lists)}
+
+
+@dataclass(frozen=True, slots=True)
 class VerificationReport:
     """The whole answer. It has no truth value: call `require_passed` where validity matters."""
 
@@ -230,6 +247,7 @@ class VerificationReport:
     verified_at: dt.datetime
     sha256: str
     size: int
+    trust: TrustApplied | None = None
 
     def __bool__(self) -> NoReturn:
         """Refused: a three-way verdict has no truth value."""
@@ -287,6 +305,7 @@ class VerificationReport:
             "message": {"vi": vi, "en": en},
             "verified_at": _time(self.verified_at),
             "document": {"sha256": self.sha256, "size": self.size},
+            "trust": self.trust.to_json() if self.trust else None,
             "expected_agency": None,
             "signatures": [signature.to_json() for signature in self.signatures],
             "document_timestamps": [token.to_json() for token in self.document_timestamps],

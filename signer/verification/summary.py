@@ -12,6 +12,7 @@ from signer.verification.certificates import Certificate
 from signer.verification.cms import (
     SIGNING_CERTIFICATE,
     SIGNING_CERTIFICATE_V2,
+    SignedData,
     message_digest,
 )
 from signer.verification.examination import Examined, Token
@@ -135,19 +136,20 @@ def signature_report(
         timestamps=tuple(_token_report(token) for token in item.tokens),
         checks=checks,
         part=facts.part,
-        attributes_sha256=_attributes_digest(item),
+        attributes_sha256=_attributes_digest(item.data),
         covered_digest=_covered_digest(item),
+        rule_set=facts.judged.rules if facts.judged else None,
     )
 
 
-def _attributes_digest(item: Examined) -> str | None:
+def _attributes_digest(data: SignedData | None) -> str | None:
     """Of what was signed (EN 319 102-1: data to be signed representation)."""
-    return hashlib.sha256(item.data.signed_octets).hexdigest() if item.data else None
+    return hashlib.sha256(data.signed_octets).hexdigest() if data else None
 
 
 def _covered_digest(item: Examined) -> tuple[str, str] | None:
     """Of the covered bytes: what an intact signature says is what was computed."""
-    if item.data is None or not item.is_intact:
+    if item.data is None or item.data.content is not None or not item.is_intact:
         return None
     return item.data.digest, message_digest(item.data).hex()
 
@@ -185,6 +187,7 @@ def _token_report(token: Token) -> TimestampReport:
         algorithm=token.data.algorithm.name if token.data else "",
         checks=checks,
         authority_until=token.authority.not_after if token.authority else None,
+        attributes_sha256=_attributes_digest(token.data),
     )
 
 

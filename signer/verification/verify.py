@@ -16,6 +16,7 @@ with an id that is logged.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
 import logging
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from signer.services import RevocationEvidence
 from signer.trust import TrustStore
+from signer.trust.rule_book import RuleBook
 from signer.verification.certificates import CertificatePool
 from signer.verification.changes_after import Changes
 from signer.verification.digests import range_digests
@@ -47,6 +49,7 @@ from signer.verification.report import (
     Indication,
     Integrity,
     SubIndication,
+    TrustApplied,
     VerificationReport,
     conclude,
     integrity_of,
@@ -79,10 +82,16 @@ class Verifier:
         *,
         revocation: RevocationPolicy | None = None,
         evidence: RevocationEvidence | None = None,
+        rules: RuleBook | None = None,
     ) -> None:
-        """Raises `signer.errors.TrustError` when a trusted certificate cannot be read."""
+        """`rules` default to the program's; `revocation` stands above what they say of freshness.
+
+        Raises `signer.errors.TrustError` when a trusted certificate cannot be read.
+        """
         self._anchors = Anchors(trust)
-        self._policy = revocation or RevocationPolicy()
+        self._trust = TrustApplied(trust.fingerprint, trust.lists)
+        self._rules = rules or RuleBook.default()
+        self._policy = revocation
         self._evidence = evidence or RevocationEvidence((), (), ())
 
     def verify(self, pdf: bytes | Path, at: dt.datetime | None = None) -> VerificationReport:
@@ -95,6 +104,9 @@ class Verifier:
             raise ValueError("at must carry a time zone")
         data = pdf.read_bytes() if isinstance(pdf, Path) else bytes(pdf)
         moment = at or dt.datetime.now(dt.UTC)
+        return dataclasses.replace(self._verdict(data, moment), trust=self._trust)
+
+    def _verdict(self, data: bytes, moment: dt.datetime) -> VerificationReport:
         try:
             return self._judge(data, moment)
         except PDFSyntaxError as error:
@@ -134,13 +146,13 @@ class Verifier:
         unreadable = collect_certificates(items, pool)
         store, store_faults = read_security_store(document)
         stored = add_readable(store.certificates, pool, store_faults)
-        evidence = Evidence(self._policy)
+        evidence = Evidence(self._policy or RevocationPolicy())
         evidence.add(store, pool, in_file=True)
         evidence.add(embedded_revocation(items), pool, in_file=True)
         evidence.add(self._evidence, pool, in_file=False)
         _examine_all(data, items, pool, unreadable)
         # 5 to 7 path, time, revocation
-        judge = Judge(self._anchors, pool, evidence, at)
+        judge = Judge(self._anchors, pool, evidence, at, rules=self._rules, revocation=self._policy)
         facts = _judge_all(items, judge, at)
         _check_store(document, items, evidence, StoreState(stored, store_faults, pool), checks)
         # 8 changes afterwards

@@ -87,8 +87,20 @@ _CHECKS: dict[str, tuple[str, str]] = {
     "signature.value": ("Chữ ký đúng với chứng thư", "The signature verifies"),
     "signature.key-usage": ("Mục đích sử dụng khóa", "Key usage"),
     "signature.strength": ("Độ mạnh thuật toán", "Strength of the algorithms"),
+    "signature.profile": (
+        "Định dạng và thuộc tính theo bộ quy tắc",
+        "Format and attributes that the rule set asks for",
+    ),
+    "signature.timestamp": (
+        "Thời điểm ký được dấu thời gian chứng minh",
+        "A timestamp proves the time of signing",
+    ),
     "signature.certification": ("Quyền sửa đổi (DocMDP)", "Certification (DocMDP)"),
     "path.found": ("Đường dẫn đến gốc tin cậy", "Path to a trusted root"),
+    "path.anchor": (
+        "Gốc tin cậy có hiệu lực theo danh sách",
+        "The list of trust grants the root at that time",
+    ),
     "path.validity": ("Hiệu lực chứng thư", "Validity period of the certificates"),
     "path.strength": ("Độ mạnh của đường dẫn", "Strength of the path"),
     "revocation": ("Tình trạng thu hồi", "Revocation status"),
