@@ -1,7 +1,8 @@
 """Content streams (ISO 19005-3 6.2.2): operators on the list, with the operands they take.
 
 A page paints its images and shows text that cannot be seen; the form of a stamp shows an
-image and visible text. Whatever is painted, and in which font, is looked up in the resources.
+image, filled rectangles and visible text. Whatever is painted, and in which font, is looked up
+in the resources.
 """
 
 from __future__ import annotations
@@ -79,10 +80,10 @@ _EVERYWHERE: Mapping[str, Callable[[Sequence[Value]], bool]] = {
 }
 _OPERATORS = {
     "page": {**_EVERYWHERE, "Tr": _invisible, "Tz": _numbers(1), "TJ": _word_array},
-    "form": {**_EVERYWHERE, "Tj": _one_string},
+    "form": {**_EVERYWHERE, "Tj": _one_string, "re": _numbers(4), "f": _none},
 }
 _IN_TEXT = frozenset({"Tm", "TJ", "Tj", "Tr", "Tz"})
-_OUT_OF_TEXT = frozenset({"q", "Q", "cm", "Do", "BT"})
+_OUT_OF_TEXT = frozenset({"q", "Q", "cm", "Do", "BT", "re", "f"})
 
 
 def check_content(

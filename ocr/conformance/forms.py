@@ -269,8 +269,24 @@ def _any_reference(exam: Examination, value: Value, where: str) -> None:
 _PERMISSIONS = Kind("permissions", "6.1.12", {"DocMDP": _any_reference})
 
 
+_PRINTED_CODE = Kind(
+    "stamp",
+    "6.3.2",
+    {
+        "Type": name("Annot"),
+        "Subtype": name("Stamp"),
+        "F": integer(_WIDGET_FLAGS, _WIDGET_FLAGS),
+        "P": _note_page,
+        "Rect": numbers(4),
+        "Contents": text,
+        "AP": Kind("widget.appearance", "6.3.3", {"N": indirect(stream_of(_appearance))}),
+    },
+)
+"""The QR code of an issued result: a rubber stamp, printed with its page."""
+
+
 def check_widgets_on_pages(exam: Examination) -> None:
-    """Each field is an annotation of its own page, once, and no page has others (6.3.1)."""
+    """Each field is an annotation of its own page, once; others are printed codes (6.3.1)."""
     fields = entry(exam, exam.file.trailer.get("Root"), "AcroForm", "Fields")
     listed = [f.number for f in fields if isinstance(f, Ref)] if isinstance(fields, list) else []
     shown: list[int] = []
@@ -279,8 +295,11 @@ def check_widgets_on_pages(exam: Examination) -> None:
         for widget in annotations if isinstance(annotations, list) else ():
             if not isinstance(widget, Ref):
                 continue
-            shown.append(widget.number)
             found = exam.file.get(widget)
+            if isinstance(found, Mapping) and found.get("Subtype") == Name("Stamp"):
+                _PRINTED_CODE(exam, found, f"object {widget.number}")
+            else:
+                shown.append(widget.number)
             if isinstance(found, Mapping) and found.get("P") != page:
                 where = f"object {widget.number}"
                 exam.report("widget", "6.3.2", where, "/P is not the page that shows it")

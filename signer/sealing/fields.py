@@ -176,6 +176,28 @@ class SignatureFields:
         self._placed.add(name)
         return field
 
+    def mark(self, page_index: int, rect: Rect, appearance: Ref, told: str) -> None:
+        """Add a rubber stamp (12.5.6.12) to a page: printed with it, in no form, never signed.
+
+        `told` says in words what it shows (ISO 19005-3 6.3.3).
+        """
+        page, _ = self._tree.find(page_index)
+        page_ref = Ref(*page.objgen)
+        ref = self._revisions.allocate()
+        self._revisions.put(
+            ref,
+            {
+                "/Type": b"/Annot",
+                "/Subtype": b"/Stamp",
+                "/F": _WIDGET_FLAGS,
+                "/P": page_ref,
+                "/Rect": numbers(rect),
+                "/Contents": text_string(told),
+                "/AP": {"/N": appearance},
+            },
+        )
+        self._append_annotation(page_ref, ref)
+
     def fill(self, field: SignatureField, signature: Ref, appearance: Ref | None) -> SignatureField:
         """Give the field its signature dictionary and, if any, its appearance."""
         entries = self._revisions.dictionary(field.ref)

@@ -26,6 +26,7 @@ from signer.sealing.cms import CMSBuilder, fit
 from signer.sealing.fields import INVISIBLE, SignatureField
 from signer.sealing.levels import Level
 from signer.sealing.locks import certification, field_lock
+from signer.sealing.mark import Mark, mark_page
 from signer.sealing.release import memory_file, opened, released
 from signer.sealing.session import SealingRun, sealing_run
 from signer.sealing.stamp import Rect, Stamp, StampPlan
@@ -130,16 +131,21 @@ class Sealer:
         return self.seal_many(source, target, [request])[0]
 
     def seal_many(
-        self, source: Path, target: Path, requests: Sequence[SealRequest]
+        self,
+        source: Path,
+        target: Path,
+        requests: Sequence[SealRequest],
+        mark: Mark | None = None,
     ) -> list[SealResult]:
         """Make several signatures in turn, reading and hashing the document once.
 
         All fields are created before the first signature, so that each later one only fills a
-        form. Raises as `seal_file`; when one signature fails, none is released.
+        form; `mark` is printed before it too. Raises as `seal_file`; when one signature fails,
+        none is released.
         """
         self._check(requests)
         with opened(source) as source_fd, released(target) as target_fd:
-            return self._seal(source_fd, target_fd, requests)
+            return self._seal(source_fd, target_fd, requests, mark)
 
     def seal_bytes(self, pdf: bytes, request: SealRequest) -> tuple[bytes, SealResult]:
         """Seal a document in memory; for small ones. Raises as `seal_file`."""
@@ -147,12 +153,12 @@ class Sealer:
         return sealed, result
 
     def seal_many_bytes(
-        self, pdf: bytes, requests: Sequence[SealRequest]
+        self, pdf: bytes, requests: Sequence[SealRequest], mark: Mark | None = None
     ) -> tuple[bytes, list[SealResult]]:
         """`seal_many` in memory. Raises as `seal_file`."""
         self._check(requests)
         with memory_file() as fd:
-            results = self._seal(pdf, fd, requests)
+            results = self._seal(pdf, fd, requests, mark)
             return os.pread(fd, os.fstat(fd).st_size, 0), results
 
     def prepare_fields(self, source: Path, target: Path, plans: Sequence[FieldPlan]) -> None:
@@ -202,13 +208,19 @@ class Sealer:
         return self._augmenter.timestamper_for(level) if level.timestamped else None
 
     def _seal(
-        self, source: int | bytes, fd: int, requests: Sequence[SealRequest]
+        self,
+        source: int | bytes,
+        fd: int,
+        requests: Sequence[SealRequest],
+        mark: Mark | None,
     ) -> list[SealResult]:
         digests = [request.key.scheme.digest_name for request in requests]
         if any(request.level is Level.B_LTA for request in requests):
             digests.append(TIMESTAMP_DIGEST)
         with sealing_run(source, fd, digests) as run:
-            planned = _plan(run, requests)
+            planned = _plan(run, requests, ahead=len(requests) > 1 or mark is not None)
+            if mark is not None:
+                mark_page(run, mark)
             return [self._sign(run, plan) for plan in planned]
 
     def _sign(self, run: SealingRun, plan: _Planned) -> SealResult:
@@ -293,10 +305,10 @@ def _builder(
     return CMSBuilder(certificate, chain, scheme)
 
 
-def _plan(run: SealingRun, requests: Sequence[SealRequest]) -> list[_Planned]:
+def _plan(run: SealingRun, requests: Sequence[SealRequest], *, ahead: bool) -> list[_Planned]:
     """Settle every signature's place, and refuse what earlier signatures forbid.
 
-    With several requests the new fields are created now, ahead of the first signature.
+    `ahead` creates the new fields now, before the first signature.
     """
     planned: list[_Planned] = []
     for count, request in enumerate(requests):
@@ -308,7 +320,7 @@ def _plan(run: SealingRun, requests: Sequence[SealRequest]) -> list[_Planned]:
         stamp = request.stamp.resolve(run.fields) if request.stamp else None
         if field is not None:
             _check_empty(field, stamp, [plan.name for plan in planned])
-        elif len(requests) > 1:
+        elif ahead:
             field = _create(run, name, stamp)
         planned.append(_Planned(request, name, field, stamp))
     return planned

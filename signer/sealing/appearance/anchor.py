@@ -32,7 +32,8 @@ from signer.errors import ProfileError, UnsuitableDocument
 from signer.sealing.appearance.placement import POINTS_PER_MM, View
 from signer.sealing.stamp import PageGeometry, Rect
 
-_PDFIUM = Lock()
+PDFIUM = Lock()
+"""PDFium is not safe under threads: whoever calls it in `signer` holds this lock."""
 _MAX_CHARACTERS = 20_000  # a page with more text is no letter; it is passed over
 
 _MIN_GAP = 6 * POINTS_PER_MM  # less than this between two lines is no room for a signature
@@ -222,7 +223,7 @@ def rows_of(source: Path | bytes, page_index: int = 0) -> PageRows:
     Blocking, some milliseconds. Raises `UnsuitableDocument` when PDFium cannot read the file
     and `ProfileError` when there is no such page.
     """
-    with _PDFIUM:
+    with PDFIUM:
         try:
             with closing(pypdfium2.PdfDocument(source)) as document:
                 pages = len(document)
@@ -248,7 +249,7 @@ def lines_of(source: Path | bytes, pages: Iterable[int] | None = None) -> tuple[
     Columns are kept apart. Blocking, some milliseconds a page. Raises `UnsuitableDocument`
     when PDFium cannot read the file.
     """
-    with _PDFIUM:
+    with PDFIUM:
         try:
             with closing(pypdfium2.PdfDocument(source)) as document:
                 count = len(document)

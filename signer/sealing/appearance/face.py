@@ -20,10 +20,11 @@ from signer.sealing.appearance.profiles import (
     CornerPlace,
     ImageRule,
 )
+from signer.sealing.appearance.symbol import Symbol
 from signer.sealing.appearance.typeface import TextBlock, flate_stream, set_text
 from signer.sealing.stamp import ObjectSink, Rect
 
-OPERATORS = frozenset({"q", "Q", "cm", "Do", "BT", "ET", "Tf", "Tm", "Tj", "rg"})
+OPERATORS = frozenset({"q", "Q", "cm", "Do", "BT", "ET", "Tf", "Tm", "Tj", "rg", "re", "f"})
 """Everything that a stamp's content stream may contain."""
 
 _ROUNDING_PT = 0.01
@@ -33,13 +34,14 @@ _ROUNDING_PT = 0.01
 class Face:
     """What a stamp shows, upright, in a box of `width` × `height` points from (0, 0).
 
-    Pictures and text are given with the lower left of their own box.
+    Pictures, codes and text are given with the lower left of their own box.
     """
 
     width: float
     height: float
     picture: tuple[Picture, Rect] | None = None
     text: tuple[TextBlock, tuple[float, float]] | None = None
+    symbol: tuple[Symbol, Rect] | None = None
 
     def draw(self, sink: ObjectSink, rotate: int) -> int:
         """Add the form XObject and what it needs; return its object number.
@@ -53,6 +55,9 @@ class Face:
             picture, (x0, y0, x1, y1) = self.picture
             resources.append(b"/XObject << /Im0 %d 0 R >>" % picture.embed(sink))
             content.append(b"q %s 0 0 %s %s %s cm /Im0 Do Q" % _numbers(x1 - x0, y1 - y0, x0, y0))
+        if self.symbol is not None:
+            symbol, (x0, y0, x1, _) = self.symbol
+            content.append(symbol.paint(x0, y0, x1 - x0))
         if self.text is not None:
             block, (x, y) = self.text
             resources.append(b"/Font << /F0 %d 0 R >>" % block.face.embed(sink))
