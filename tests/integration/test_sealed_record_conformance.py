@@ -172,7 +172,7 @@ def test_an_empty_field_is_fine(record, tmp_path):
 @pytest.mark.parametrize(
     ("rule", "content", "resources"),
     [
-        ("content.operator", b"0 0 9 9 re f", b""),
+        ("content.operator", b"0 0 9 9 re S", b""),
         ("content.operator", b"BT 3 Tr ET", b""),
         ("content.resource", b"/Fm0 Do", b""),
         ("content.font", b"BT 1 0 0 1 0 0 Tm <0001> Tj ET", b""),
