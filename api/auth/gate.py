@@ -17,6 +17,12 @@ PUBLIC = frozenset(
     {"/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/verifications", "/csc/v2/info"}
 )
 """Paths whose routes decide themselves whether they ask who the caller is."""
+_PAGES = ("/verify", "/verify/")  # the citizen's pages: nobody logs in
+
+
+def is_public(path: str, public: frozenset[str] = PUBLIC) -> bool:
+    """True when nobody has to say who they are to ask for `path`."""
+    return path in public or path == _PAGES[0] or path.startswith(_PAGES[1])
 
 
 class Gate:
@@ -31,7 +37,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"] not in self._public:
+        if not is_public(scope["path"], self._public):
             from api.auth import authenticator_of  # not at the top: api.auth imports this module
 
             await authenticator_of(scope["app"]).admit(scope)

@@ -19,6 +19,8 @@ from starlette.exceptions import HTTPException
 from api import auth
 from api.auth.gate import PUBLIC
 from api.problems import PROBLEMS
+from api.public import refusals
+from api.public import routes as public_page
 from api.telemetry import Observed
 from api.web import problem_documents
 from api.web.admission import Admission, Shutter
@@ -65,6 +67,7 @@ _ROUTERS = (
     csc.router,
     clients.router,
     health.router,
+    public_page.router,
 )
 
 
@@ -79,6 +82,7 @@ def create_app(house: House, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
     app.state.readiness = Readiness(probes_of(house))
     app.state.backlog = Shutter()
     app.state.verifying = verifications.Turns()
+    app.state.refusal_page = refusals.page_of
     for router in (*_ROUTERS, *routers):
         app.include_router(router)
     app.add_exception_handler(HTTPException, _refused_by_framework)

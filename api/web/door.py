@@ -46,6 +46,9 @@ _NO_STORE = (b"cache-control", b"no-store")
 Refused = Callable[["Scope", BaseException, Report], Coroutine[Any, Any, None]]
 """Told of every error that leaves a route, before it is answered: audits refusals."""
 
+RefusalPage = Callable[["Scope", Report], Answer | None]
+"""``app.state.refusal_page``: shows a refusal to people; None where no page was asked for."""
+
 
 class Door:
     """ASGI middleware around the whole application. One a process; used by its event loop."""
@@ -134,8 +137,12 @@ def language_of(scope: Scope) -> problem_documents.Language:
 def document_of(
     scope: Scope, told: Report, *, errors: Sequence[problem_documents.FieldError] = ()
 ) -> Answer:
-    """The problem document for the client that sent this request."""
+    """What the client that sent this request is told: a problem document, or a page for people."""
     path: str = scope["path"]
+    page: RefusalPage | None = getattr(scope["app"].state, "refusal_page", None)
+    shown = page(scope, told) if page is not None else None
+    if shown is not None:
+        return shown
     return problem_documents.answer_report(
         told,
         language=language_of(scope),

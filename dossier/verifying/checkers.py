@@ -21,7 +21,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from signer.trust import TrustStore
+    from signer.verification.verify import Verifier
 
 _LOG = logging.getLogger(__name__)
 _START_S = 60.0
 _MOST_ANSWER = 64 * 1024 * 1024  # bytes of a report: a thousand times what is usual
 _READY, _REPORT, _NO_MEMORY, _STUMBLED = b"r", b"v", b"m", b"s"
+_VERIFY, _PICTURE = b"v", b"p"
 _SPAWN = multiprocessing.get_context("spawn")  # never forked: nothing of ours is in their memory
 
 
@@ -86,9 +88,19 @@ class Checkers:
         """
         if at is not None and at.tzinfo is None:
             raise ValueError("at must carry a time zone")
+        return self._ask(_VERIFY, at.isoformat() if at else "", path)
+
+    def pages(self, path: Path, saves: Sequence[int] = ()) -> bytes:
+        """The file's pages as pictures, what `saves` changed marked: `PagePictures.read` it.
+
+        `saves` are 1-based revisions. Raises as `verify`.
+        """
+        return self._ask(_PICTURE, ",".join(map(str, saves)), path)
+
+    def _ask(self, task: bytes, argument: str, path: Path) -> bytes:
         checker = self._idle.get()
         try:
-            return checker.verify(path, at)
+            return checker.ask(task + argument.encode() + b"\0" + os.fsencode(path))
         finally:
             self._idle.put(checker)
 
@@ -124,12 +136,11 @@ class _Checker:
         with self._lock:
             self._started()
 
-    def verify(self, path: Path, at: dt.datetime | None) -> bytes:
-        moment = at.isoformat().encode() if at else b""
+    def ask(self, message: bytes) -> bytes:
         with self._lock:
             pipe = self._started()
             try:
-                pipe.send_bytes(moment + b"\0" + os.fsencode(path))
+                pipe.send_bytes(message)
                 if not pipe.poll(self._bounds.wall_s):
                     raise self._stopped("wall time", *_TOO_LONG)
                 answer = pipe.recv_bytes(_MOST_ANSWER)
@@ -259,21 +270,30 @@ def _serve(pipe: Connection, trust: _Trust, bounds: Bounds) -> None:
     pipe.send_bytes(_READY)
     while True:
         try:
-            moment, path = pipe.recv_bytes().split(b"\0", 1)
+            asked, name = pipe.recv_bytes().split(b"\0", 1)
         except EOFError:
             return
-        at = dt.datetime.fromisoformat(moment.decode()) if moment else None
         # the kernel's own clock: it ends a loop that lets no Python run, and an orphan
         _bound_cpu(math.ceil(time.process_time()) + bounds.cpu_s)
         try:
-            report = verifier.verify(Path(os.fsdecode(path)), at).to_json()
-            text = json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode()
-            pipe.send_bytes(_REPORT + text)
+            answer = _done(verifier, asked[:1], asked[1:].decode(), Path(os.fsdecode(name)))
+            pipe.send_bytes(_REPORT + answer)
         except MemoryError:
             pipe.send_bytes(_NO_MEMORY)
         except Exception as error:  # told to whoever asked
             logging.getLogger(__name__).exception("a verification stumbled")
             pipe.send_bytes(_STUMBLED + type(error).__name__.encode())
+
+
+def _done(verifier: Verifier, task: bytes, argument: str, path: Path) -> bytes:
+    if task == _PICTURE:
+        from dossier.verifying.pages import picture_pages  # late: few are asked for pictures
+
+        saves = [int(number) for number in argument.split(",") if number]
+        return picture_pages(path.read_bytes(), saves).pack()
+    at = dt.datetime.fromisoformat(argument) if argument else None
+    report = verifier.verify(path, at).to_json()
+    return json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _bound_cpu(seconds: int) -> None:
