@@ -284,8 +284,18 @@ def _wrapped(face: Typeface, text: str, size: float, width: float) -> Iterator[s
             yield line
         line = word
         while face.width(line) > room:
-            end = next(n for n in range(len(line), 0, -1) if face.width(line[:n]) <= room)
+            end = _fitting(face, line, room)
             yield line[:end]
             line = line[end:]
     if line:
         yield line
+
+
+def _fitting(face: Typeface, line: str, room: float) -> int:
+    """How many of the first characters go into `room`; at least one."""
+    used = 0
+    for count, char in enumerate(line):
+        used += face.width(char)
+        if used > room:
+            return max(count, 1)
+    return len(line)
