@@ -208,11 +208,11 @@ _MEANING: Mapping[int, str] = {
     503: "Tạm thời không phục vụ được. / Not available for now.",
     507: "Hết chỗ lưu. / Out of space.",
 }
-_ALWAYS = (500, 503)  # what the door may answer whatever the route
+_ALWAYS = (400, 500, 503)  # whatever the route: a head may be unreadable, a service in trouble
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may refuse with `statuses`; 500 and 503 are added."""
+    """The `responses` of a route that may refuse with `statuses`; 400, 500 and 503 are added."""
     return {status: _described(status) for status in sorted({*statuses, *_ALWAYS})}
 
 
