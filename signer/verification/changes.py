@@ -8,277 +8,178 @@ sneaky signature, swapped dictionaries, a page replaced by an incremental save.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Mapping
 
+from signer.verification.attacks import Attack
 from signer.verification.change_ledger import Ledger
-from signer.verification.der import DERError, read_exactly
+from signer.verification.changes_in_form import judge_form
+from signer.verification.changes_in_store import judge_security_store
 from signer.verification.pdf_objects import (
     Dictionary,
     Name,
     PDFString,
-    PDFSyntaxError,
     Ref,
     Stream,
     Value,
+    same,
 )
+from signer.verification.references import Reference, References
 from signer.verification.report import Change
-from signer.verification.structure import View, unexplained_bytes
+from signer.verification.structure import Document, View, unexplained_bytes
+from signer.verification.widgets import Placement, judge_new_widgets, pages_of
 from signer.verification.xmp import same_but_for_dates
-from signer.verification.xref import decode_stream
 
-MAX_PAGES = 20_000
-MAX_WIDGET_SHARE = 0.25  # of the page: a seal is 2 %, a margin stamp 10 %
 _TRAILER_KEYS = frozenset(
-    {"Size", "Prev", "Root", "Info", "ID", "Type", "W", "Index", "Filter", "DecodeParms",
-     "Length", "XRefStm"}
-)  # fmt: skip
-_FILLED = frozenset({"V", "AP", "F", "M"})  # keys that signing an empty field may set
+    {"Size", "Prev", "Root", "Info", "ID", "Type", "W", "Index", "Filter", "DecodeParms", "Length"}
+)
 _INFO_DATES = frozenset({"ModDate", "Producer"})
-_DSS_KEYS = frozenset({"Type", "VRI", "Certs", "CRLs", "OCSPs"})
-_VRI_KEYS = frozenset({"Type", "Cert", "CRL", "OCSP", "TU", "TS"})
+_EXTENSION_KEYS = frozenset(
+    {"Type", "BaseVersion", "ExtensionLevel", "URL", "ExtensionRevision"}
+)  # ISO 32000-2, 7.12.3
+_VERSION = re.compile(r"[12]\.\d")
 _CATALOGUE_KINDS = {
     "Pages": "page", "OCProperties": "page", "Names": "attachment", "AF": "attachment",
     "Metadata": "metadata", "Perms": "form",
 }  # fmt: skip
-_ZERO_AREA = 1.0  # square points: an invisible widget
+_CATALOGUE_ATTACKS = {
+    "OCProperties": Attack.SHADOW_HIDE, "Names": Attack.INCREMENTAL_SAVING,
+    "AF": Attack.INCREMENTAL_SAVING, "OpenAction": Attack.INCREMENTAL_SAVING,
+    "AA": Attack.INCREMENTAL_SAVING,
+}  # fmt: skip
 
 
-class Step(Ledger):
+class Step:
     """Compares the file before and after one incremental save; made for one use."""
+
+    def __init__(
+        self,
+        document: Document,
+        revision: int,
+        references: References,
+        placed: Mapping[int, Placement],
+    ) -> None:
+        self._ledger = Ledger(document, revision, references)
+        self._placed = placed
 
     def changes(self) -> tuple[Change, ...]:
         """Everything that this save did, judged. Raises `PDFSyntaxError`."""
+        ledger = self._ledger
         self._trailer()
-        at = unexplained_bytes(self.document, self.number)
+        at = unexplained_bytes(ledger.document, ledger.number)
         if at is not None:
-            self.guilty("hidden-bytes", f"byte {at} belongs to no listed object")
-        modified, added = self.touched
+            ledger.guilty("hidden-bytes", f"byte {at} belongs to no listed object")
+        modified, added = ledger.touched
         self._catalogue()
-        self._security_store()
-        self._form()
+        judge_security_store(ledger)
+        judge_form(ledger)
         self._metadata()
         self._information()
         self._pages(modified)
-        for number in sorted(modified - self.judged):
-            self.guilty(self.kind_of(number), f"object {number} was replaced")
-        containers = self.containers(added)
-        for number in sorted(added - self.explained - self.judged - containers):
-            self.guilty(self.kind_of(number), f"object {number} was added and belongs nowhere")
-        return tuple(dict.fromkeys(self.found))
+        judge_new_widgets(ledger, self._placed)
+        ledger.close()
+        for number in sorted(modified - ledger.judged):
+            ledger.blame(number, "replaced")
+        carriers = ledger.containers(added)
+        for number in sorted(added - ledger.explained - ledger.judged - carriers):
+            ledger.guilty(ledger.kind_of(number), f"object {number} was added and belongs nowhere")
+        return tuple(dict.fromkeys(ledger.found))
 
     def _trailer(self) -> None:
-        old, new = self.old.trailer, self.new.trailer
+        ledger = self._ledger
+        old, new = ledger.old.trailer, ledger.new.trailer
         if old.get("Root") != new.get("Root"):
-            self.guilty("catalogue", "the trailer names another catalogue")
+            ledger.guilty("catalogue", "the trailer names another catalogue")
         if old.get("Info") is not None and old.get("Info") != new.get("Info"):
-            self.guilty("metadata", "the trailer names another information dictionary")
-        before, after = self.old.array(old.get("ID")), self.new.array(new.get("ID"))
+            ledger.guilty("metadata", "the trailer names another information dictionary")
+        before, after = ledger.old.array(old.get("ID")), ledger.new.array(new.get("ID"))
         if before and before[:1] != after[:1]:
-            self.guilty("catalogue", "the file identifier changed")
-        for key in new.keys() - old.keys() - _TRAILER_KEYS:
-            self.guilty("catalogue", f"the trailer has a new key /{key}")
+            ledger.guilty("catalogue", "the file identifier changed")
+        if "XRefStm" in new:
+            ledger.guilty(
+                "object", "the save has two cross-reference sections, one of them for old readers",
+                Attack.PARSER_DIFFERENTIAL,
+            )  # fmt: skip
+        for key in new.keys() - old.keys() - _TRAILER_KEYS - {"XRefStm"}:
+            ledger.guilty("catalogue", f"the trailer has a new key /{key}")
 
     def _catalogue(self) -> None:
-        old, new = self.old.root, self.new.root
-        self.judge(self.old.trailer.get("Root"))
+        ledger = self._ledger
+        old, new = ledger.old.root, ledger.new.root
+        ledger.judge(ledger.old.trailer.get("Root"), _is_mentioned)
         for key in sorted(old.keys() | new.keys()):
             before, after = old.get(key), new.get(key)
-            if before == after or key in ("DSS", "AcroForm"):
+            if same(before, after) or key in ("DSS", "AcroForm"):
                 continue
             if key == "Metadata" and isinstance(before, Ref) and isinstance(after, Ref):
                 continue
-            if key == "Extensions" and isinstance(self.new.resolve(after), Dictionary):
-                self.explain(after)
-            elif key == "Version" and isinstance(after, Name):
+            if key == "Extensions" and _are_extensions(ledger.new, after):
+                ledger.explain(after)
                 continue
-            else:
-                kind = _CATALOGUE_KINDS.get(key, "catalogue")
-                self.guilty(kind, f"/{key} of the catalogue changed")
-
-    def _security_store(self) -> None:
-        """DSS and VRI (EN 319 142-1, 5.4.2): only validation data, only in known places."""
-        before, after = self.old.root.get("DSS"), self.new.root.get("DSS")
-        if after is None:
-            if before is not None:
-                self.guilty("catalogue", "the validation data were removed")
-            return
-        touched = False
-        for value, name in self._store_parts(after):
-            touched = self._take_store_part(value, name) or touched
-        for value, name in self._store_parts(before, self.old):
-            if name != "value" and isinstance(value, Ref):
-                self.judge(value)
-        if touched or before != after:
-            self.allowed("dss")
-
-    def _store_parts(self, store: Value, view: View | None = None) -> Iterator[tuple[Value, str]]:
-        """(value, role) of every part of a DSS: store, vri, entry, list or value."""
-        view = view or self.new
-        found = view.dictionary(store)
-        if found is None:
-            return
-        yield store, "store"
-        for key in ("Certs", "CRLs", "OCSPs"):
-            yield from _listed(view, found.get(key))
-        related = view.dictionary(found.get("VRI"))
-        if related is None:
-            return
-        yield found.get("VRI"), "vri"
-        for entry in related.values():
-            inner = view.dictionary(entry)
-            if inner is None:
+            if key == "Version" and isinstance(after, Name) and _is_newer(before, after):
                 continue
-            yield entry, "entry"
-            for key in ("Cert", "CRL", "OCSP"):
-                yield from _listed(view, inner.get(key))
-            if "TS" in inner:
-                yield inner["TS"], "value"
-
-    def _take_store_part(self, value: Value, role: str) -> bool:
-        """Mark one part as explained; True when this save touched it."""
-        modified, added = self.touched
-        target = self.new.resolve(value)
-        if role == "value" and not _is_der(target):
-            self.guilty("catalogue", "validation data are not DER values")
-        if role in ("store", "entry") and isinstance(target, Dictionary):
-            extra = target.keys() - (_DSS_KEYS if role == "store" else _VRI_KEYS)
-            if extra:
-                self.guilty("catalogue", f"validation data hold unknown keys: {sorted(extra)}")
-        if not isinstance(value, Ref):
-            return False
-        if value.number in added:
-            self.explained.add(value.number)
-            return True
-        return value.number in modified
-
-    def _form(self) -> None:
-        old, new = self.old.acro_form, self.new.acro_form
-        if old and self.new.root.get("AcroForm") is None:
-            self.guilty("form", "the form was removed")
-            return
-        self.take(self.old.root.get("AcroForm"), self.new.root.get("AcroForm"))
-        self.take(old.get("Fields"), new.get("Fields"))
-        for key in sorted(old.keys() | new.keys()):
-            if key not in ("Fields", "SigFlags") and old.get(key) != new.get(key):
-                self._form_key(key, old.get(key), new.get(key))
-        before, after = self.old.array(old.get("Fields")), self.new.array(new.get("Fields"))
-        if after[: len(before)] != before:
-            self.guilty("form", "fields were removed or reordered")
-        self._fields()
-
-    def _form_key(self, key: str, before: Value, after: Value) -> None:
-        if key == "DR" and before is None:
-            self.explain(after)
-            return
-        is_new_default = key == "DA" and before is None and isinstance(after, PDFString)
-        is_harmless = key == "NeedAppearances" and after in (None, False)
-        if not is_new_default and not is_harmless:
-            self.guilty("form", f"/{key} of the form changed")
-
-    def _fields(self) -> None:
-        modified, added = self.touched
-        for name, number, field, kind in self.new.fields():
-            if number in added:
-                if kind == "Sig":
-                    self._new_signature(name, number, field)
-                else:
-                    self.explained.add(number)
-                    self.guilty("form", f"the field {name!r} was added")
-            elif number in modified:
-                self.judged.add(number)
-                self._modified_field(name, number, field, kind)
-        for signature in self.old.signatures():
-            if signature.object_number in modified:
-                self.judged.add(signature.object_number)
-                self.guilty("signature-altered", f"the signature {signature.name!r} was replaced")
-
-    def _modified_field(self, name: str, number: int, field: Dictionary, kind: str) -> None:
-        before = self.old.dictionary(Ref(number, 0)) or Dictionary()
-        differing = {
-            key for key in before.keys() | field.keys() if before.get(key) != field.get(key)
-        }
-        if kind == "Sig" and before.get("V") is None and field.get("V") is not None:
-            if differing <= _FILLED:
-                self._new_signature(name, number, field)
-            else:
-                self.guilty("annotation", f"/{min(differing - _FILLED)} of {name!r} changed")
-        elif kind == "Sig":
-            self.guilty("signature-altered", f"the signature field {name!r} changed")
-        elif "V" in differing or "AS" in differing:
-            self.guilty("form-value", f"the value of {name!r} changed")
-        else:
-            self.guilty("annotation", f"the appearance of {name!r} changed")
-
-    def _new_signature(self, name: str, number: int, field: Dictionary) -> None:
-        """A field signed (or made empty) by this save, with its appearance and nothing else."""
-        self.new_widgets.add(number)
-        self.explained.add(number)
-        for key, value in field.items():
-            if key not in ("P", "Parent", "Kids"):
-                self.explain(value)
-        if field.get("V") is None:
-            self.guilty("form", f"an empty signature field {name!r} was added")
-            return
-        signature = self.new.dictionary(field.get("V")) or Dictionary()
-        is_time = "ETSI.RFC3161" in (signature.get("SubFilter"),)
-        if self._covers_too_much(field):
-            self.guilty("appearance", f"{name!r} covers too much of its page")
-        elif is_time and _area(self.new, field) > _ZERO_AREA:
-            self.guilty("appearance", f"the document timestamp {name!r} is visible")
-        self.allowed("document-timestamp" if is_time else "signature", name)
-
-    def _covers_too_much(self, field: Dictionary) -> bool:
-        area = _area(self.new, field)
-        if area <= _ZERO_AREA:
-            return False
-        page = self.new.dictionary(field.get("P"))
-        limit = MAX_WIDGET_SHARE * _page_area(self.new, page)
-        return area > limit
+            ledger.guilty(
+                _CATALOGUE_KINDS.get(key, "catalogue"), f"/{key} of the catalogue changed",
+                _CATALOGUE_ATTACKS.get(key, Attack.SHADOW_HIDE_AND_REPLACE),
+            )  # fmt: skip
 
     def _metadata(self) -> None:
-        before, after = self.old.root.get("Metadata"), self.new.root.get("Metadata")
-        modified, _ = self.touched
+        ledger = self._ledger
+        before, after = ledger.old.root.get("Metadata"), ledger.new.root.get("Metadata")
+        modified, _ = ledger.touched
         if not isinstance(before, Ref) or not isinstance(after, Ref):
             return
         if before == after and after.number not in modified:
             return
-        self.judged.add(after.number)
-        self.explained.add(after.number)
-        old, new = self.old.resolve(before), self.new.resolve(after)
+        ledger.judge(after, _is_catalogue_metadata)
+        ledger.explained.add(after.number)
+        old, new = ledger.old.resolve(before), ledger.new.resolve(after)
         if isinstance(old, Stream) and isinstance(new, Stream) and same_but_for_dates(old, new):
-            self.allowed("metadata-dates")
+            ledger.allowed("metadata-dates")
         else:
-            self.guilty("metadata", "the XMP packet changed")
+            ledger.guilty("metadata", "the XMP packet changed")
 
     def _information(self) -> None:
-        reference = self.new.trailer.get("Info")
+        ledger = self._ledger
+        reference = ledger.new.trailer.get("Info")
         if not isinstance(reference, Ref):
             return
-        modified, added = self.touched
+        modified, added = ledger.touched
         if reference.number not in modified | added:
             return
-        self.judged.add(reference.number)
-        self.explained.add(reference.number)
-        old = self.old.dictionary(reference) or Dictionary()
-        new = self.new.dictionary(reference) or Dictionary()
+        ledger.judge(reference)
+        ledger.explained.add(reference.number)
+        old = ledger.old.resolve(reference)
+        new = ledger.new.resolve(reference)
+        if not isinstance(new, Dictionary) or not isinstance(old, Dictionary | None):
+            ledger.guilty("metadata", "the information is no dictionary")
+            return
+        old = old or Dictionary()
         differing = {
-            k for k in old.keys() | new.keys()
-            if self.old.resolve(old.get(k)) != self.new.resolve(new.get(k))
-        }  # fmt: skip
-        for value in new.values():
-            self.explain(value)
-        if differing <= _INFO_DATES:
-            self.allowed("metadata-dates")
+            k
+            for k in old.keys() | new.keys()
+            if not same(ledger.old.resolve(old.get(k)), ledger.new.resolve(new.get(k)))
+        }
+        values = {k: ledger.new.resolve(new.get(k)) for k in new}
+        for key, value in new.items():
+            if isinstance(values[key], PDFString):
+                ledger.explain(value)
+        odd = differing - _INFO_DATES | {
+            k for k in differing if k in values and not isinstance(values[k], PDFString)
+        }
+        if odd:
+            ledger.guilty("metadata", f"/{min(odd)} of the information changed")
         else:
-            self.guilty("metadata", f"/{min(differing - _INFO_DATES)} of the information changed")
+            ledger.allowed("metadata-dates")
 
     def _pages(self, modified: set[int]) -> None:
         """Pages may gain the widgets of new signatures at the end of /Annots; nothing else."""
+        ledger = self._ledger
         arrays: set[int] = set()
-        for number in sorted(modified - self.judged):
-            old, new = self.old.get(number), self.new.get(number)
+        for number in sorted(modified - ledger.judged):
+            old, new = ledger.old.get(number), ledger.new.get(number)
             if isinstance(old, Dictionary) and old.get("Type") == "Page":
-                self.judged.add(number)
+                ledger.judge(Ref(number, 0), _is_mentioned)
                 self._page(number, old, new)
             elif isinstance(old, list):
                 arrays.add(number)
@@ -286,83 +187,90 @@ class Step(Ledger):
             self._annotation_arrays(arrays)
 
     def _page(self, number: int, old: Dictionary, new: Value) -> None:
+        ledger = self._ledger
         if not isinstance(new, Dictionary):
-            self.guilty("page", f"the page in object {number} was replaced")
+            ledger.guilty("page", f"the page in object {number} was replaced")
             return
         for key in sorted(old.keys() | new.keys()):
             before, after = old.get(key), new.get(key)
             if key == "Annots":
-                if before != after:
-                    self.take(before, after)
+                if not same(before, after):
+                    ledger.take(before, after, _is_annotation_list)
                     self._annotations(number, before, after)
-            elif before != after:
-                self.guilty("page", f"/{key} of the page in object {number} changed")
+            elif not same(before, after, loosely=True):
+                ledger.guilty(
+                    "page",
+                    f"/{key} of the page in object {number} changed",
+                    self._page_trace(after),
+                )
+
+    def _page_trace(self, after: Value) -> Attack:
+        """A page that turns to what the signed file had prepared, or to what is new."""
+        items = [after, *(after if isinstance(after, list) else [])]
+        items += list(after.values()) if isinstance(after, Dictionary) else []
+        _, added = self._ledger.touched
+        numbers = {item.number for item in items if isinstance(item, Ref)}
+        if not numbers:
+            return Attack.SHADOW_HIDE
+        return Attack.INCREMENTAL_SAVING if numbers & added else Attack.SHADOW_HIDE_AND_REPLACE
 
     def _annotations(self, number: int, before: Value, after: Value) -> None:
-        old, new = self.old.array(before), self.new.array(after)
-        if new[: len(old)] != old:
-            self.guilty("annotation", f"annotations of page object {number} were changed")
+        ledger = self._ledger
+        old, new = ledger.old.array(before), ledger.new.array(after)
+        if not same(new[: len(old)], old):
+            removed = len(new) < len(old)
+            ledger.guilty(
+                "annotation", f"annotations of page object {number} were changed",
+                Attack.SHADOW_HIDE if removed else Attack.EVIL_ANNOTATION,
+            )  # fmt: skip
             return
         for item in new[len(old) :]:
-            if not isinstance(item, Ref) or item.number not in self.new_widgets:
-                self.guilty("annotation", f"an annotation was added to page object {number}")
+            if not isinstance(item, Ref) or item.number not in ledger.new_widgets:
+                ledger.guilty("annotation", f"an annotation was added to page object {number}")
 
     def _annotation_arrays(self, arrays: set[int]) -> None:
-        for number, page in self._page_tree():
+        ledger = self._ledger
+        for number, page in pages_of(ledger.old):
             annotations = page.get("Annots")
             if isinstance(annotations, Ref) and annotations.number in arrays:
-                self.judged.add(annotations.number)
+                ledger.judge(annotations, _is_annotation_list)
                 self._annotations(number, annotations, annotations)
 
-    def _page_tree(self) -> Iterator[tuple[int, Dictionary]]:
-        """The pages as they were before this save; bounded."""
-        stack: list[Value] = [self.old.root.get("Pages")]
-        seen: set[int] = set()
-        while stack and len(seen) < MAX_PAGES:
-            item = stack.pop()
-            node = self.old.dictionary(item)
-            if not isinstance(item, Ref) or item.number in seen or node is None:
-                continue
-            seen.add(item.number)
-            if node.get("Type") == "Page":
-                yield item.number, node
-            stack += self.old.array(node.get("Kids"))
+
+def _is_mentioned(_: Reference) -> bool:
+    """Pages and the catalogue may be referred to from everywhere: all of them is compared."""
+    return True
 
 
-def _is_der(value: Value) -> bool:
-    """One DER value and nothing else: no page draws such a stream."""
-    try:
-        return isinstance(value, Stream) and bool(read_exactly(decode_stream(value)).children())
-    except (PDFSyntaxError, DERError):
+def _is_catalogue_metadata(reference: Reference) -> bool:
+    return reference.keys == ("Metadata",)
+
+
+def _is_annotation_list(reference: Reference) -> bool:
+    return reference.keys == ("Annots",)
+
+
+def _are_extensions(view: View, value: Value) -> bool:
+    """Developer extensions of scalars (ISO 32000-2, 7.12): nothing that a page could show."""
+    found = view.dictionary(value)
+    if found is None:
         return False
+    levels: list[Value] = []
+    for item in found.values():
+        levels += view.array(item) or [item]
+    return all(
+        level.keys() <= _EXTENSION_KEYS and not any(map(_is_compound, level.values()))
+        if isinstance(level, Dictionary)
+        else not _is_compound(level)
+        for level in map(view.resolve, levels)
+    )
 
 
-def _listed(view: View, value: Value) -> Iterator[tuple[Value, str]]:
-    if value is None:
-        return
-    yield value, "list"
-    for item in view.array(value):
-        yield item, "value"
+def _is_compound(value: Value) -> bool:
+    return isinstance(value, Ref | Dictionary | Stream | list)
 
 
-def _numbers(view: View, value: Value) -> list[float]:
-    return [float(n) for n in map(view.resolve, view.array(value)) if isinstance(n, int | float)]
-
-
-def _area(view: View, found: Dictionary | None, key: str = "Rect") -> float:
-    box = _numbers(view, found.get(key)) if found else []
-    if len(box) != 4:
-        return 0.0
-    return abs(box[2] - box[0]) * abs(box[3] - box[1])
-
-
-def _page_area(view: View, page: Dictionary | None) -> float:
-    """The /MediaBox, inherited where it must be; an A4 page when it is missing."""
-    for _ in range(64):
-        if page is None:
-            break
-        area = _area(view, page, "MediaBox")
-        if area:
-            return area
-        page = view.dictionary(page.get("Parent"))
-    return 595.0 * 842.0
+def _is_newer(before: Value, after: Name) -> bool:
+    if not _VERSION.fullmatch(after):
+        return False
+    return before is None or (isinstance(before, Name) and before <= after)

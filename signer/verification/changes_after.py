@@ -9,13 +9,17 @@ issued decision, whatever DocMDP says (`security.md` 3).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
+from signer.verification.attacks import Attack
 from signer.verification.changes import Step
 from signer.verification.examination import Examined
 from signer.verification.pdf_objects import Dictionary, PDFString
+from signer.verification.references import References
 from signer.verification.report import Change, Checklist, Integrity, SubIndication
 from signer.verification.structure import Document, View, text
 from signer.verification.summary import Facts
+from signer.verification.widgets import Placement, placements
 
 
 class Changes:
@@ -24,6 +28,8 @@ class Changes:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._steps: dict[int, tuple[Change, ...]] = {}
+        self._references: References | None = None
+        self._placed: Mapping[int, Placement] = {}
 
     def apply(self, items: list[Examined], facts: dict[int, Facts], checks: Checklist) -> None:
         """Put its changes into each signature's facts, and the verdict into its checks."""
@@ -44,6 +50,7 @@ class Changes:
                 target.failed(
                     "changes", SubIndication.HASH_FAILURE,
                     "; ".join(f"{c.kind}: {c.detail}" for c in forbidden[:8]), Integrity.CHANGED,
+                    attack=next((c.attack for c in forbidden if c.attack), None),
                 )  # fmt: skip
             else:
                 target.passed("changes", ", ".join(dict.fromkeys(c.kind for c in found)))
@@ -51,8 +58,12 @@ class Changes:
             checks.warn("changes", "no signature says what it covers")
 
     def _step(self, revision: int) -> tuple[Change, ...]:
+        if self._references is None:
+            self._references = References(self._document)
+            self._placed = placements(self._document)
         if revision not in self._steps:
-            self._steps[revision] = Step(self._document, revision).changes()
+            step = Step(self._document, revision, self._references, self._placed)
+            self._steps[revision] = step.changes()
         return self._steps[revision]
 
 
@@ -68,12 +79,14 @@ def _narrowed(
         if change.allowed and change.kind == "signature":
             if permission == 1:
                 change = dataclasses.replace(
-                    change, allowed=False, detail=f"{change.detail}: certified against all changes"
-                )
+                    change, allowed=False, detail=f"{change.detail}: certified against all changes",
+                    attack=Attack.SNEAKY_SIGNATURE,
+                )  # fmt: skip
             elif locked is not None and locked.forbids(change.detail):
                 change = dataclasses.replace(
-                    change, allowed=False, detail=f"{change.detail}: the field was locked"
-                )
+                    change, allowed=False, detail=f"{change.detail}: the field was locked",
+                    attack=Attack.SNEAKY_SIGNATURE,
+                )  # fmt: skip
         out.append(change)
     return out
 

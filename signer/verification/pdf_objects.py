@@ -108,6 +108,27 @@ class IndirectObject:
     end: int
 
 
+def same(one: Value, other: Value, *, loosely: bool = False) -> bool:
+    """Whether two values are the same to every reader.
+
+    ``True == 1 == 1.0`` in Python, but not in a PDF: an image mask that is 1 is none. `loosely`
+    lets 1 and 1.0 be equal, as where a program writes a rectangle again.
+    """
+    if isinstance(one, Stream) and isinstance(other, Stream):
+        return one.raw == other.raw and same(one.dictionary, other.dictionary)
+    if isinstance(one, Dictionary) and isinstance(other, Dictionary):
+        return one.keys() == other.keys() and all(
+            same(one[key], other[key], loosely=loosely) for key in one
+        )
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(
+            same(a, b, loosely=loosely) for a, b in zip(one, other, strict=True)
+        )
+    if loosely and type(one) in (int, float) and type(other) in (int, float):
+        return one == other
+    return type(one) is type(other) and one == other
+
+
 def skip(data: bytes, at: int) -> int:
     """The offset of the first byte at or after `at` that is neither white space nor comment."""
     found = _SKIP.match(data, at)
@@ -226,6 +247,25 @@ def _dictionary(data: bytes, at: int, depth: int) -> tuple[Dictionary, int]:
         here = skip(data, here)
     out.start, out.end = at, here + 2
     return out, here + 2
+
+
+def parse_indirect_head(data: bytes, at: int) -> Value:
+    """The value of the object at `at`; of a stream its dictionary. Raises `PDFSyntaxError`."""
+    found = _OBJECT.match(data, at)
+    if found is None:
+        raise PDFSyntaxError(f"no indirect object at byte {at}")
+    return parse_value(data, found.end())[0]
+
+
+def parse_head(data: bytes, at: int) -> tuple[int, int, Value]:
+    """Number, generation and value of the object at `at`; of a stream, its dictionary alone.
+
+    Raises `PDFSyntaxError`.
+    """
+    found = _OBJECT.match(data, at)
+    if found is None:
+        raise PDFSyntaxError(f"no indirect object at byte {at}")
+    return int(found[1]), int(found[2]), parse_value(data, found.end())[0]
 
 
 def parse_indirect(

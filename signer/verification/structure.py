@@ -215,10 +215,12 @@ class View:
         return parse_indirect(self._document.data, entry.offset).value
 
     def dictionary(self, value: Value) -> Dictionary | None:
-        """The dictionary that `value` is or refers to (a stream's dictionary too)."""
+        """The dictionary that `value` is or refers to.
+
+        A stream is none, though some readers take its dictionary: it could be a form's field to
+        them and a page's content to others.
+        """
         value = self.resolve(value)
-        if isinstance(value, Stream):
-            return value.dictionary
         return value if isinstance(value, Dictionary) else None
 
     def array(self, value: Value) -> list[Value]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import io
 import re
 
+import pikepdf
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -28,7 +30,7 @@ from signer.verification.paths import Anchors, find_path
 from signer.verification.report import Indication, Integrity
 from signer.verification.timestamps import authority_refusal
 from tests.fakes import SoftwareKey
-from tests.fixtures_signed import append, body_of, now, objects_of
+from tests.fixtures_signed import append, body_of, now, objects_of, plain_pdf, seal
 
 DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
@@ -418,8 +420,15 @@ class TestFormAbuse:
             c.check in ("byterange.gap", "byterange.own-revision") for c in report.all_checks()
         )
 
-    def test_defaults_may_come_with_an_appearance(self, informed_verifier, signed):
-        data = signed["B-B"]
+    def test_defaults_may_come_with_an_appearance(self, informed_verifier, test_pki):
+        """Where the fields that are there are drawn without them."""
+        with pikepdf.open(io.BytesIO(plain_pdf())) as pdf:
+            box = pdf.make_stream(b"", Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Form)
+            box.BBox = [0, 0, 128, 20]
+            pdf.Root.AcroForm.Fields[0].AP = pikepdf.Dictionary(N=box)
+            drawn = io.BytesIO()
+            pdf.save(drawn, deterministic_id=True)
+        data = seal(test_pki, drawn.getvalue(), test_pki.seal)
         numbers = objects_of(data)
         new = numbers["next"]
         form = body_of(data, numbers["form"]).replace(
@@ -428,6 +437,13 @@ class TestFormAbuse:
         font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
         report = informed_verifier.verify(append(data, {numbers["form"]: form, new: font}))
         assert report.integrity is Integrity.INTACT
+
+    def test_defaults_that_draw_a_value(self, verifier, signed):
+        """The text field has no appearance: with these, readers draw its value."""
+        data = signed["B-B"]
+        number = objects_of(data)["form"]
+        form = body_of(data, number).replace(b"<<", b"<< /DA (/Helv 0 Tf)", 1)
+        assert "form" in self.verdict(verifier, append(data, {number: form}))
 
     def test_reordered_fields(self, verifier, signed):
         data = signed["B-LTA"]
