@@ -111,7 +111,7 @@ def test_the_frameworks_own_refusals() -> None:
 
 def test_openapi_names_what_the_door_may_say_of_every_route() -> None:
     described = problems(404)
-    assert set(described) == {404, 500, 503}
+    assert set(described) == {400, 404, 500, 503}
     assert "Retry-After" in described[503]["headers"]
     assert MEDIA_TYPE in described[404]["content"]
 
