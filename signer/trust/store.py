@@ -56,7 +56,7 @@ EVERY_SERVICE = frozenset(Service)
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """For what, and from when to when, an anchor is believed; both ends count, None is open.
+    """For what, and from `begins` until before `ends`, an anchor is believed; None is open.
 
     Raises `ValueError` for a naive time.
     """
@@ -74,7 +74,7 @@ class Grant:
         return (
             service in self.services
             and (self.begins is None or self.begins <= moment)
-            and (self.ends is None or moment <= self.ends)
+            and (self.ends is None or moment < self.ends)
         )
 
 
@@ -141,7 +141,7 @@ class TrustStore:
                 f"a trusted certificate cannot be read ({error}); export it again as PEM"
             ) from error
         said = _domain_in(pem)
-        return _sort(certificates, domain or said or TrustDomain.PINNED)
+        return sorted_store(certificates, domain or said or TrustDomain.PINNED)
 
     @classmethod
     def from_files(cls, paths: Iterable[Path], domain: TrustDomain | None = None) -> TrustStore:
@@ -215,7 +215,8 @@ def _domain_in(pem: bytes) -> TrustDomain | None:
         raise TrustError(f"unknown trust domain {found[1]}; use one of {known}") from error
 
 
-def _sort(certificates: Sequence[x509.Certificate], domain: TrustDomain) -> TrustStore:
+def sorted_store(certificates: Sequence[x509.Certificate], domain: TrustDomain) -> TrustStore:
+    """A store of certificates that say nothing more: those whose issuer is there are inner ones."""
     anchors, intermediates = [], []
     for certificate in certificates:
         has_issuer = any(
