@@ -11,6 +11,7 @@ SignerError
 ├── RevocationError        no usable OCSP response or CRL where one is required
 ├── ReservationTooSmall    the CMS outgrew the bytes reserved for it
 ├── OutputRejected         the cheap check found the produced signature wrong
+├── EngineRefused          the second engine cannot open a file or a page of it
 ├── SignatureNotValid      a verification that had to pass did not (`.report` has it all)
 ├── StatementInvalid       a signed statement or its timestamp is not genuine
 ├── ProofInvalid           the code on a printout proves nothing
@@ -65,6 +66,10 @@ class ReservationTooSmall(SignerError):
 
 class OutputRejected(SignerError):
     """The finished signature failed the check that runs before release; it was discarded."""
+
+
+class EngineRefused(SignerError):
+    """PDFium cannot open the file, or read or draw a page of it."""
 
 
 class SignatureNotValid(SignerError):

@@ -27,6 +27,7 @@ from signer.verification.checks import (
     integrity_of,
 )
 from signer.verification.sentences import sentence
+from signer.verification.shown import NOT_COMPARED, Engines, Shown
 from signer.verification.wording import check_text, part_text
 
 __all__ = [
@@ -248,6 +249,12 @@ class VerificationReport:
     sha256: str
     size: int
     trust: TrustApplied | None = None
+    shown: Shown = NOT_COMPARED
+
+    @property
+    def engines(self) -> Engines:
+        """Whether a second engine sees the same file and the same pages."""
+        return self.shown.engines
 
     def __bool__(self) -> NoReturn:
         """Refused: a three-way verdict has no truth value."""
@@ -302,6 +309,7 @@ class VerificationReport:
             "indication": self.indication.value,
             "sub_indication": self.sub_indication.value if self.sub_indication else None,
             "integrity": self.integrity.value,
+            "engines": self.engines.value,
             "message": {"vi": vi, "en": en},
             "verified_at": _time(self.verified_at),
             "document": {"sha256": self.sha256, "size": self.size},
@@ -309,6 +317,7 @@ class VerificationReport:
             "expected_agency": None,
             "signatures": [signature.to_json() for signature in self.signatures],
             "document_timestamps": [token.to_json() for token in self.document_timestamps],
+            "shown": self.shown.to_json(),
             "checks": [check.to_json() for check in self.checks],
         }
 

@@ -8,7 +8,8 @@
 6. time                    claimed times, replayed timestamps, expired certificates
 7. revocation              withdrawn keys; silence is not consent
 8. changes afterwards      shadow attacks, evil annotation, sneaky signature
-9. the verdict             follows from the list of checks alone
+9. the bytes shown         what two readers take differently (a second engine draws the pages)
+10. the verdict            follows from the list of checks alone
 
 `Verifier.verify` returns a report for every input: what escapes from below becomes MALFORMED
 with an id that is logged.
@@ -43,6 +44,7 @@ from signer.verification.examination import (
 from signer.verification.judgement import Judge, Judged, check_claimed_time, trusted_times
 from signer.verification.paths import Anchors
 from signer.verification.pdf_objects import PDFSyntaxError, Value
+from signer.verification.rendering import compare_shown
 from signer.verification.report import (
     Check,
     Checklist,
@@ -57,6 +59,7 @@ from signer.verification.report import (
 from signer.verification.second_reader import byte_ranges_seen
 from signer.verification.security_store import StoreState, add_readable, read_security_store
 from signer.verification.sequence import assign_parts
+from signer.verification.shown import NOT_COMPARED, Shown
 from signer.verification.structure import Document
 from signer.verification.summary import (
     Facts,
@@ -157,13 +160,15 @@ class Verifier:
         _check_store(document, items, evidence, StoreState(stored, store_faults, pool), checks)
         # 8 changes afterwards
         Changes(document).apply(items, facts, checks)
-        # 9 the verdict
+        # 9 the bytes shown
+        shown = compare_shown(document, items, checks)
+        # 10 the verdict
         embedded = {c for d in all_data(items) for c in d.certificates} | set(store.certificates)
         for item in items:
             fact = facts[id(item)]
             fact.level = level_of(item, fact, items, document, embedded)
         assign_parts(document, items, facts)
-        return _report(data, at, checks, items, facts, [len(document.revisions)])
+        return _report(data, at, checks, items, facts, [len(document.revisions)], shown)
 
 
 def _check_file(document: Document, items: list[Examined], checks: Checklist) -> None:
@@ -310,9 +315,9 @@ def _malformed(data: bytes, at: dt.datetime, check: str, detail: str) -> Verific
 
 def _report(
     data: bytes, at: dt.datetime, checks: Checklist, items: list[Examined],
-    facts: dict[int, Facts], revisions: list[int],
+    facts: dict[int, Facts], revisions: list[int], shown: Shown = NOT_COMPARED,
 ) -> VerificationReport:  # fmt: skip
-    """Step 9: the worst of all signatures and of all that concerns the document."""
+    """Step 10: the worst of all signatures and of all that concerns the document."""
     total = revisions[0] if revisions else None
     signatures = tuple(
         signature_report(i, facts[id(i)], total, len(data))
@@ -342,4 +347,5 @@ def _report(
         verified_at=at,
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
+        shown=shown,
     )

@@ -32,6 +32,10 @@ _CHECKS: dict[str, tuple[str, str]] = {
         "Chữ ký hoặc dấu thời gian cuối cùng phủ đến hết tệp",
         "The last signature or timestamp reaches the end of the file",
     ),
+    "file.bounds": (
+        "Tệp vượt giới hạn của việc kiểm tra",
+        "The file exceeds what its verification may cost",
+    ),
     "file.escape": ("Tệp làm bộ kiểm tra gặp lỗi", "The file made the verifier stumble"),
     "byterange": ("Phạm vi byte được ký", "Bytes that the signature covers"),
     "byterange.four-integers": ("ByteRange gồm bốn số", "ByteRange is four integers"),
@@ -113,6 +117,14 @@ _CHECKS: dict[str, tuple[str, str]] = {
     "timestamp.authority": ("Chứng thư dịch vụ dấu thời gian", "The authority's certificate"),
     "timestamp.order": ("Thứ tự thời gian hợp lý", "Times are in order"),
     "timestamp.proof": ("Dấu thời gian dùng làm bằng chứng", "The timestamp serves as proof"),
+    "shown.engines": (
+        "Bộ đọc PDF thứ hai thấy cùng một văn bản",
+        "A second engine sees the same document",
+    ),
+    "shown.revisions": (
+        "Trang hiển thị đúng như khi ký",
+        "The pages look as they did when signed",
+    ),
     "changes": ("Thay đổi sau khi ký", "Changes after signing"),
     "change.dss": ("Dữ liệu kiểm tra (DSS)", "Validation data (DSS)"),
     "change.document-timestamp": ("Dấu thời gian tài liệu", "Document timestamp"),

@@ -1,0 +1,232 @@
+"""PDFium, the engine of a widely used browser: what a file looks like to whoever opens it.
+
+    with opened(data) as document:              # blocks while another thread uses PDFium
+        with document.page(0) as page:
+            page.picture(page.size_px(1.0, 4_000_000)), page.text()
+
+The only way from `signer` to pypdfium2. PDFium is not safe under threads: a document holds the
+lock of this module until it is closed, and one thread may hold several documents.
+Nothing in the file is trusted: numbers are bounded before anything is drawn.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+import pypdfium2
+import pypdfium2.raw as pdfium_c
+
+from signer.errors import EngineRefused
+
+LOCK = threading.RLock()
+"""Held by whoever calls into PDFium."""
+
+MAX_CHARACTERS = 400_000  # of one page
+MAX_IMAGE_PIXELS = 400_000_000  # of all images of one page: A0 at 600 dpi
+MAX_IMAGES = 20_000
+MAX_FORM_DEPTH = 8
+_MAX_SIGNATURES = 10_000
+_WHITE = 0xFFFFFFFF
+_BYTES_A_PIXEL = 4
+
+Picture = npt.NDArray[np.uint8]
+"""Rows of pixels of four bytes: blue, green, red, unused."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelBox:
+    """Pixels [left, right) by [top, bottom) of a picture, from its upper left corner."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@contextmanager
+def opened(data: bytes, end: int | None = None) -> Iterator[PDFiumDocument]:
+    """The document in the first `end` bytes of `data` (not copied); closed when the context ends.
+
+    Raises `EngineRefused` when PDFium cannot open it.
+    """
+    with LOCK:
+        raw = pdfium_c.FPDF_LoadMemDocument64(data, len(data) if end is None else end, None)
+        if not raw:
+            reason = pdfium_c.FPDF_GetLastError()
+            raise EngineRefused(
+                f"PDFium không mở được tệp (mã {reason}). / PDFium cannot open the file (code "
+                f"{reason})."
+            )
+        document = pypdfium2.PdfDocument(raw)
+        try:
+            yield PDFiumDocument(document, data)
+        finally:
+            document.close()
+
+
+class PDFiumDocument:
+    """One open document; for the thread that opened it."""
+
+    def __init__(self, document: pypdfium2.PdfDocument, data: bytes) -> None:
+        self._document = document
+        self._data = data  # PDFium reads from it as long as the document is open
+        document.init_forms()  # fields are drawn as a viewer draws them
+
+    @property
+    def has_valid_xref(self) -> bool:
+        """False when PDFium had to search the file for objects, whatever its sections say."""
+        return bool(pdfium_c.FPDF_DocumentHasValidCrossReferenceTable(self._document))
+
+    @cached_property
+    def page_count(self) -> int:
+        """The number of pages that PDFium counts."""
+        return int(pdfium_c.FPDF_GetPageCount(self._document))
+
+    def page_size(self, index: int) -> tuple[float, float]:
+        """Width and height in points as shown (crop box, turned); zeros when there is no page."""
+        size = pdfium_c.FS_SIZEF()
+        if not pdfium_c.FPDF_GetPageSizeByIndexF(self._document, index, size):
+            return 0.0, 0.0
+        return float(size.width), float(size.height)
+
+    def byte_ranges(self) -> list[tuple[int, ...]]:
+        """The /ByteRange of every signature that PDFium sees: those of the form's first level."""
+        out: list[tuple[int, ...]] = []
+        count = pdfium_c.FPDF_GetSignatureCount(self._document)
+        for index in range(min(count, _MAX_SIGNATURES)):
+            signature = pdfium_c.FPDF_GetSignatureObject(self._document, index)
+            length = pdfium_c.FPDFSignatureObj_GetByteRange(signature, None, 0)
+            if length:
+                numbers = (ctypes.c_int * length)()
+                pdfium_c.FPDFSignatureObj_GetByteRange(signature, numbers, length)
+                out.append(tuple(numbers))
+        return out
+
+    @contextmanager
+    def page(self, index: int) -> Iterator[PDFiumPage]:
+        """One page, read. Raises `EngineRefused` when PDFium cannot read it."""
+        try:
+            page = self._document.get_page(index)
+        except pypdfium2.PdfiumError as error:
+            raise EngineRefused(
+                f"PDFium không đọc được trang {index + 1}. / PDFium cannot read page {index + 1}."
+            ) from error
+        try:
+            yield PDFiumPage(page)
+        finally:
+            page.close()
+
+
+class PDFiumPage:
+    """One page of an open document."""
+
+    def __init__(self, page: pypdfium2.PdfPage) -> None:
+        self._page = page
+        self.width, self.height = page.get_size()
+
+    def picture(self, size_px: tuple[int, int]) -> Picture:
+        """The page as a viewer shows it, with annotations and fields.
+
+        Raises `EngineRefused` when its images have more than `MAX_IMAGE_PIXELS`.
+        """
+        width, height = size_px
+        self._bound_images()
+        buffer = (ctypes.c_ubyte * (width * height * _BYTES_A_PIXEL))()
+        bitmap = pdfium_c.FPDFBitmap_CreateEx(
+            width, height, pdfium_c.FPDFBitmap_BGRx, buffer, width * _BYTES_A_PIXEL
+        )
+        if not bitmap:
+            raise MemoryError("no bitmap")
+        try:
+            pdfium_c.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, _WHITE)
+            place = (0, 0, width, height, 0)
+            flags = pdfium_c.FPDF_ANNOT
+            pdfium_c.FPDF_RenderPageBitmap(bitmap, self._page, *place, flags)
+            if self._page.formenv:
+                pdfium_c.FPDF_FFLDraw(self._page.formenv, bitmap, self._page, *place, flags)
+        finally:
+            pdfium_c.FPDFBitmap_Destroy(bitmap)
+        return np.frombuffer(memoryview(buffer), np.uint8).reshape(height, width, _BYTES_A_PIXEL)
+
+    def size_px(self, scale: float, most_pixels: int) -> tuple[int, int]:
+        """Width and height of a picture: `scale` pixels a point, or fewer where it is too large.
+
+        Raises `EngineRefused` for a page without extent.
+        """
+        area = self.width * self.height
+        if not (0 < area < math.inf):
+            raise EngineRefused("Trang không có kích thước. / The page has no extent.")
+        scale = min(scale, math.sqrt(most_pixels / area))
+        width, height = (max(1, math.ceil(n * scale)) for n in (self.width, self.height))
+        return min(width, most_pixels), min(height, max(1, 2 * most_pixels // width))
+
+    def to_pixels(
+        self, box: tuple[float, float, float, float], size_px: tuple[int, int]
+    ) -> PixelBox:
+        """Where `box` (user space: left, bottom, right, top) is in a picture of that size."""
+        xs, ys = [], []
+        for x, y in ((box[0], box[1]), (box[2], box[3]), (box[0], box[3]), (box[2], box[1])):
+            across, down = ctypes.c_int(), ctypes.c_int()
+            pdfium_c.FPDF_PageToDevice(self._page, 0, 0, *size_px, 0, x, y, across, down)
+            xs.append(across.value)
+            ys.append(down.value)
+        return PixelBox(min(xs), min(ys), max(xs), max(ys))
+
+    def _bound_images(self) -> None:
+        """Refuse what would be unpacked to gigabytes: sizes are read, nothing is decoded."""
+        kinds = (pdfium_c.FPDF_PAGEOBJ_IMAGE,)
+        pixels = 0
+        for image in islice(self._page.get_objects(kinds, MAX_FORM_DEPTH), MAX_IMAGES):
+            width, height = image.get_px_size()
+            pixels += width * height
+            if pixels > MAX_IMAGE_PIXELS:
+                raise EngineRefused(
+                    "Hình trên trang quá lớn. / The images of a page have more than "
+                    f"{MAX_IMAGE_PIXELS} pixels."
+                )
+
+    def text(self) -> bytes:
+        """The text of the page's contents (UTF-16); of annotations there is none.
+
+        Empty where the page has more than `MAX_CHARACTERS`: no page for people to read has.
+        """
+        with self._text() as text:
+            count = _characters(text)
+            letters = (ctypes.c_ushort * (2 * count + 2))()  # two where one is not enough
+            length = pdfium_c.FPDFText_GetText(text, 0, count, letters) if count else 0
+            return bytes(memoryview(letters)[:length])
+
+    def letters(self) -> str:
+        """The text, one letter for each place that `text_boxes` counts."""
+        with self._text() as text:
+            codes = (pdfium_c.FPDFText_GetUnicode(text, n) for n in range(_characters(text)))
+            return "".join(chr(min(code, sys.maxunicode)) for code in codes)
+
+    def text_boxes(self, first: int, last: int) -> list[tuple[float, float, float, float]]:
+        """The boxes (user space) of the characters [first, last) of the text."""
+        with self._text() as text:
+            end = min(last, _characters(text))
+            return [text.get_charbox(index) for index in range(first, end)]
+
+    @contextmanager
+    def _text(self) -> Iterator[pypdfium2.PdfTextPage]:
+        text = self._page.get_textpage()
+        try:
+            yield text
+        finally:
+            text.close()
+
+
+def _characters(text: pypdfium2.PdfTextPage) -> int:
+    count = int(text.count_chars())
+    return count if count <= MAX_CHARACTERS else 0
