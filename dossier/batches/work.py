@@ -26,6 +26,7 @@ from dossier.errors import LeaseLost, StateConflict
 from dossier.model import JSON, AuditEvent, BatchState
 from dossier.signing import recordtable
 from dossier.signing.numbers import despite_races, give_back
+from dossier.signing.registering import enter_published
 from dossier.signing.sealing import SealOrder, SealStep, require_ours, seal_and_verify
 from dossier.signing.workshop import Desk, WatchedKey, Workshop, unpublished
 from dossier.storage.store import BlobInfo
@@ -257,6 +258,8 @@ class BatchWork:
                 "unused_numbers": unused,
                 "digests": key.digests,
             }
+            if published:
+                self._enter_released(connection, batch)
             for page in filter(None, pages):  # last of all; in pages, for there may be very many
                 self._audit.append(connection, page)
             self._audit.append(connection, [_event(f"batch.{to}", job, batch, details)])
@@ -306,6 +309,19 @@ class BatchWork:
                 )
                 for row in rows
             ]
+            if len(rows) < _AT_ONCE:
+                return
+            after = rows[-1].batch_position
+
+    def _enter_released(self, connection: sa.Connection, batch: Batch) -> None:
+        """Enter what was held in the register; what stands for itself was entered before."""
+        if batch.order.policy is not Policy.ALL:
+            return
+        after = 0
+        while True:
+            values = {"batch": batch.id, "after": after, "limit_": _AT_ONCE}
+            rows = connection.execute(batchtable.RELEASED, values).all()
+            enter_published(connection, self._records.register, [row.id for row in rows])
             if len(rows) < _AT_ONCE:
                 return
             after = rows[-1].batch_position

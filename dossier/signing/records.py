@@ -16,6 +16,7 @@ from dossier.audit.log import AuditLog
 from dossier.errors import StateConflict, VersionConflict
 from dossier.model import JSON, AuditEvent, Caller, RecordState, Role
 from dossier.queue.jobs import Follower, Job, JobQueue, NewJob
+from dossier.register.log import Register
 from dossier.signing import recordtable
 from dossier.signing.acceptance import Acceptance, Holder, Incoming
 from dossier.signing.backlog import Backlog, OpenOrders
@@ -33,6 +34,7 @@ from dossier.signing.recordtable import (
     required,
     row_of,
 )
+from dossier.signing.registering import enter_published
 from dossier.storage.database import Database
 from dossier.storage.store import BlobInfo
 from dossier.storage.tables import records
@@ -65,6 +67,7 @@ class Records:
         self._jobs = jobs
         self._backlog = Backlog(jobs, QUEUE, max_backlog)
         self._open = OpenOrders(database)
+        self.register = Register(database)
         self._watchers: list[RecordWatcher] = []
         jobs.follow(KIND, _Moves(database, audit, self._watchers))
 
@@ -205,7 +208,8 @@ class Records:
     ) -> None:
         """Publish records in the caller's transaction, which also finishes their jobs.
 
-        `hooks` see each published record; the audit log comes last, for its lock is everybody's.
+        `hooks` see each published record; the register comes behind them and the audit log last,
+        for their locks are everybody's.
         Raises `StateConflict` when one of them is not being signed.
         """
         rows = [
@@ -232,10 +236,12 @@ class Records:
             )
         for watcher in self._watchers:
             watcher.published(connection, made)
+        published = [p.record_id for p in made if not p.held]
         if hooks:
-            for record in find_all(connection, [p.record_id for p in made if not p.held]):
+            for record in find_all(connection, published):
                 for hook in hooks:
                     hook(connection, record)
+        enter_published(connection, self.register, published)
         self._audit.append(
             connection,
             [

@@ -21,6 +21,8 @@ import sqlalchemy as sa
 from dossier.audit.log import AuditLog
 from dossier.model import JSON, AuditEvent
 from dossier.queue.jobs import Job, JobQueue
+from dossier.register.entry import Event, Registration
+from dossier.register.log import Register
 from dossier.signing.evidence import report_json
 from dossier.signing.renewals import KIND, LIVING, RenewalMoves
 from dossier.signing.sealing import Finished, Services
@@ -91,6 +93,7 @@ class RenewalWork:
         self._jobs = jobs
         self._services = services
         self._margin = margin
+        self._register = Register(database)
         jobs.follow(KIND, RenewalMoves(audit))
 
     def __call__(self, job: Job) -> None:
@@ -157,7 +160,17 @@ class RenewalWork:
             event = AuditEvent(
                 "signature.renewed", f"worker:{job.worker}", job.agency_id, job.subject, details
             )
+            self._enter(connection, job.subject, source)
             self._audit.append(connection, [event])
+
+    def _enter(self, connection: sa.Connection, record_id: str, before: str) -> None:
+        """Enter the renewed document's digest in the register."""
+        wanted = sa.select(records.c.code, records.c.agency_id, records.c.result_sha256)
+        now = connection.execute(wanted.where(records.c.id == record_id)).one()
+        renewed = Registration(
+            Event.RENEWED, now.code, now.agency_id, now.result_sha256, before_sha256=before
+        )
+        self._register.append(connection, [renewed])
 
 
 def _require_no_worse(

@@ -395,6 +395,45 @@ audit_heads = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
 )
 
+register_entries = sa.Table(
+    "register_entries",  # the Merkle log of issued results: dossier/register/log.py
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),  # from 0, gapless
+    sa.Column("at", Instant, nullable=False),  # never before that of the entry before
+    sa.Column("entry", sa.Text, nullable=False),  # canonical JSON, the very text that is hashed
+    sa.Column("leaf_sha256", SHA256, nullable=False),
+    sa.Column("code", sa.String(16), nullable=False),
+    sa.Column("event", sa.String(16), nullable=False),
+    sa.Column("agency_id", sa.String(32), nullable=False),
+    sa.Column("document_sha256", SHA256, nullable=False, index=True),
+    sa.Index("ix_register_entries_code", "code", "seq"),
+    sa.Index(
+        "uq_register_entries_issued",
+        "code",
+        unique=True,
+        sqlite_where=sa.text("event = 'issued'"),
+        postgresql_where=sa.text("event = 'issued'"),
+    ),
+)
+
+register_nodes = sa.Table(
+    "register_nodes",  # roots of complete subtrees: dossier/register/nodes.py
+    metadata,
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),  # of 2^level leaves
+    sa.Column("place", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("sha256", SHA256, nullable=False),
+)
+
+register_checkpoints = sa.Table(
+    "register_checkpoints",
+    metadata,
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("note", sa.Text, nullable=False),  # signed note (C2SP tlog-checkpoint)
+    sa.Column("certificates", sa.JSON, nullable=False),  # PEM, the signer's first
+    sa.Column("timestamp_token", sa.LargeBinary),  # RFC 3161 over the whole note
+    sa.Column("created_at", Instant, nullable=False),
+)
+
 key_intents = sa.Table(
     "key_intents",  # the key agent's: intents whose outcome is not in the chain yet
     metadata,
@@ -410,6 +449,44 @@ key_uses = sa.Table(
     sa.Column("credential", sa.String(64), primary_key=True),
     sa.Column("day", sa.String(10), primary_key=True),  # as 2026-01-31, Vietnam's calendar
     sa.Column("uses", sa.Integer, nullable=False),
+)
+
+trust_versions = sa.Table(
+    "trust_versions",  # lists of trust as they were imported; never changed, never deleted
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("list_name", sa.String(64), nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False),  # signer.trust_lists.content.ListKind
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("source_sha256", SHA256, nullable=False),  # the file as it was published
+    sa.Column("content_sha256", SHA256, nullable=False),  # what is believed of it, in our own form
+    sa.Column("proof_kind", sa.String(8), nullable=False),  # signer.trust_lists.proof.ProofKind
+    sa.Column("proof_by", SHA256, nullable=False),  # the file's pin, or the signing certificate
+    sa.Column("proof_name", sa.Text, nullable=False),
+    sa.Column("anchors", sa.Integer, nullable=False),
+    sa.Column("intermediates", sa.Integer, nullable=False),
+    sa.Column("issued_at", Instant, nullable=False),
+    sa.Column("next_update", Instant),
+    sa.Column("effective_from", Instant, nullable=False),
+    sa.Column("imported_at", Instant, nullable=False),
+    sa.Column("imported_by", sa.Text, nullable=False),
+    sa.UniqueConstraint("list_name", "sequence"),
+)
+
+revocation_values = sa.Table(
+    "revocation_values",  # lists and answers fetched beforehand; the verifier fetches nothing
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("subject_sha256", SHA256, nullable=False),  # the issuer; for OCSP the certificate
+    sa.Column("kind", sa.String(4), nullable=False),  # crl | ocsp
+    sa.Column("sha256", SHA256, nullable=False),
+    sa.Column("this_update", Instant, nullable=False),
+    sa.Column("next_update", Instant, nullable=False),
+    sa.Column("fetched_at", Instant, nullable=False),
+    sa.UniqueConstraint("subject_sha256", "kind", "sha256"),
+    sa.Index("ix_revocation_values_time", "kind", "subject_sha256", "this_update"),
 )
 
 settings = sa.Table(

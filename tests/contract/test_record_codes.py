@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from dossier.register.codes import read_code
-from dossier.signing.recordtable import NewRecord
 from dossier.signing.records import SignatureOrder
+from dossier.signing.recordtable import NewRecord
 from dossier.storage.tables import jobs
 from tests.fixtures_signing import SigningRoom
 

@@ -130,10 +130,98 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("credential", "day", name=op.f("pk_key_uses")),
     )
     op.create_table(
+        "register_checkpoints",
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("certificates", sa.JSON(), nullable=False),
+        sa.Column("timestamp_token", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("size", name=op.f("pk_register_checkpoints")),
+    )
+    op.create_table(
+        "register_entries",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("entry", sa.Text(), nullable=False),
+        sa.Column("leaf_sha256", sa.String(length=64), nullable=False),
+        sa.Column("code", sa.String(length=16), nullable=False),
+        sa.Column("event", sa.String(length=16), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("document_sha256", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_register_entries")),
+    )
+    with op.batch_alter_table("register_entries", schema=None) as batch_op:
+        batch_op.create_index("ix_register_entries_code", ["code", "seq"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_register_entries_document_sha256"), ["document_sha256"], unique=False
+        )
+        batch_op.create_index(
+            "uq_register_entries_issued",
+            ["code"],
+            unique=True,
+            sqlite_where=sa.text("event = 'issued'"),
+            postgresql_where=sa.text("event = 'issued'"),
+        )
+
+    op.create_table(
+        "register_nodes",
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("level", "place", name=op.f("pk_register_nodes")),
+    )
+    op.create_table(
+        "revocation_values",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("subject_sha256", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=4), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("this_update", sa.BigInteger(), nullable=False),
+        sa.Column("next_update", sa.BigInteger(), nullable=False),
+        sa.Column("fetched_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_revocation_values")),
+        sa.UniqueConstraint(
+            "subject_sha256",
+            "kind",
+            "sha256",
+            name=op.f("uq_revocation_values_subject_sha256_kind_sha256"),
+        ),
+    )
+    with op.batch_alter_table("revocation_values", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_revocation_values_time", ["kind", "subject_sha256", "this_update"], unique=False
+        )
+
+    op.create_table(
         "small_blobs",
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_small_blobs")),
+    )
+    op.create_table(
+        "trust_versions",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("list_name", sa.String(length=64), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("operator", sa.Text(), nullable=False),
+        sa.Column("source_sha256", sa.String(length=64), nullable=False),
+        sa.Column("content_sha256", sa.String(length=64), nullable=False),
+        sa.Column("proof_kind", sa.String(length=8), nullable=False),
+        sa.Column("proof_by", sa.String(length=64), nullable=False),
+        sa.Column("proof_name", sa.Text(), nullable=False),
+        sa.Column("anchors", sa.Integer(), nullable=False),
+        sa.Column("intermediates", sa.Integer(), nullable=False),
+        sa.Column("issued_at", sa.BigInteger(), nullable=False),
+        sa.Column("next_update", sa.BigInteger(), nullable=True),
+        sa.Column("effective_from", sa.BigInteger(), nullable=False),
+        sa.Column("imported_at", sa.BigInteger(), nullable=False),
+        sa.Column("imported_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trust_versions")),
+        sa.UniqueConstraint(
+            "list_name", "sequence", name=op.f("uq_trust_versions_list_name_sequence")
+        ),
     )
     op.create_table(
         "batches",
