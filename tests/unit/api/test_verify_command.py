@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from api import cli
+from api.commands import verify as verify_command
+from dossier.verifying.checkers import Bounds
 from tests.fakes import SoftwareKey, pem
 
 
@@ -94,14 +97,19 @@ def test_at_a_time(run, record, root):
     ("arguments", "code", "word"),
     [
         (["/nowhere/x.pdf"], 4, "No such file"),
-        (["/usr"], 4, "directory"),
+        (["{folder}/empty"], 4, "directory without PDF files"),
+        (["{record}", "{record}", "--xml"], 2, "take one file"),
+        (["{folder}", "--pdf", "x.pdf"], 2, "take one file"),
+        (["{record}", "--xml", "--json"], 2, "not both"),
+        (["{record}", "--pdf", "/nowhere/x.pdf"], 8, "cannot write"),
         (["{record}", "--at", "soon"], 4, "is not a time"),
         (["{record}", "--trust", "/nowhere/root.pem"], 9, "cannot be read"),
         (["{record}", "--data", "/nowhere"], 9, "sohoa init"),
     ],
 )
-def test_errors_say_what_to_do(run, record, arguments, code, word):
-    got, _, err = run(*(a.format(record=record) for a in arguments))
+def test_errors_say_what_to_do(run, record, tmp_path, arguments, code, word):
+    (tmp_path / "empty").mkdir()
+    got, _, err = run(*(a.format(record=record, folder=tmp_path) for a in arguments))
     assert got == code
     assert word in " ".join(err.split())
 
@@ -112,3 +120,78 @@ def test_not_a_pdf(run, tmp_path, root):
     code, out, _ = run(path, "--trust", root, "--json")
     assert code == 1
     assert json.loads(out)["integrity"] == "MALFORMED"
+
+
+def test_what_the_circular_asks_for_is_shown_in_vietnamese(run, record, root):
+    """K4: of every signature, with its values."""
+    _, out, err = run(record, "--trust", root, "--json")
+    words = " ".join(err.split())
+    for label in ("Người ký /", "Thời gian ký /", "Tính toàn vẹn /", "Chứng thư khi ký /",
+                  "Tổ chức cấp chứng thư /", "Đơn vị quản lý chứng thư /",
+                  "Thời hạn chứng thư /"):  # fmt: skip
+        assert words.count(label) >= 3, label
+    for one in json.loads(out)["signatures"]:
+        for value in (
+            one["signer"],
+            one["certificate"]["issuer"],
+            one["validity_at_signing"]["vi"],
+        ):
+            assert value in words
+
+
+def test_the_expected_agency_decides(run, record, root):
+    organisation = json.loads(run(record, "--trust", root, "--json")[1])["signatures"][0][
+        "organisation"
+    ]
+    assert run(record, "--trust", root, "--agency", organisation)[0] == 0
+    code, out, err = run(record, "--trust", root, "--agency", "Sở Khác", "--json")
+    assert code == 2
+    assert json.loads(out)["sub_indication"] == "SIG_CONSTRAINTS_FAILURE"
+    assert "cơ quan mà bạn nêu" in err
+
+
+def test_xml_and_pdf(run, record, root, tmp_path):
+    target = tmp_path / "report.pdf"
+    code, out, _ = run(record, "--trust", root, "--xml", "--pdf", target)
+    assert code == 0
+    assert etree.fromstring(out.encode()).tag.endswith("}ValidationReport")
+    assert target.read_bytes().startswith(b"%PDF-1.7")
+
+
+def test_several_files_and_folders_with_a_summary(run, record, root, signed, tmp_path):
+    folder = tmp_path / "scans" / "inner"
+    folder.mkdir(parents=True)
+    (folder / "undecided.PDF").write_bytes(signed["B-B"])
+    (folder / "notes.txt").write_bytes(b"no")
+    code, out, err = run(record, folder.parent, "--trust", root, "--json")
+    said = json.loads(out)
+    assert code == 2
+    assert said["summary"] == {
+        "files": 2, "TOTAL-PASSED": 1, "INDETERMINATE": 1, "TOTAL-FAILED": 0, "unreadable": 0,
+    }  # fmt: skip
+    assert [Path(f["file"]).name for f in said["files"]] == ["record.pdf", "undecided.PDF"]
+    assert "2 tệp: 1 hợp lệ, 1 chưa xác định" in err
+
+
+def test_of_several_the_worst_decides(run, record, root, tmp_path):
+    broken = tmp_path / "broken.pdf"
+    broken.write_bytes(b"hello")
+    missing = tmp_path / "missing.pdf"
+    assert run(record, missing, "--trust", root)[0] == 4
+    code, out, _ = run(record, missing, broken, "--trust", root, "--json")
+    assert code == 1
+    assert "No such file" in json.loads(out)["files"][1]["error"]
+
+
+def test_a_file_that_exceeds_its_bounds_is_malformed_with_an_id(
+    run, record, root, monkeypatch, caplog
+):
+    monkeypatch.setattr(verify_command, "Bounds", lambda: Bounds(wall_s=0.001))
+    code, out, err = run(record, "--trust", root, "--json")
+    said = json.loads(out)
+    assert (code, said["integrity"]) == (1, "MALFORMED")
+    (check,) = said["checks"]
+    assert check["check"] == "file.bounds"
+    assert check["detail"].split()[1].rstrip(":") in caplog.text
+    assert said["document"]["size"] == record.stat().st_size
+    assert err.startswith("KHÔNG HỢP LỆ")
