@@ -40,8 +40,10 @@ from dossier.storage.tables import (
     digitizations,
     metadata,
     records,
+    revocation_values,
     sequences,
     small_blobs,
+    trust_versions,
 )
 from dossier.storage.tables import blobs as holdings
 
@@ -65,6 +67,9 @@ NAMED_BLOBS: tuple[sa.Column[Any], ...] = (
     digitizations.c.result_sha256,
     digitizations.c.text_sha256,
     digitizations.c.fields_sha256,
+    trust_versions.c.source_sha256,
+    trust_versions.c.content_sha256,
+    revocation_values.c.sha256,
 )
 """The columns that name blobs."""
 
