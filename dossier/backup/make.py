@@ -44,6 +44,8 @@ from dossier.storage.tables import (
     sequences,
     small_blobs,
     trust_versions,
+    verification_items,
+    verifications,
 )
 from dossier.storage.tables import blobs as holdings
 
@@ -67,6 +69,9 @@ NAMED_BLOBS: tuple[sa.Column[Any], ...] = (
     digitizations.c.result_sha256,
     digitizations.c.text_sha256,
     digitizations.c.fields_sha256,
+    verifications.c.report_sha256,
+    verifications.c.trust_sha256,
+    verification_items.c.report_sha256,
     trust_versions.c.source_sha256,
     trust_versions.c.content_sha256,
     revocation_values.c.sha256,

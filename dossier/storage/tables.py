@@ -292,6 +292,64 @@ digitizations = sa.Table(
     sa.Index("ix_digitizations_agency_id", "agency_id", "id"),
 )
 
+verifications = sa.Table(
+    "verifications",  # answers that a caller wished to keep (K13); nobody else's are stored
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("agency_id", sa.ForeignKey("agencies.id"), nullable=False),
+    sa.Column("principal_id", ID, nullable=False),
+    sa.Column("sha256", SHA256, nullable=False),  # of the document
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("reference", sa.Text),  # the client's own name for the document
+    sa.Column("verified_at", Instant, nullable=False),
+    sa.Column("indication", sa.String(16), nullable=False),
+    sa.Column("integrity", sa.String(16), nullable=False),
+    sa.Column("report_sha256", SHA256),  # the whole answer; null once it was deleted
+    sa.Column("trust_sha256", SHA256),  # the trust store that judged, as JSON
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("deleted_at", Instant),
+    sa.Column("deleted_by", ID),
+    _version(),
+    sa.Index("ix_verifications_agency_id", "agency_id", "id"),
+    sa.Index("ix_verifications_sha256", "agency_id", "sha256", "id"),
+)
+
+verification_batches = sa.Table(
+    "verification_batches",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("agency_id", sa.ForeignKey("agencies.id"), nullable=False),
+    sa.Column("principal_id", ID, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # a JobState
+    sa.Column("order", sa.JSON, nullable=False),  # dossier.verifying.bulk.BulkOrder
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("passed", sa.Integer, nullable=False, default=0),
+    sa.Column("undetermined", sa.Integer, nullable=False, default=0),
+    sa.Column("failed", sa.Integer, nullable=False, default=0),
+    sa.Column("stopped", sa.Integer, nullable=False, default=0),  # without a verdict
+    sa.Column("error", sa.JSON),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant),
+    _version(),
+    sa.Index("ix_verification_batches_agency_id", "agency_id", "id"),
+)
+
+verification_items = sa.Table(
+    "verification_items",
+    metadata,
+    sa.Column("batch_id", sa.ForeignKey("verification_batches.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("sha256", SHA256, nullable=False),
+    sa.Column("reference", sa.Text),
+    sa.Column("state", sa.String(16), nullable=False),  # listed | done | stopped | skipped
+    sa.Column("indication", sa.String(16)),
+    sa.Column("sub_indication", sa.String(48)),
+    sa.Column("integrity", sa.String(16)),
+    sa.Column("report_sha256", SHA256),
+    sa.Column("error", sa.JSON),
+    sa.Index("ix_verification_items_state", "batch_id", "state", "position"),
+)
+
 # --- when ----------------------------------------------------------------------------------
 
 jobs = sa.Table(

@@ -428,6 +428,60 @@ def upgrade() -> None:
         batch_op.create_index("ix_sequences_agency_id", ["agency_id", "id"], unique=False)
 
     op.create_table(
+        "verification_batches",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("principal_id", sa.String(length=48), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("order", sa.JSON(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("passed", sa.Integer(), nullable=False),
+        sa.Column("undetermined", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("stopped", sa.Integer(), nullable=False),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agency_id"], ["agencies.id"], name=op.f("fk_verification_batches_agency_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_verification_batches")),
+    )
+    with op.batch_alter_table("verification_batches", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_verification_batches_agency_id", ["agency_id", "id"], unique=False
+        )
+
+    op.create_table(
+        "verifications",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("principal_id", sa.String(length=48), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("verified_at", sa.BigInteger(), nullable=False),
+        sa.Column("indication", sa.String(length=16), nullable=False),
+        sa.Column("integrity", sa.String(length=16), nullable=False),
+        sa.Column("report_sha256", sa.String(length=64), nullable=True),
+        sa.Column("trust_sha256", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.Column("deleted_by", sa.String(length=48), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agency_id"], ["agencies.id"], name=op.f("fk_verifications_agency_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_verifications")),
+    )
+    with op.batch_alter_table("verifications", schema=None) as batch_op:
+        batch_op.create_index("ix_verifications_agency_id", ["agency_id", "id"], unique=False)
+        batch_op.create_index(
+            "ix_verifications_sha256", ["agency_id", "sha256", "id"], unique=False
+        )
+
+    op.create_table(
         "webhooks",
         sa.Column("id", sa.String(length=48), nullable=False),
         sa.Column("agency_id", sa.String(length=32), nullable=False),
@@ -501,3 +555,25 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index("ix_deliveries_webhook_id", ["webhook_id", "id"], unique=False)
+
+    op.create_table(
+        "verification_items",
+        sa.Column("batch_id", sa.String(length=48), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("indication", sa.String(length=16), nullable=True),
+        sa.Column("sub_indication", sa.String(length=48), nullable=True),
+        sa.Column("integrity", sa.String(length=16), nullable=True),
+        sa.Column("report_sha256", sa.String(length=64), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["batch_id"], ["verification_batches.id"], name=op.f("fk_verification_items_batch_id")
+        ),
+        sa.PrimaryKeyConstraint("batch_id", "position", name=op.f("pk_verification_items")),
+    )
+    with op.batch_alter_table("verification_items", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_verification_items_state", ["batch_id", "state", "position"], unique=False
+        )
