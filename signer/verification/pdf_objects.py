@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from signer.verification.attacks import Attack
+
 MAX_DEPTH = 64
 _WHITE = rb"\x00\t\n\x0c\r "  # ends a token
 _BLANK = rb"\t\n\x0c\r "  # separates tokens: NUL, on which readers disagree, is refused
@@ -45,7 +47,14 @@ _ESCAPES = {
 
 
 class PDFSyntaxError(ValueError):
-    """The bytes are not what ISO 32000-2 7.3 allows at this place."""
+    """The bytes are not what ISO 32000-2 7.3 allows at this place.
+
+    `attack` is the kind of forgery that leaves such a trace; None where nothing fits.
+    """
+
+    def __init__(self, message: str, attack: Attack | None = None) -> None:
+        super().__init__(message)
+        self.attack = attack
 
 
 class Name(str):
@@ -241,7 +250,10 @@ def _dictionary(data: bytes, at: int, depth: int) -> tuple[Dictionary, int]:
         start = here
         value, here = parse_value(data, here, depth + 1)
         if key in out:
-            raise PDFSyntaxError(f"the key /{key} stands twice in the dictionary at byte {at}")
+            raise PDFSyntaxError(
+                f"the key /{key} stands twice in the dictionary at byte {at}",
+                Attack.PARSER_DIFFERENTIAL,
+            )
         out[str(key)] = value
         out.spans[str(key)] = (start, here)
         here = skip(data, here)

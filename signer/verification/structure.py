@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from signer.verification.attacks import Attack
 from signer.verification.pdf_objects import (
     MAX_DEPTH,
     Dictionary,
@@ -31,6 +32,8 @@ MAX_FIELDS = 5000
 MAX_SIGNATURES = 200
 MAX_UNPACKED = 256 * 1024 * 1024  # bytes of all object streams of a file
 _FREE = Entry()
+_NOWHERE = -1  # the position of a number that an object stream names twice, or not at all
+_STRUCTURE = re.compile(rb"\d[\s]+obj\b|\bendobj\b|\bxref\b|\btrailer\b|\bstream\b")
 _BYTE_RANGE = re.compile(rb"/ByteRange[\x00\t\n\x0c\r ]*\[")
 
 
@@ -66,7 +69,7 @@ class Document:
         self.data = data
         self.revisions: tuple[Revision, ...] = read_revisions(data)
         self._parsed: dict[tuple[int, int], IndirectObject] = {}
-        self._containers: dict[tuple[int, int], dict[int, Value]] = {}
+        self._containers: dict[tuple[int, int], dict[int, tuple[int, Value]]] = {}
         self._unpacked = 0
         self._views: dict[int, View] = {}
 
@@ -100,12 +103,15 @@ class Document:
         if key not in self._parsed:
             item = parse_indirect(self.data, offset, view.length)
             if (item.number, item.generation) != (number, entry.generation):
-                raise PDFSyntaxError(f"object {number} is said to be at byte {offset}, but is not")
+                raise PDFSyntaxError(
+                    f"object {number} is said to be at byte {offset}, but is not",
+                    Attack.PARSER_DIFFERENTIAL,
+                )
             self._parsed[key] = item
         return self._parsed[key]
 
-    def contained(self, view: View, container: int, entry: Entry) -> dict[int, Value]:
-        """The objects of an object stream, by index-independent number."""
+    def contained(self, view: View, container: int, entry: Entry) -> dict[int, tuple[int, Value]]:
+        """The objects of an object stream: position and value, by number."""
         key = (container, entry.offset)
         if key not in self._containers:
             item = self.object_at(view, entry, container)
@@ -184,9 +190,14 @@ class View:
             if holder.offset < 0:
                 raise PDFSyntaxError(f"the object stream {entry.container} is missing")
             values = self._document.contained(self, entry.container, holder)
-            if number not in values:
-                raise PDFSyntaxError(f"object {number} is not in stream {entry.container}")
-            return values[number]
+            # some readers go by the number, others by the position: both must say the same
+            index, value = values.get(number, (_NOWHERE, None))
+            if index != entry.index:
+                raise PDFSyntaxError(
+                    f"object {number} is not in its place in stream {entry.container}",
+                    Attack.PARSER_DIFFERENTIAL,
+                )
+            return value
         if entry.offset < 0:
             return None
         return self._document.object_at(self, entry, number).value
@@ -298,8 +309,8 @@ class View:
         return None
 
 
-def _read_object_stream(item: IndirectObject) -> tuple[dict[int, Value], int]:
-    """The objects by number, and how many bytes they were unpacked to."""
+def _read_object_stream(item: IndirectObject) -> tuple[dict[int, tuple[int, Value]], int]:
+    """Position and value of the objects by number, and the bytes they were unpacked to."""
     stream = item.value
     if not isinstance(stream, Stream) or stream.dictionary.get("Type") != "ObjStm":
         raise PDFSyntaxError(f"object {item.number} is not an object stream")
@@ -315,10 +326,11 @@ def _read_object_stream(item: IndirectObject) -> tuple[dict[int, Value], int]:
         if not isinstance(number, int) or not isinstance(offset, int) or offset < 0:
             raise PDFSyntaxError(f"the object stream {item.number} has a damaged header")
         places.append((number, first + offset))
-    objects: dict[int, Value] = {}
+    objects: dict[int, tuple[int, Value]] = {}
     read = 0
-    for number, offset in places:
-        objects[number], end = parse_value(decoded, offset)
+    for index, (number, offset) in enumerate(places):
+        value, end = parse_value(decoded, offset)
+        objects[number] = (index if number not in objects else _NOWHERE, value)
         read += end - offset
         if read > 2 * len(decoded):  # thousands of numbers for one large array
             raise PDFSyntaxError(f"the objects in the object stream {item.number} overlap")
@@ -339,7 +351,8 @@ def text(raw: bytes) -> str:
 def unexplained_bytes(document: Document, revision: int) -> int | None:
     """The first byte of an incremental revision that belongs to no listed object.
 
-    Listed objects, the section with its trailer, white space and comments are explained.
+    Listed objects, the section with its trailer, white space and comments are explained; but
+    not a comment that holds an object or a section for those who repair files.
     """
     found = document.revisions[revision]
     view = document.view(revision)
@@ -348,7 +361,9 @@ def unexplained_bytes(document: Document, revision: int) -> int | None:
     }
     here = found.start
     while True:
-        here = skip(document.data, here)
+        before, here = here, skip(document.data, here)
+        if _STRUCTURE.search(document.data, before, here):
+            return before
         if here == found.offset or here >= found.end:
             return None if here == found.offset else found.start
         if here not in starts:

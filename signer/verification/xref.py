@@ -10,6 +10,7 @@ import re
 import zlib
 from dataclasses import dataclass
 
+from signer.verification.attacks import Attack
 from signer.verification.pdf_objects import (
     Dictionary,
     Name,
@@ -60,6 +61,7 @@ class Section:
     trailer: Dictionary
     end: int  # behind the section's %%EOF and the line ends that follow
     mark_end: int  # behind the letters of %%EOF
+    named: int  # the offset that its startxref names
     stream_number: int = 0  # its own object number when it is a stream
 
 
@@ -84,7 +86,12 @@ def read_revisions(data: bytes) -> tuple[Revision, ...]:
     """The revisions, oldest first. Raises `PDFSyntaxError`."""
     tail = _TAIL.search(data, max(0, len(data) - 2048))
     if tail is None:
-        raise PDFSyntaxError("the file does not end with startxref and %%EOF")
+        # a save without a section of its own: repairing readers find its objects all the same
+        is_signed = b"/ByteRange" in data and _MARK.search(data) is not None
+        raise PDFSyntaxError(
+            "the file does not end with startxref and %%EOF",
+            Attack.INCREMENTAL_SAVING if is_signed else None,
+        )
     sections: list[Section] = []
     seen: set[int] = set()
     offset: int | None = int(tail[1])
@@ -96,18 +103,27 @@ def read_revisions(data: bytes) -> tuple[Revision, ...]:
         sections.append(section)
         offset = _integer(section.trailer.get("Prev"), "Prev")
     if max(section.end for section in sections) != len(data):
-        raise PDFSyntaxError("the last cross-reference section is not at the end of the file")
+        raise PDFSyntaxError(
+            "the last cross-reference section is not at the end of the file",
+            Attack.INCREMENTAL_SAVING,
+        )
     return _group(data, sections[::-1])
 
 
 def _group(data: bytes, oldest_first: list[Section]) -> tuple[Revision, ...]:
     """Sections to revisions: ends must rise, but for the two sections of a linearised file."""
     revisions: list[Revision] = []
+    highest = 0
     for position, section in enumerate(oldest_first):
         previous = revisions[-1] if revisions else None
+        highest = max(highest, *(n for n, e in section.entries.items() if not e.is_free), 0)
+        _check_size(section, highest)
         if previous is not None and section.end <= previous.end:
-            if position != 1 or b"/Linearized" not in data[:2048]:
-                raise PDFSyntaxError("a newer cross-reference section lies inside an older one")
+            if position != 1 or not _is_linearised(data):
+                raise PDFSyntaxError(
+                    "a newer cross-reference section lies inside an older one",
+                    Attack.SHADOW_HIDE_AND_REPLACE,
+                )
             revisions[-1] = Revision(
                 0, 0, previous.end, previous.mark_end,
                 {**previous.entries, **section.entries}, section.trailer, section.offset,
@@ -116,7 +132,15 @@ def _group(data: bytes, oldest_first: list[Section]) -> tuple[Revision, ...]:
             continue
         start = previous.end if previous else 0
         if previous is not None and section.offset < start:
-            raise PDFSyntaxError("a newer cross-reference section lies inside an older revision")
+            raise PDFSyntaxError(
+                "a newer cross-reference section lies inside an older revision",
+                Attack.SHADOW_HIDE_AND_REPLACE,
+            )
+        if section.named != section.offset and not (position == 0 and _is_linearised(data)):
+            raise PDFSyntaxError(
+                f"startxref names byte {section.named}, the section stands at {section.offset}",
+                Attack.PARSER_DIFFERENTIAL,
+            )
         revisions.append(
             Revision(
                 len(revisions), start, section.end, section.mark_end, section.entries,
@@ -124,6 +148,19 @@ def _group(data: bytes, oldest_first: list[Section]) -> tuple[Revision, ...]:
             )
         )  # fmt: skip
     return tuple(revisions)
+
+
+def _is_linearised(data: bytes) -> bool:
+    return b"/Linearized" in data[:2048]
+
+
+def _check_size(section: Section, highest: int) -> None:
+    """What stands beyond /Size does not exist to some readers (ISO 32000-2, 7.5.5)."""
+    size = _integer(section.trailer.get("Size"), "Size")
+    if size is None or size <= highest:
+        raise PDFSyntaxError(
+            f"/Size is {size}, but object {highest} is in use", Attack.PARSER_DIFFERENTIAL
+        )
 
 
 def _read_section(data: bytes, offset: int) -> Section:
@@ -134,13 +171,16 @@ def _read_section(data: bytes, offset: int) -> Section:
     return _read_stream_section(data, offset)
 
 
-def _close(data: bytes, here: int) -> tuple[int, int]:
-    """The ends of the section whose trailer ends at `here`: with and without line ends."""
+def _close(data: bytes, here: int) -> tuple[int, int, int]:
+    """The ends of the section whose trailer ends at `here`, and the offset named there.
+
+    The first end is behind the line ends, the second before them.
+    """
     mark = _MARK.match(data, skip(data, here))
     if mark is None:
         raise PDFSyntaxError(f"no startxref and %%EOF behind the trailer at byte {here}")
     end = mark.end()
-    return end, end - (len(mark[0]) - len(mark[0].rstrip(b"\r\n")))
+    return end, end - (len(mark[0]) - len(mark[0].rstrip(b"\r\n"))), int(mark[1])
 
 
 def _read_table(data: bytes, offset: int) -> Section:
@@ -157,7 +197,10 @@ def _read_table(data: bytes, offset: int) -> Section:
             if entry is None:
                 raise PDFSyntaxError(f"a damaged cross-reference entry at byte {here}")
             if number in entries:
-                raise PDFSyntaxError(f"object {number} stands twice in one cross-reference table")
+                raise PDFSyntaxError(
+                    f"object {number} stands twice in one cross-reference table",
+                    Attack.PARSER_DIFFERENTIAL,
+                )
             in_use = entry[3] == b"n"
             entries[number] = Entry(int(entry[1]) if in_use else -1 - int(entry[1]), int(entry[2]))
             here = entry.end()
@@ -171,15 +214,25 @@ def _read_table(data: bytes, offset: int) -> Section:
     hybrid = _integer(trailer.get("XRefStm"), "XRefStm")
     if hybrid is not None:
         extra, _, numbers, _ = _decode_xref_stream(data, hybrid)
-        entries = {**extra, **{n: e for n, e in entries.items() if not e.is_free or n not in extra}}
-    end, mark_end = _close(data, here)
-    return Section(offset, entries, trailer, end, mark_end, numbers)
+        entries = _hybrid(entries, extra)
+    return Section(offset, entries, trailer, *_close(data, here), numbers)
+
+
+def _hybrid(table: dict[int, Entry], stream: dict[int, Entry]) -> dict[int, Entry]:
+    """Both sections of a hybrid file, which may not contradict each other."""
+    for number, entry in stream.items():
+        other = table.get(number, entry)
+        if not other.is_free and other != entry:
+            raise PDFSyntaxError(
+                f"the two cross-reference sections disagree about object {number}",
+                Attack.PARSER_DIFFERENTIAL,
+            )
+    return {**stream, **{n: e for n, e in table.items() if not e.is_free or n not in stream}}
 
 
 def _read_stream_section(data: bytes, offset: int) -> Section:
     entries, dictionary, number, here = _decode_xref_stream(data, offset)
-    end, mark_end = _close(data, here)
-    return Section(offset, entries, dictionary, end, mark_end, number)
+    return Section(offset, entries, dictionary, *_close(data, here), number)
 
 
 def _decode_xref_stream(data: bytes, offset: int) -> tuple[dict[int, Entry], Dictionary, int, int]:
@@ -206,7 +259,10 @@ def _decode_xref_stream(data: bytes, offset: int) -> tuple[dict[int, Entry], Dic
             row = rows[here : here + step]
             here += step
             if number in entries:
-                raise PDFSyntaxError(f"object {number} stands twice in one cross-reference stream")
+                raise PDFSyntaxError(
+                    f"object {number} stands twice in one cross-reference stream",
+                    Attack.PARSER_DIFFERENTIAL,
+                )
             entries[number] = _row_entry(row, widths)
     return entries, dictionary, item.number, item.end
 
