@@ -200,7 +200,7 @@ class RevocationClient:
     ) -> _Status:
         reasons: list[str] = []
         try:
-            ocsp_urls, crl_urls = _addresses(certificate)
+            ocsp_urls, crl_urls = addresses_of(certificate)
         except NoPath as error:
             raise RevocationError(str(error)) from error
         for url in ocsp_urls if may_use_ocsp else ():
@@ -358,8 +358,11 @@ def _refuse_revoked(
     )
 
 
-def _addresses(certificate: x509.Certificate) -> tuple[list[str], list[str]]:
-    """OCSP addresses (AIA) and CRL addresses (CDP), as the issuer ordered them."""
+def addresses_of(certificate: x509.Certificate) -> tuple[list[str], list[str]]:
+    """OCSP addresses (AIA) and CRL addresses (CDP), as the issuer ordered them.
+
+    Raises `NoPath` for unreadable extensions.
+    """
     extensions = extensions_of(certificate)
     ocsp_urls: list[str] = []
     crl_urls: list[str] = []

@@ -12,6 +12,7 @@ missing, misspelt or leaves a gap in time is found when the file is read.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -48,15 +49,13 @@ ATTRIBUTES = frozenset({"signing-certificate", "signing-time"})
 class RuleBook:
     """All rule sets that are known. Immutable."""
 
-    def __init__(self, rule_sets: Iterable[RuleSet]) -> None:
-        """Raises `TrustError` when a domain has none, or one has two of the same id and version."""
+    def __init__(self, rule_sets: Iterable[RuleSet], text: str = "") -> None:
+        """`text` is what they were read from. Raises `ValueError` when a domain has none."""
         self.rule_sets = tuple(rule_sets)
-        names = [(one.id, one.version) for one in self.rule_sets]
-        if len(set(names)) != len(names):
-            raise TrustError("two rule sets have the same id and version; give one another version")
+        self.digest = hashlib.sha256(text.encode()).hexdigest()
         for domain in TrustDomain:
             if not any(domain in one.domains for one in self.rule_sets):
-                raise TrustError(f"no rule set for the domain {domain.value}; add one")
+                raise ValueError(f"no rule set for the domain {domain.value}")
 
     @classmethod
     @cache
@@ -67,7 +66,20 @@ class RuleBook:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a file like ``signer/trust/rules.toml``. Raises `TrustError`."""
-        return cls(_read_rule_sets(path))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise _unusable(str(path), str(error)) from error
+        return cls.read(text, str(path))
+
+    @classmethod
+    def read(cls, text: str, name: str = "rules") -> Self:
+        """The rule sets of a TOML text; `name` is for messages. Raises `TrustError`."""
+        try:
+            return cls(_rule_sets(tomllib.loads(text)["rule_set"]), text)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            said = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+            raise _unusable(name, said) from error
 
     def at(self, domain: TrustDomain | None, moment: dt.datetime) -> Rules:
         """The rules of `domain` at `moment` (aware); of no domain, those of PINNED.
@@ -121,25 +133,21 @@ _ITEMS: dict[str, Callable[[object], bool]] = {
 """Every value of a rule set, with what it may be."""
 
 
-def _read_rule_sets(path: Path) -> list[RuleSet]:
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))["rule_set"]
-        known: dict[str, RuleSet] = {}
-        for table in tables:
-            one = _rule_set(table, known)
-            known[f"{one.id} {one.version}"] = one
-        return list(known.values()) if len(known) == len(tables) else _refuse_twins()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        said = f"no entry {error}" if isinstance(error, KeyError) else str(error)
-        raise TrustError(
-            f"Bộ quy tắc {path} không dùng được: {said}. Hãy so với signer/trust/rules.toml. / "
-            f"The rule sets in {path} cannot be used: {said}. Compare the file with "
-            "signer/trust/rules.toml."
-        ) from error
+def _unusable(name: str, why: str) -> TrustError:
+    return TrustError(
+        f"Bộ quy tắc {name} không dùng được: {why}. Hãy so với signer/trust/rules.toml. / "
+        f"The rule sets in {name} cannot be used: {why}. Compare the file with "
+        "signer/trust/rules.toml."
+    )
 
 
-def _refuse_twins() -> list[RuleSet]:
-    raise ValueError("two rule sets have the same id and version")
+def _rule_sets(tables: Iterable[Mapping[str, Any]]) -> list[RuleSet]:
+    known: dict[str, RuleSet] = {}
+    for table in tables:
+        one = _rule_set(table, known)
+        if known.setdefault(f"{one.id} {one.version}", one) is not one:
+            raise ValueError(f"the rule set {one.id} {one.version} comes twice")
+    return list(known.values())
 
 
 def _rule_set(table: Mapping[str, Any], known: Mapping[str, RuleSet]) -> RuleSet:

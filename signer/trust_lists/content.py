@@ -75,16 +75,9 @@ def read_json(text: bytes) -> TrustList:
     _only(said, {"format", "sequence", "issued_at", "next_update", "anchors", "intermediates"})
     if said.get("format") != FORMAT:
         raise ListUnreadable(f"format is not {FORMAT}")
-    anchors = _listed(said.get("anchors"))
-    inner = _listed(said.get("intermediates", []))
-    store = TrustStore(
-        tuple(_anchor(entry) for entry in anchors),
-        tuple(dict.fromkeys(certificate_of(entry) for entry in inner)),
-    )
+    store = store_from_json(said)
     if not store.anchors:
         raise ListUnreadable("the list has no anchor")
-    if len({anchor.certificate for anchor in store.anchors}) != len(store.anchors):
-        raise ListUnreadable("one certificate is listed as an anchor twice")
     return TrustList(
         kind=ListKind.JSON,
         store=store,
@@ -107,6 +100,25 @@ def write_json(
         "sequence": sequence,
         "issued_at": issued_at.isoformat(),
         "next_update": next_update.isoformat() if next_update else None,
+        **store_to_json(store),
+    }
+    return json.dumps(said, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def store_from_json(said: Mapping[str, Any]) -> TrustStore:
+    """The store in `anchors` and `intermediates`. Raises `ListUnreadable`."""
+    store = TrustStore(
+        tuple(_anchor(entry) for entry in _listed(said.get("anchors"))),
+        tuple(dict.fromkeys(certificate_of(one) for one in _listed(said.get("intermediates", [])))),
+    )
+    if len({anchor.certificate for anchor in store.anchors}) != len(store.anchors):
+        raise ListUnreadable("one certificate is listed as an anchor twice")
+    return store
+
+
+def store_to_json(store: TrustStore) -> dict[str, Any]:
+    """`anchors` and `intermediates` as a list has them."""
+    return {
         "anchors": [
             {
                 "certificate": _base64(anchor.certificate),
@@ -124,7 +136,6 @@ def write_json(
         ],
         "intermediates": [_base64(certificate) for certificate in store.intermediates],
     }
-    return json.dumps(said, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
 def load_object(text: bytes) -> dict[str, Any]:
