@@ -21,7 +21,7 @@ from signer.sealing.cms import CMSBuilder
 from signer.services import Timestamper
 from signer.timestamp_token import TimestampToken, UnusableToken, read_token
 from signer.verification import cms
-from signer.verification.algorithms import UnknownAlgorithm
+from signer.verification.algorithms import UnknownAlgorithm, digest_of
 from signer.verification.certificates import Certificate, CertificateUnreadable, load
 from signer.verification.der import DERError, read_exactly
 
@@ -89,11 +89,11 @@ def verify_statement(
     try:
         data = cms.parse_signed_data(read_exactly(signed.signature))
         _check_form(data)
-        digest = hashlib.new(data.digest, statement).digest()
+        digest = digest_of(data.digest, statement)
         if cms.message_digest(data) != digest:
             raise StatementInvalid("the statement is not the one that was signed")
         signer = _signer(data)
-        if not cms.names_certificate(data, signer):
+        if cms.names_certificate(data, signer) is not cms.Naming.RIGHT:
             raise StatementInvalid("the signature does not name its certificate")
         if not cms.signature_verifies(data, signer):
             raise StatementInvalid("the signature's value is wrong")
@@ -120,7 +120,7 @@ def signed_digest(signature: bytes) -> bytes:
         data = cms.parse_signed_data(read_exactly(signature))
     except DERError as error:
         raise StatementInvalid(f"the signature is no CMS of the form asked for: {error}") from error
-    return hashlib.new(data.digest, data.signed_octets).digest()
+    return digest_of(data.digest, data.signed_octets)
 
 
 def _check_form(data: cms.SignedData) -> None:
@@ -136,7 +136,7 @@ def _check_form(data: cms.SignedData) -> None:
 def _signer(data: cms.SignedData) -> Certificate:
     for octets in _readable(data.certificates):
         certificate = load(octets)
-        if (certificate.issuer, certificate.serial) == (data.issuer, data.serial):
+        if data.signer.names(certificate):
             return certificate
     raise StatementInvalid("the signature does not carry its signer's certificate")
 

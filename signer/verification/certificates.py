@@ -1,7 +1,7 @@
 """X.509 certificates as the verifier needs them, and who signed what.
 
-A thin immutable value over `cryptography`'s parser: everything that may fail is read once, in
-`load`, so that nothing unexpected escapes later. Certificates, CRLs and OCSP responses are all
+An immutable value that `x509_fields` reads: everything that may fail is read once, in `load`, so
+that nothing unexpected escapes later. Certificates, CRLs and OCSP responses are all
 ``SEQUENCE { tbs, AlgorithmIdentifier, BIT STRING }``; `signed_by` checks all three.
 """
 
@@ -9,16 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.utils import CryptographyDeprecationWarning
-from cryptography.x509.oid import ExtensionOID, NameOID
 
 from signer.verification.algorithms import (
     SignatureAlgorithm,
@@ -26,21 +19,18 @@ from signer.verification.algorithms import (
     signature_algorithm,
     verifies,
 )
-from signer.verification.der import BIT_STRING, DERError, Node, read_exactly
-
-_UNDERSTOOD = frozenset(
-    {
-        ExtensionOID.BASIC_CONSTRAINTS,
-        ExtensionOID.KEY_USAGE,
-        ExtensionOID.EXTENDED_KEY_USAGE,
-        ExtensionOID.CERTIFICATE_POLICIES,
-        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
-        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
-        ExtensionOID.SUBJECT_KEY_IDENTIFIER,
-        ExtensionOID.CRL_DISTRIBUTION_POINTS,
-        ExtensionOID.AUTHORITY_INFORMATION_ACCESS,
-        ExtensionOID.OCSP_NO_CHECK,
-    }
+from signer.verification.der import BIT_STRING, INTEGER, SEQUENCE, DERError, Node, read_exactly
+from signer.verification.x509_fields import (
+    COMMON_NAME,
+    ORGANISATION,
+    PublicKey,
+    first,
+    key_octets,
+    name_key,
+    read_extensions,
+    read_key,
+    read_names,
+    read_time,
 )
 
 
@@ -56,7 +46,7 @@ class Certificate:
     subject: bytes = field(compare=False, repr=False)
     issuer: bytes = field(compare=False, repr=False)
     serial: int = field(compare=False)
-    key: PublicKeyTypes = field(compare=False, repr=False)
+    key: PublicKey | None = field(compare=False, repr=False)  # None: not computable here
     key_octets: bytes = field(compare=False, repr=False)  # of the subjectPublicKey BIT STRING
     not_before: dt.datetime = field(compare=False)
     not_after: dt.datetime = field(compare=False)
@@ -78,7 +68,29 @@ class Certificate:
     @property
     def is_self_issued(self) -> bool:
         """Subject and issuer are the same name."""
-        return self.subject == self.issuer
+        return name_key(self.subject) == name_key(self.issuer)
+
+
+@dataclass(frozen=True, slots=True)
+class SignerIdentifier:
+    """Whom a SignerInfo names: issuer and serial number, or a key identifier."""
+
+    issuer: bytes  # empty when it is a key identifier
+    serial: int
+    key: bytes
+
+    def names(self, certificate: Certificate) -> bool:
+        """True when it means this certificate; which key signed is another question."""
+        if self.key:
+            return self.key in (certificate.subject_key, _sha1(certificate.key_octets))
+        if self.serial != certificate.serial:
+            return False
+        return name_key(self.issuer) == name_key(certificate.issuer)
+
+
+def _sha1(octets: bytes) -> bytes:
+    """As RFC 5280 4.2.1.2 makes key identifiers; nothing depends on its strength."""
+    return hashlib.sha1(octets, usedforsecurity=False).digest()
 
 
 @lru_cache(maxsize=2048)
@@ -88,97 +100,49 @@ def load(der: bytes) -> Certificate:
     Raises `CertificateUnreadable`.
     """
     try:
-        outer = read_exactly(der).children()
-        if len(outer) != 3 or outer[1].octets != _inner_algorithm(outer[0]).octets:
-            raise CertificateUnreadable("the two signature algorithms of a certificate differ")
-        serial = _tbs_fields(outer[0])[0].integer()
-        with warnings.catch_warnings():
-            # old roots have the serial number 0, which the parser warns about
-            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            parsed = x509.load_der_x509_certificate(der)
-        extensions = parsed.extensions
-        key = parsed.public_key()
-        key_octets = _key_octets(outer[0])
-        subject_key = hashlib.sha1(key_octets, usedforsecurity=False).digest()
-        usages, extended, constraints, authority_key = None, None, None, None
-        critical_extended = False
-        for extension in extensions:
-            value = extension.value
-            if isinstance(value, x509.KeyUsage):
-                usages = _usage_names(value)
-            elif isinstance(value, x509.ExtendedKeyUsage):
-                extended = frozenset(oid.dotted_string for oid in value)
-                critical_extended = extension.critical
-            elif isinstance(value, x509.BasicConstraints):
-                constraints = value
-            elif isinstance(value, x509.SubjectKeyIdentifier):
-                subject_key = value.digest
-            elif isinstance(value, x509.AuthorityKeyIdentifier):
-                authority_key = value.key_identifier
+        outer = read_exactly(der, is_ber=True).expect(SEQUENCE).children()
+        if len(outer) != 3:
+            raise DERError("not a certificate")  # noqa: TRY301 - one place that says whose fault
+        parts = outer[0].expect(SEQUENCE).children()
+        is_v1 = not parts or parts[0].tag != 0xA0
+        fields = parts if is_v1 else parts[1:]
+        if len(fields) < 6:
+            raise DERError("a certificate has too few fields")  # noqa: TRY301 - as above
+        serial, algorithm, issuer, validity, subject, info, *rest = fields
+        if outer[1].octets != algorithm.octets:
+            raise DERError("its two signature algorithms differ")  # noqa: TRY301 - as above
+        not_before, not_after = (read_time(node) for node in validity.children())
+        listed = next((part.explicit(0xA3) for part in rest if part.tag == 0xA3), None)
+        extensions = read_extensions(listed)
+        octets = key_octets(info.expect(SEQUENCE).children()[-1])
+        names, issuer_names = read_names(subject), read_names(issuer)
         return Certificate(
             der=der,
-            subject=parsed.subject.public_bytes(),
-            issuer=parsed.issuer.public_bytes(),
-            serial=serial,
-            key=key,
-            key_octets=key_octets,
-            not_before=parsed.not_valid_before_utc,
-            not_after=parsed.not_valid_after_utc,
-            is_v1=parsed.version is x509.Version.v1,
-            is_ca=bool(constraints and constraints.ca),
-            path_length=constraints.path_length if constraints else None,
-            usages=usages,
-            extended_usages=extended,
-            extended_usage_is_critical=critical_extended,
-            has_ocsp_no_check=any(e.oid == ExtensionOID.OCSP_NO_CHECK for e in extensions),
-            subject_key=subject_key,
-            authority_key=authority_key,
-            unknown_critical=tuple(
-                e.oid.dotted_string for e in extensions if e.critical and e.oid not in _UNDERSTOOD
-            ),
-            common_name=_first(parsed.subject, NameOID.COMMON_NAME),
-            organisation=_first(parsed.subject, NameOID.ORGANIZATION_NAME),
-            issuer_name=_first(parsed.issuer, NameOID.COMMON_NAME)
-            or parsed.issuer.rfc4514_string(),
-            names=tuple((a.oid.dotted_string, str(a.value)) for a in parsed.subject),
+            subject=subject.octets,
+            issuer=issuer.octets,
+            serial=int.from_bytes(serial.expect(INTEGER).content, signed=True),
+            key=read_key(info),
+            key_octets=octets,
+            not_before=not_before,
+            not_after=not_after,
+            is_v1=is_v1,
+            is_ca=extensions.is_ca,
+            path_length=extensions.path_length,
+            usages=extensions.usages,
+            extended_usages=extensions.extended_usages,
+            extended_usage_is_critical=extensions.extended_usage_is_critical,
+            has_ocsp_no_check=extensions.has_ocsp_no_check,
+            subject_key=extensions.subject_key or _sha1(octets),
+            authority_key=extensions.authority_key,
+            unknown_critical=extensions.unknown_critical,
+            common_name=first(names, COMMON_NAME),
+            organisation=first(names, ORGANISATION),
+            issuer_name=first(issuer_names, COMMON_NAME)
+            or ", ".join(value for _, value in reversed(issuer_names)),
+            names=names,
         )
-    except (
-        ValueError,
-        TypeError,
-        UnsupportedAlgorithm,
-        x509.DuplicateExtension,
-        x509.InvalidVersion,
-        x509.UnsupportedGeneralNameType,
-    ) as error:
+    except (DERError, ValueError, IndexError) as error:
         raise CertificateUnreadable(f"an unreadable certificate: {error}") from error
-
-
-def _tbs_fields(tbs: Node) -> list[Node]:
-    """serial, algorithm, issuer, validity, subject, key, …: without the version."""
-    fields = tbs.children()
-    return fields[1:] if fields and fields[0].tag == 0xA0 else fields
-
-
-def _inner_algorithm(tbs: Node) -> Node:
-    fields = _tbs_fields(tbs)
-    if len(fields) < 6:
-        raise DERError("a certificate has too few fields")
-    return fields[1]
-
-
-def _key_octets(tbs: Node) -> bytes:
-    parts = _tbs_fields(tbs)[5].children()
-    return parts[-1].expect(BIT_STRING).content[1:]
-
-
-def _usage_names(usage: x509.KeyUsage) -> frozenset[str]:
-    names = ("digital_signature", "content_commitment", "key_cert_sign", "crl_sign")
-    return frozenset(name for name in names if getattr(usage, name))
-
-
-def _first(name: x509.Name, oid: x509.ObjectIdentifier) -> str:
-    values = name.get_attributes_for_oid(oid)
-    return str(values[0].value) if values else ""
 
 
 def signed_parts(octets: bytes) -> tuple[bytes, Node, bytes]:
@@ -194,12 +158,26 @@ def signed_parts(octets: bytes) -> tuple[bytes, Node, bytes]:
 
 def signed_by(octets: bytes, issuer: Certificate) -> SignatureAlgorithm | None:
     """The algorithm, when the structure's signature verifies under `issuer`; else None."""
+    if issuer.key is None:
+        return None
     try:
         tbs, identifier, signature = signed_parts(octets)
         algorithm = signature_algorithm(identifier, None)
+        return algorithm if verifies(issuer.key, algorithm, signature, tbs) else None
     except (DERError, UnknownAlgorithm):
         return None
-    return algorithm if verifies(issuer.key, algorithm, signature, tbs) else None
+
+
+def is_computable(octets: bytes, issuer: Certificate) -> bool:
+    """False when the structure is signed with what this verifier does not know."""
+    try:
+        _, identifier, _ = signed_parts(octets)
+        signature_algorithm(identifier, None)
+    except UnknownAlgorithm:
+        return False
+    except DERError:
+        return True
+    return issuer.key is not None
 
 
 class CertificatePool:
@@ -207,7 +185,7 @@ class CertificatePool:
 
     def __init__(self, trusted: Iterable[Certificate] = ()) -> None:
         """`trusted` come from the trust store and need no issuer to be explained."""
-        self._by_subject: dict[bytes, list[Certificate]] = {}
+        self._by_subject: dict[object, list[Certificate]] = {}
         self._known: set[bytes] = set()
         self._issued: dict[tuple[bytes, bytes], SignatureAlgorithm | None] = {}
         for certificate in trusted:
@@ -218,19 +196,23 @@ class CertificatePool:
         """Take one more certificate; doubles are dropped."""
         if certificate.der not in self._known:
             self._known.add(certificate.der)
-            self._by_subject.setdefault(certificate.subject, []).append(certificate)
+            self._by_subject.setdefault(name_key(certificate.subject), []).append(certificate)
 
     def named(self, subject: bytes) -> list[Certificate]:
-        """The certificates of one subject."""
-        return self._by_subject.get(subject, [])
+        """The certificates of one subject, in whatever string types the name is written."""
+        return self._by_subject.get(name_key(subject), [])
 
-    def find(self, issuer: bytes, serial: int) -> Certificate | None:
-        """The certificate with this issuer and serial number."""
-        for certificates in self._by_subject.values():
-            for certificate in certificates:
-                if certificate.serial == serial and certificate.issuer == issuer:
-                    return certificate
-        return None
+    def find(self, wanted: SignerIdentifier) -> Certificate | None:
+        """The first certificate that a signer identifier names."""
+        return next(
+            (
+                certificate
+                for certificates in self._by_subject.values()
+                for certificate in certificates
+                if wanted.names(certificate)
+            ),
+            None,
+        )
 
     def issued(self, child: Certificate, issuer: Certificate) -> SignatureAlgorithm | None:
         """The algorithm when `issuer`'s key signed `child`, computed once."""
@@ -256,6 +238,7 @@ class CertificatePool:
             return True
         if any(self.issued(child, issuer) is not None for issuer in issuers):
             return True
-        if child.is_self_issued or any(i.subject_key == child.authority_key for i in issuers):
-            return False
-        return None
+        claimed = [i for i in issuers if i.subject_key == child.authority_key]
+        if child.is_self_issued and child.authority_key is None:
+            claimed = [child]
+        return False if any(is_computable(child.der, i) for i in claimed) else None

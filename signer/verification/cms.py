@@ -9,17 +9,19 @@ is collected in `deviations`, for it is harmless only where a later signature co
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
+import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from signer.verification.algorithms import (
     SignatureAlgorithm,
+    UnknownAlgorithm,
     digest_name,
+    digest_of,
     signature_algorithm,
     verifies,
 )
-from signer.verification.certificates import Certificate
+from signer.verification.certificates import Certificate, SignerIdentifier
 from signer.verification.der import (
     OCTET_STRING,
     SEQUENCE,
@@ -28,7 +30,9 @@ from signer.verification.der import (
     Node,
     check_tree,
     read,
+    read_exactly,
 )
+from signer.verification.x509_fields import read_time
 
 ID_DATA = "1.2.840.113549.1.7.1"
 ID_SIGNED_DATA = "1.2.840.113549.1.7.2"
@@ -52,9 +56,7 @@ class SignedData:
     content: bytes | None
     certificates: tuple[bytes, ...]
     revocation_values: tuple[bytes, ...]  # CRLs of the crls field
-    issuer: bytes  # of the signer identifier; empty when it is a key identifier
-    serial: int
-    key_identifier: bytes
+    signer: SignerIdentifier
     digest: str
     algorithm: SignatureAlgorithm
     signature: bytes
@@ -124,10 +126,10 @@ def _signer_info(
     own_version, identifier, digest_node, attributes, algorithm_node, signature, *rest = parts
     if len(rest) > 1 or (rest and rest[0].tag != 0xA1):
         raise DERError("the SignerInfo has unknown parts")
-    issuer, serial, key_identifier = _identifier(identifier)
+    signer = _identifier(identifier)
     digest = digest_name(digest_node)
     deviations = list(
-        _deviations(version, own_version.integer(), content_type, bool(key_identifier),
+        _deviations(version, own_version.integer(), content_type, bool(signer.key),
                     certificates, revocation)
     )  # fmt: skip
     named = [digest_name(n) for n in digests.expect(SET).children()]
@@ -140,9 +142,7 @@ def _signer_info(
         content=content,
         certificates=tuple(n.octets for n in certificates if n.tag == SEQUENCE),
         revocation_values=tuple(n.octets for n in revocation if n.tag == SEQUENCE),
-        issuer=issuer,
-        serial=serial,
-        key_identifier=key_identifier,
+        signer=signer,
         digest=digest,
         algorithm=signature_algorithm(algorithm_node, digest),
         signature=signature.octet_string(),
@@ -154,13 +154,13 @@ def _signer_info(
     )
 
 
-def _identifier(node: Node) -> tuple[bytes, int, bytes]:
+def _identifier(node: Node) -> SignerIdentifier:
     if node.tag == 0x80:
-        return b"", 0, node.content
+        return SignerIdentifier(b"", 0, node.content)
     parts = node.expect(SEQUENCE).children()
     if len(parts) != 2:
         raise DERError("an unreadable signer identifier")
-    return parts[0].expect(SEQUENCE).octets, parts[1].integer(), b""
+    return SignerIdentifier(parts[0].expect(SEQUENCE).octets, parts[1].integer(), b"")
 
 
 def _deviations(
@@ -242,15 +242,24 @@ def check_algorithm_protection(data: SignedData) -> None:
 def signing_time(data: SignedData) -> dt.datetime | None:
     """The signing-time attribute: a claim, not a proof. Raises `DERError`."""
     node = single(data.signed, SIGNING_TIME)
-    return node.time() if node else None
+    return read_time(node) if node else None
 
 
-def names_certificate(data: SignedData, certificate: Certificate) -> bool | None:
-    """Whether signing-certificate(-v2) names `certificate`; None without such an attribute.
+class Naming(enum.Enum):
+    """How signing-certificate(-v2) speaks of a certificate."""
 
-    Raises `DERError` for unreadable ones. Both attributes must agree when both are there.
+    ABSENT = "absent"
+    RIGHT = "right"
+    ODD = "odd"  # the hash is right; issuer or serial number beside it are not
+    WRONG = "wrong"
+
+
+def names_certificate(data: SignedData, certificate: Certificate) -> Naming:
+    """Whether signing-certificate and signing-certificate-v2 name `certificate`; the worse of both.
+
+    Raises `DERError`, `UnknownAlgorithm` for unreadable ones.
     """
-    answers: list[bool] = []
+    found = {Naming.ABSENT}
     for kind in (SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2):
         node = single(data.signed, kind)
         if node is None:
@@ -259,11 +268,12 @@ def names_certificate(data: SignedData, certificate: Certificate) -> bool | None
         identifiers = outer[0].expect(SEQUENCE).children() if outer else []
         if not identifiers:
             raise DERError("signing-certificate names no certificate")
-        answers.append(_ess_matches(identifiers[0], certificate, kind))
-    return all(answers) if answers else None
+        found.add(_ess_naming(identifiers[0], certificate, kind))
+    order = (Naming.WRONG, Naming.ODD, Naming.RIGHT, Naming.ABSENT)
+    return next(naming for naming in order if naming in found)
 
 
-def _ess_matches(identifier: Node, certificate: Certificate, kind: str) -> bool:
+def _ess_naming(identifier: Node, certificate: Certificate, kind: str) -> Naming:
     parts = identifier.expect(SEQUENCE).children()
     digest = "sha1"
     if kind == SIGNING_CERTIFICATE_V2:
@@ -273,21 +283,33 @@ def _ess_matches(identifier: Node, certificate: Certificate, kind: str) -> bool:
     if not parts:
         raise DERError("signing-certificate has no hash")
     # the algorithm is the producer's choice; SHA-1 is what RFC 2634 fixed for the old attribute
-    hashed = hashlib.new(digest, certificate.der, usedforsecurity=False).digest()
-    if parts[0].expect(OCTET_STRING).content != hashed:
-        return False
-    if len(parts) > 1:
-        issuer_serial = parts[1].expect(SEQUENCE).children()
-        if len(issuer_serial) != 2 or issuer_serial[1].integer() != certificate.serial:
-            return False
-        names = [n for n in issuer_serial[0].children() if n.tag == 0xA4]
-        return [n.content for n in names] == [certificate.issuer]
-    return True
+    if parts[0].expect(OCTET_STRING).content != digest_of(digest, certificate.der):
+        return Naming.WRONG
+    if len(parts) == 1:
+        return Naming.RIGHT
+    issuer_serial = parts[1].expect(SEQUENCE).children()
+    if len(issuer_serial) != 2:
+        return Naming.ODD
+    serial = issuer_serial[1].integer()
+    names = [n.content for n in issuer_serial[0].children() if n.tag == 0xA4]
+    is_right = len(names) == 1 and SignerIdentifier(names[0], serial, b"").names(certificate)
+    return Naming.RIGHT if is_right else Naming.ODD
 
 
 def signature_verifies(data: SignedData, certificate: Certificate) -> bool:
-    """True when the signature over the signed attributes is the certificate's key's."""
-    return verifies(certificate.key, data.algorithm, data.signature, data.signed_octets)
+    """True when the signature over the signed attributes is the certificate's key's.
+
+    Attributes out of order may have been signed as they stand or, as RFC 5652 5.4 asks, in DER's
+    order: either way it is the same set. Raises `UnknownAlgorithm`.
+    """
+    if certificate.key is None:
+        raise UnknownAlgorithm("the key of the signer's certificate cannot be read")
+    forms = [data.signed_octets]
+    parts = [node.octets for node in read_exactly(data.signed_octets, is_ber=True).children()]
+    if parts != sorted(parts):
+        head = len(data.signed_octets) - sum(len(part) for part in parts)
+        forms.append(data.signed_octets[:head] + b"".join(sorted(parts)))
+    return any(verifies(certificate.key, data.algorithm, data.signature, form) for form in forms)
 
 
 def revocation_archival(data: SignedData) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

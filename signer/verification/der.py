@@ -1,6 +1,8 @@
 """A strict reader of DER (X.690), which can also read BER where a genuine writer used it.
 
-Every octet belongs to a node or the reading fails: nothing can hide between values.
+Every octet belongs to a node or the reading fails: nothing can hide between values. A value of
+indefinite length is BER down to its last part, wherever it stands: time-stamping authorities
+stream their tokens, and signing tools put them into DER as they come (RFC 5652 allows it).
 """
 
 from __future__ import annotations
@@ -93,9 +95,16 @@ def read(octets: bytes) -> tuple[Node, bytes]:
     return node, octets[end:]
 
 
-def read_exactly(octets: bytes) -> Node:
-    """The only value in `octets`. Raises `DERError` when something follows."""
-    node, rest = read(octets)
+def read_exactly(octets: bytes, *, is_ber: bool = False) -> Node:
+    """The only value in `octets`. Raises `DERError` when something follows.
+
+    `is_ber` forgives lengths that are not in their shortest form, for what others have signed.
+    """
+    if is_ber:
+        node, end = _node(octets, 0, True, 0)
+        rest = octets[end:]
+    else:
+        node, rest = read(octets)
     if rest:
         raise DERError(f"{len(rest)} octets follow the value")
     return node
@@ -105,6 +114,8 @@ def check_tree(node: Node, depth: int = 0) -> None:
     """All rules of DER that matter for tampering, in the whole tree. Raises `DERError`."""
     if depth > MAX_DEPTH:
         raise DERError("values are nested too deeply")
+    if node.is_ber:
+        return
     if node.tag & 0x20:
         for child in node.children():
             check_tree(child, depth + 1)
@@ -146,8 +157,8 @@ def _node(data: bytes, at: int, is_ber: bool, depth: int) -> tuple[Node, int]:
         raise DERError("tags above 30 are not used in CMS")
     here = at + 2
     if first == 0x80:
-        if not is_ber or not tag & 0x20:
-            raise DERError("an indefinite length")
+        if not tag & 0x20:
+            raise DERError("a primitive value of indefinite length")
         return _indefinite(data, at, here, tag, depth)
     if first < 0x80:
         length = first

@@ -7,9 +7,9 @@ copied where a gap begins, so that only the bytes behind the gap are read again.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
+from signer.verification.algorithms import new_hash
 from signer.verification.byte_range import Coverage
 
 
@@ -23,7 +23,7 @@ def range_digests(
     for coverage, name in wanted:
         by_name.setdefault(name, []).append(coverage)
     for name, coverages in by_name.items():
-        running = hashlib.new(name, usedforsecurity=False)
+        running = new_hash(name)
         here = 0
         for coverage in sorted(coverages, key=lambda c: c.gap_start):
             running.update(view[here : coverage.gap_start])

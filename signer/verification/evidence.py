@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from signer.services import RevocationEvidence
 from signer.trust.rules import RevocationPolicy as RevocationPolicy
-from signer.verification.algorithms import digest_name
+from signer.verification.algorithms import digest_name, digest_of
 from signer.verification.certificates import (
     Certificate,
     CertificatePool,
@@ -28,7 +28,8 @@ from signer.verification.certificates import (
     signed_by,
     signed_parts,
 )
-from signer.verification.der import ENUMERATED, SEQUENCE, DERError, Node, read_exactly
+from signer.verification.der import ENUMERATED, INTEGER, SEQUENCE, DERError, Node, read_exactly
+from signer.verification.x509_fields import name_key
 
 _BASIC_OCSP = "1.3.6.1.5.5.7.48.1.1"
 MAX_VALUES = 500
@@ -125,7 +126,7 @@ class Evidence:
             return
         try:
             parsed = x509.load_der_x509_crl(octets)
-            issuer = parsed.issuer.public_bytes()
+            issuer = _list_issuer(octets)
             _ = parsed.extensions
         except (ValueError, TypeError) as error:
             self._note(f"unreadable CRL: {error}", in_file)
@@ -215,7 +216,7 @@ class Evidence:
     def _responder_may_speak(self, response: _Response, issuer: Certificate) -> bool:
         for candidate in (issuer, *response.certificates):
             if response.responder_name:
-                named = candidate.subject == response.responder_name
+                named = name_key(candidate.subject) == name_key(response.responder_name)
             else:
                 named = _sha1(candidate.key_octets) == response.responder_key
             if not named or signed_by(response.basic, candidate) is None:
@@ -229,7 +230,7 @@ class Evidence:
             if (
                 delegated
                 and in_time
-                and candidate.issuer == issuer.subject
+                and name_key(candidate.issuer) == name_key(issuer.subject)
                 and signed_by(candidate.der, issuer) is not None
             ):
                 return True
@@ -244,7 +245,9 @@ class Evidence:
     ) -> Iterator[Answer]:
         for item in self._lists:
             parsed = item.parsed
-            if item.issuer != certificate.issuer or not _list_covers(parsed, certificate):
+            if name_key(item.issuer) != name_key(certificate.issuer) or not _list_covers(
+                parsed, certificate
+            ):
                 continue
             if issuer.usages is not None and "crl_sign" not in issuer.usages:
                 continue
@@ -284,10 +287,20 @@ def _answer(
 def is_vouched_list(octets: bytes, pool: CertificatePool) -> bool:
     """True when the octets are a CRL that a certificate at hand signed."""
     try:
-        issuer = x509.load_der_x509_crl(octets).issuer.public_bytes()
-    except (ValueError, TypeError):
+        issuer = _list_issuer(octets)
+    except DERError:
         return False
     return any(signed_by(octets, candidate) for candidate in pool.named(issuer))
+
+
+def _list_issuer(octets: bytes) -> bytes:
+    """The issuer of a CRL as it is written there. Raises `DERError`."""
+    fields = read_exactly(signed_parts(octets)[0]).children()
+    if fields and fields[0].tag == INTEGER:  # the version
+        fields = fields[1:]
+    if len(fields) < 3:
+        raise DERError("a revocation list has too few fields")
+    return fields[1].expect(SEQUENCE).octets
 
 
 def _sha1(octets: bytes) -> bytes:
@@ -297,8 +310,8 @@ def _sha1(octets: bytes) -> bytes:
 def _speaks_of(single: _Single, certificate: Certificate, issuer: Certificate) -> bool:
     if single.serial != certificate.serial:
         return False
-    name = hashlib.new(single.digest, issuer.subject, usedforsecurity=False).digest()
-    key = hashlib.new(single.digest, issuer.key_octets, usedforsecurity=False).digest()
+    name = digest_of(single.digest, issuer.subject)
+    key = digest_of(single.digest, issuer.key_octets)
     return single.name_hash == name and single.key_hash == key
 
 

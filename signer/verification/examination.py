@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field as attribute
 
 from signer.services import RevocationEvidence
 from signer.verification import cms
-from signer.verification.algorithms import UnknownAlgorithm
+from signer.verification.algorithms import UnknownAlgorithm, digest_of
+from signer.verification.attacks import Attack
 from signer.verification.byte_range import ByteRangeError, Coverage, read_coverage
 from signer.verification.certificates import (
     Certificate,
@@ -18,6 +18,7 @@ from signer.verification.certificates import (
     CertificateUnreadable,
     load,
 )
+from signer.verification.cms import Naming
 from signer.verification.der import DERError
 from signer.verification.evidence import is_vouched_list
 from signer.verification.report import Checklist, Integrity, SubIndication
@@ -181,7 +182,7 @@ def examine_values(
         if token.data is None:
             continue
         token.authority = _certificate_of(token.data, pool)
-        imprints = {token_digest: _digest(token_digest, item.data.signature)
+        imprints = {token_digest: digest_of(token_digest, item.data.signature)
                     for token_digest in _imprint_names(token.data)}  # fmt: skip
         token.info = check_token(token.data, token.authority, imprints, token.checks)
 
@@ -193,10 +194,6 @@ def _imprint_names(data: cms.SignedData) -> Iterable[str]:
         return
 
 
-def _digest(name: str, octets: bytes) -> bytes:
-    return hashlib.new(name, octets, usedforsecurity=False).digest()
-
-
 def _certificate_of(data: cms.SignedData, pool: CertificatePool) -> Certificate | None:
     """The certificate that the signer identifier names: from the structure, else from anywhere."""
     for octets in data.certificates:
@@ -204,9 +201,9 @@ def _certificate_of(data: cms.SignedData, pool: CertificatePool) -> Certificate 
             certificate = load(octets)
         except CertificateUnreadable:
             continue
-        if _is_signer(certificate, data):
+        if data.signer.names(certificate):
             return certificate
-    return None if data.key_identifier else pool.find(data.issuer, data.serial)
+    return pool.find(data.signer)
 
 
 def _check_signature(item: Examined, covered: bytes) -> bool:
@@ -220,11 +217,16 @@ def _check_signature(item: Examined, covered: bytes) -> bool:
             raise DERError("the signature carries content of its own")  # noqa: TRY301
         is_own = cms.message_digest(data) == covered
         cms.check_algorithm_protection(data)
-        item.claimed_time = cms.signing_time(data)
-        named = cms.names_certificate(data, item.certificate) if item.certificate else None
+        named = Naming.ABSENT
+        if item.certificate is not None:
+            named = cms.names_certificate(data, item.certificate)
     except (DERError, UnknownAlgorithm) as error:
         note_unreadable(error, "cms.structure", checks)
         return False
+    try:
+        item.claimed_time = cms.signing_time(data)
+    except DERError as error:
+        checks.warn("cms.signing-time", str(error))
     if not is_own:
         checks.failed(
             "signature.digest", SubIndication.HASH_FAILURE,
@@ -240,21 +242,28 @@ def _check_signature(item: Examined, covered: bytes) -> bool:
             Integrity.UNKNOWN,
         )  # fmt: skip
         return False
-    if named is False:
+    if named is Naming.WRONG:
         checks.failed(
             "cms.signing-certificate", SubIndication.SIG_CRYPTO_FAILURE,
             "signing-certificate names another certificate", Integrity.BROKEN,
         )  # fmt: skip
         return False
-    if not cms.signature_verifies(data, item.certificate):
+    try:
+        is_verified = cms.signature_verifies(data, item.certificate)
+    except UnknownAlgorithm as error:
+        note_unreadable(error, "cms.structure", checks)
+        return False
+    if not is_verified:
         checks.failed(
             "signature.value", SubIndication.SIG_CRYPTO_FAILURE,
             "the signature over the signed attributes does not verify", Integrity.BROKEN,
         )  # fmt: skip
         return False
     checks.passed("signature.value", data.algorithm.name)
-    if named is None:
+    if named is Naming.ABSENT:
         _miss_signing_certificate(item)
+    elif named is Naming.ODD:
+        checks.warn("cms.signing-certificate", "the hash is right, the issuer beside it is not")
     else:
         checks.passed("cms.signing-certificate")
     return True
@@ -276,14 +285,15 @@ def examine_envelope(
     is_covered: bool,
 ) -> None:  # fmt: skip
     """What no signature of its own protects; harmless where a later one covers it."""
-    wrong = list(data.deviations)
-    wrong += [
-        "an embedded certificate cannot be read" for c in data.certificates if c in unreadable
-    ]
+    odd = list(data.deviations)
+    odd += ["an embedded certificate cannot be read" for c in data.certificates if c in unreadable]
+    signer = _certificate_of(data, pool)
+    if signer is not None and data.signer.issuer not in (b"", signer.issuer):
+        odd.append("the signer identifier spells the issuer otherwise than the certificate")
     readable = [load(c) for c in data.certificates if c not in unreadable]
     bad = [c for c in readable if pool.has_issuer(c) is False and not _is_bound(c, data)]
     # that nobody knows who issued the signer's own certificate is said where its path is sought
-    stray = [c for c in readable if pool.has_issuer(c) is None and not _is_signer(c, data)]
+    stray = [c for c in readable if pool.has_issuer(c) is None and not data.signer.names(c)]
     # an issuer of another one is explained even if nobody knows its own issuer, unless it is
     # the altered copy of one that somebody knows
     stray = [
@@ -291,21 +301,25 @@ def examine_envelope(
         for c in stray
         if pool.has_twin(c) or not any(pool.issued(r, c) for r in readable if r != c)
     ]
-    wrong += [f"nobody signed the embedded certificate of {c.common_name}" for c in bad]
-    wrong += [
+    altered = [f"nobody signed the embedded certificate of {c.common_name}" for c in bad]
+    odd += [
         "an embedded revocation list is damaged or nobody vouches for it"
         for octets in data.revocation_values
         if not is_vouched_list(octets, pool)
     ]
     unknown_attributes = sorted(set(data.unsigned) - {cms.SIGNATURE_TIMESTAMP})
     if is_covered:
-        for note in (*wrong, *(f"unsigned attribute {a}" for a in unknown_attributes)):
+        for note in (*altered, *odd, *(f"unsigned attribute {a}" for a in unknown_attributes)):
             checks.warn("cms.canonical", f"{note}; a later signature covers it")
         return
-    if wrong:
+    if altered:
         checks.failed(
-            "cms.canonical", SubIndication.FORMAT_FAILURE, "; ".join(wrong), Integrity.MALFORMED
-        )
+            "cms.canonical", SubIndication.FORMAT_FAILURE, "; ".join([*altered, *odd]),
+            Integrity.MALFORMED, attack=Attack.CERTIFICATE_SUBSTITUTION,
+        )  # fmt: skip
+    elif odd:
+        # writers differ here, and a forger gains nothing: the verdict waits, what is shown stands
+        checks.unknown("cms.canonical", SubIndication.FORMAT_FAILURE, "; ".join(odd))
     else:
         checks.passed("cms.canonical")
     if stray:
@@ -320,14 +334,8 @@ def examine_envelope(
         )  # fmt: skip
 
 
-def _is_signer(certificate: Certificate, data: cms.SignedData) -> bool:
-    if data.key_identifier:
-        return certificate.subject_key == data.key_identifier
-    return (certificate.issuer, certificate.serial) == (data.issuer, data.serial)
-
-
 def _is_bound(certificate: Certificate, data: cms.SignedData) -> bool:
     """True when signing-certificate binds the certificate, every bit of it, to the signature."""
-    return _is_signer(certificate, data) and any(
+    return data.signer.names(certificate) and any(
         kind in data.signed for kind in (cms.SIGNING_CERTIFICATE, cms.SIGNING_CERTIFICATE_V2)
     )

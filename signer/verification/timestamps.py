@@ -7,15 +7,15 @@ signature is broken (never a side note: the document is BROKEN), authorities tha
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from dataclasses import dataclass
 
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from signer.verification.algorithms import UnknownAlgorithm, digest_name
+from signer.verification.algorithms import UnknownAlgorithm, digest_name, digest_of
 from signer.verification.certificates import Certificate
 from signer.verification.cms import (
     ID_TST_INFO,
+    Naming,
     SignedData,
     check_algorithm_protection,
     check_content_type,
@@ -36,6 +36,7 @@ from signer.verification.der import (
     read_exactly,
 )
 from signer.verification.report import Checklist, Integrity, SubIndication
+from signer.verification.x509_fields import read_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def read_tst_info(data: SignedData) -> TSTInfo:
     return TSTInfo(
         digest=digest_name(imprint[0]),
         imprint=imprint[1].expect(OCTET_STRING).content,
-        time=fields[4].expect(GENERALIZED_TIME).time(),
+        time=read_time(fields[4].expect(GENERALIZED_TIME)),
         policy=fields[1].expect(OID).oid(),
     )
 
@@ -100,10 +101,10 @@ def check_token(
     try:
         check_content_type(data, ID_TST_INFO)
         info = read_tst_info(data)
-        content_digest = hashlib.new(data.digest, data.content or b"").digest()
+        content_digest = digest_of(data.digest, data.content or b"")
         is_own = message_digest(data) == content_digest
         check_algorithm_protection(data)
-        named = names_certificate(data, authority) if authority else None
+        named = names_certificate(data, authority) if authority else Naming.ABSENT
     except (DERError, UnknownAlgorithm) as error:
         note_unreadable(error, "timestamp.structure", into)
         return None
@@ -126,20 +127,25 @@ def check_token(
             "the authority's certificate is missing", Integrity.UNKNOWN,
         )  # fmt: skip
         return None
-    if named is False:
+    if named is Naming.WRONG:
         into.failed(
             "timestamp.value", SubIndication.SIG_CRYPTO_FAILURE,
             "signing-certificate names another certificate", Integrity.BROKEN,
         )  # fmt: skip
         return None
-    if not signature_verifies(data, authority):
+    try:
+        is_verified = signature_verifies(data, authority)
+    except UnknownAlgorithm as error:
+        note_unreadable(error, "timestamp.structure", into)
+        return None
+    if not is_verified:
         into.failed(
             "timestamp.value", SubIndication.SIG_CRYPTO_FAILURE,
             "the token's signature does not verify", Integrity.BROKEN,
         )  # fmt: skip
         return None
     into.passed("timestamp.value", data.algorithm.name)
-    if named is None:
+    if named is Naming.ABSENT:
         into.warn("cms.signing-certificate", "the token does not name its certificate")
     return info
 

@@ -20,6 +20,7 @@ from signer.trust import TrustStore
 from signer.verification.certificates import (
     CertificatePool,
     CertificateUnreadable,
+    SignerIdentifier,
     load,
     signed_by,
     signed_parts,
@@ -336,8 +337,9 @@ class TestCertificates:
         pool.add(leaf.loaded)
         pool.add(leaf.loaded)
         assert pool.named(leaf.loaded.subject) == [leaf.loaded]
-        assert pool.find(leaf.loaded.issuer, leaf.loaded.serial) == leaf.loaded
-        assert pool.find(leaf.loaded.issuer, 1) is None
+        issuer, serial = leaf.loaded.issuer, leaf.loaded.serial
+        assert pool.find(SignerIdentifier(issuer, serial, b"")) == leaf.loaded
+        assert pool.find(SignerIdentifier(issuer, 1, b"")) is None
         assert pool.has_issuer(leaf.loaded) is True
         assert CertificatePool().has_issuer(leaf.loaded) is None
         assert not pool.has_twin(leaf.loaded)
