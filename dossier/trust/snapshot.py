@@ -13,13 +13,15 @@ import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from signer.services import RevocationEvidence
 from signer.trust import TrustStore
 from signer.trust.rule_book import RuleBook
 from signer.trust_lists.content import store_from_json, store_to_json
-from signer.verification.verify import Verifier
+
+if TYPE_CHECKING:
+    from signer.verification.verify import Verifier
 
 NO_EVIDENCE = RevocationEvidence((), (), ())
 
@@ -50,6 +52,8 @@ class Snapshot:
 
     def verifier(self) -> Verifier:
         """A verifier that judges by this snapshot alone. Raises `TrustError`."""
+        from signer.verification.verify import Verifier  # late: who only hands it on needs none
+
         return Verifier(self.store, evidence=self.evidence, rules=self.rule_book)
 
     def pack(self) -> bytes:

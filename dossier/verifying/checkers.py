@@ -1,6 +1,6 @@
 """Verifies strangers' files in processes of their own, which may be killed.
 
-    with Checkers(trust_store) as checkers:
+    with Checkers(trust) as checkers:          # a TrustStore, a Snapshot, or a LiveTrust
         report = checkers.verify(path)         # JSON, as bytes
 
 Whatever a file does to the process that reads it (crash, endless work, memory without end), it
@@ -21,22 +21,23 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from dossier.errors import Overloaded, VerificationStopped
+from dossier.errors import DossierError, Overloaded, VerificationStopped
+from signer.errors import SignerError
 
 if os.name == "posix":
     import resource
 
 if TYPE_CHECKING:
-    from cryptography import x509
-
+    from dossier.trust.snapshot import Snapshot
     from signer.trust import TrustStore
     from signer.verification.verify import Verifier
 
@@ -44,7 +45,8 @@ _LOG = logging.getLogger(__name__)
 _START_S = 60.0
 _MOST_ANSWER = 64 * 1024 * 1024  # bytes of a report: a thousand times what is usual
 _READY, _REPORT, _NO_MEMORY, _STUMBLED = b"r", b"v", b"m", b"s"
-_VERIFY, _PICTURE = b"v", b"p"
+_VERIFY, _PICTURE, _LEARN = b"v", b"p", b"t"
+_REMEMBERED = 4  # snapshots of trust that one process keeps at hand
 _SPAWN = multiprocessing.get_context("spawn")  # never forked: nothing of ours is in their memory
 
 
@@ -57,14 +59,30 @@ class Bounds:
     memory_bytes: int = 1 << 30
 
 
+class TrustSource(Protocol):
+    """Whom to believe, as of a time; `dossier.trust.live.LiveTrust` is one."""
+
+    def snapshot(self, at: dt.datetime | None = None) -> Snapshot:
+        """What is in force now, or was at `at` (aware)."""
+        ...
+
+
 class Checkers:
     """Processes that verify; safe for threads. They start with the first file, or by `warm`."""
 
     def __init__(
-        self, trust: TrustStore, *, processes: int = 2, bounds: Bounds | None = None
+        self,
+        trust: TrustStore | Snapshot | TrustSource,
+        *,
+        processes: int = 2,
+        bounds: Bounds | None = None,
     ) -> None:
-        """`processes` is also how many files are read at once: whoever comes then waits."""
-        self._all = [_Checker(_packed(trust), bounds or Bounds()) for _ in range(processes)]
+        """`trust` is asked before each file: what has changed is taught to the processes then.
+
+        `processes` is also how many files are read at once: whoever comes then waits.
+        """
+        self._trust = _source_of(trust)
+        self._all = [_Checker(bounds or Bounds()) for _ in range(processes)]
         self._idle: queue.LifoQueue[_Checker] = queue.LifoQueue()
         for checker in self._all:
             self._idle.put(checker)
@@ -73,8 +91,8 @@ class Checkers:
         """Start all processes now, in the background, so that the first file need not wait."""
 
         def start(checker: _Checker) -> None:
-            with suppress(Overloaded):  # who asks for a verification hears of it
-                checker.start()
+            with suppress(DossierError, SignerError):  # who asks for a verification hears of it
+                checker.start(self._trust.snapshot())
 
         for checker in self._all:
             threading.Thread(target=start, args=(checker,), daemon=True).start()
@@ -83,12 +101,13 @@ class Checkers:
         """The report on the file as of `at` (aware; default now), as UTF-8 JSON.
 
         Blocks until it is there. Raises `VerificationStopped` when the file exceeds the bounds or
-        kills the process, `Overloaded` when no process can be started, and `ValueError` for a
-        naive `at`.
+        kills the process, `Overloaded` when no process can be started, `ValueError` for a naive
+        `at`, and what asking for the trust of that time raises.
         """
         if at is not None and at.tzinfo is None:
             raise ValueError("at must carry a time zone")
-        return self._ask(_VERIFY, at.isoformat() if at else "", path)
+        snapshot = self._trust.snapshot(at)
+        return self._ask(_VERIFY, at.isoformat() if at else "", path, snapshot)
 
     def pages(self, path: Path, saves: Sequence[int] = ()) -> bytes:
         """The file's pages as pictures, what `saves` changed marked: `PagePictures.read` it.
@@ -97,10 +116,14 @@ class Checkers:
         """
         return self._ask(_PICTURE, ",".join(map(str, saves)), path)
 
-    def _ask(self, task: bytes, argument: str, path: Path) -> bytes:
+    def _ask(
+        self, task: bytes, argument: str, path: Path, snapshot: Snapshot | None = None
+    ) -> bytes:
+        trust = snapshot.fingerprint if snapshot else ""
+        words = (task + argument.encode(), trust.encode(), os.fsencode(path))
         checker = self._idle.get()
         try:
-            return checker.ask(task + argument.encode() + b"\0" + os.fsencode(path))
+            return checker.ask(b"\0".join(words), snapshot)
         finally:
             self._idle.put(checker)
 
@@ -121,25 +144,47 @@ class Checkers:
         self.close()
 
 
+def _source_of(trust: TrustStore | Snapshot | TrustSource) -> TrustSource:
+    from dossier.trust.snapshot import Snapshot
+    from signer.trust import TrustStore
+
+    if isinstance(trust, TrustStore):
+        return _Always(Snapshot(trust))
+    return _Always(trust) if isinstance(trust, Snapshot) else trust
+
+
+@dataclass(frozen=True, slots=True)
+class _Always:
+    """One snapshot, whatever the time."""
+
+    known: Snapshot
+
+    def snapshot(self, at: dt.datetime | None = None) -> Snapshot:
+        del at
+        return self.known
+
+
 class _Checker:
     """One process, started again when it was killed."""
 
-    def __init__(self, trust: _Trust, bounds: Bounds) -> None:
-        self._trust = trust
+    def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
+        self._taught: list[str] = []  # fingerprints, in the order that the child forgets them
         self._lock = threading.Lock()
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: Connection | None = None
 
-    def start(self) -> None:
+    def start(self, snapshot: Snapshot) -> None:
         """Start the process unless it runs. Raises `Overloaded`."""
-        with self._lock:
-            self._started()
+        with self._lock, suppress(OSError):  # a process that died is replaced at the first file
+            self._teach(self._started(), snapshot)
 
-    def ask(self, message: bytes) -> bytes:
+    def ask(self, message: bytes, snapshot: Snapshot | None) -> bytes:
         with self._lock:
             pipe = self._started()
             try:
+                if snapshot is not None:
+                    self._teach(pipe, snapshot)
                 pipe.send_bytes(message)
                 if not pipe.poll(self._bounds.wall_s):
                     raise self._stopped("wall time", *_TOO_LONG)
@@ -169,24 +214,39 @@ class _Checker:
         with self._lock:
             self._end()
 
+    def _teach(self, pipe: Connection, snapshot: Snapshot) -> None:
+        """Hand over a snapshot that the process does not hold. Raises `Overloaded`."""
+        if snapshot.fingerprint in self._taught:
+            return
+        pipe.send_bytes(_LEARN + snapshot.pack())
+        if not self._is_ready(pipe):
+            raise self._unstartable()
+        self._taught = [*self._taught, snapshot.fingerprint][-_REMEMBERED:]
+
     def _started(self) -> Connection:
         if self._pipe is not None and self._process is not None and self._process.is_alive():
             return self._pipe
         self._end()
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(
-            target=_serve, args=(theirs, self._trust, self._bounds), name="checker", daemon=True
+            target=_serve, args=(theirs, self._bounds), name="checker", daemon=True
         )
         with theirs:
             process.start()
         self._process, self._pipe = process, ours
+        if self._is_ready(ours):
+            return ours
+        raise self._unstartable()
+
+    def _is_ready(self, pipe: Connection) -> bool:
         try:
-            if ours.poll(_START_S) and ours.recv_bytes(1) == _READY:
-                return ours
+            return pipe.poll(_START_S) and pipe.recv_bytes(1) == _READY
         except (EOFError, OSError):
-            pass
+            return False
+
+    def _unstartable(self) -> Overloaded:
         self._end()
-        raise Overloaded(
+        return Overloaded(
             "Không khởi động được tiến trình kiểm tra; hãy thử lại sau. / No process can be "
             "started for the verification; try again later."
         )
@@ -197,6 +257,7 @@ class _Checker:
         return VerificationStopped(f"{vietnamese} / {english}")
 
     def _end(self) -> None:
+        self._taught = []
         process, self._process = self._process, None
         pipe, self._pipe = self._pipe, None
         if pipe is not None:
@@ -228,54 +289,32 @@ _CRASHED = (
 # --- in the child ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Trust:
-    """A trust store as bytes: certificates do not pickle."""
-
-    anchors: tuple[tuple[bytes, str], ...]
-    intermediates: tuple[bytes, ...]
-
-
-def _packed(store: TrustStore) -> _Trust:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    def der(certificates: Iterable[x509.Certificate]) -> tuple[bytes, ...]:
-        return tuple(c.public_bytes(Encoding.DER) for c in certificates)
-
-    anchors = der(a.certificate for a in store.anchors)
-    domains = (a.domain.value for a in store.anchors)
-    return _Trust(tuple(zip(anchors, domains, strict=True)), der(store.intermediates))
-
-
-def _unpacked(trust: _Trust) -> TrustStore:
-    from cryptography import x509
-
-    from signer.trust import TrustAnchor, TrustDomain, TrustStore
-
-    load = x509.load_der_x509_certificate
-    return TrustStore(
-        tuple(TrustAnchor(load(der), TrustDomain(domain)) for der, domain in trust.anchors),
-        tuple(load(der) for der in trust.intermediates),
-    )
-
-
-def _serve(pipe: Connection, trust: _Trust, bounds: Bounds) -> None:
+def _serve(pipe: Connection, bounds: Bounds) -> None:
     """The checker: answer file by file until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group
     from dossier.queue.bounds import bound_memory
-    from signer.verification.verify import Verifier
+    from dossier.trust.snapshot import Snapshot
 
-    verifier = Verifier(_unpacked(trust))
+    verifiers: OrderedDict[str, Verifier] = OrderedDict()
     bound_memory(bounds.memory_bytes)  # nor a core file: it would hold a stranger's document
     pipe.send_bytes(_READY)
     while True:
         try:
-            asked, name = pipe.recv_bytes().split(b"\0", 1)
+            message = pipe.recv_bytes()
         except EOFError:
             return
         # the kernel's own clock: it ends a loop that lets no Python run, and an orphan
         _bound_cpu(math.ceil(time.process_time()) + bounds.cpu_s)
+        if message[:1] == _LEARN:
+            snapshot = Snapshot.unpack(message[1:])
+            verifiers[snapshot.fingerprint] = snapshot.verifier()
+            if len(verifiers) > _REMEMBERED:
+                verifiers.popitem(last=False)
+            pipe.send_bytes(_READY)
+            continue
+        asked, trust, name = message.split(b"\0", 2)
         try:
+            verifier = verifiers.get(trust.decode())
             answer = _done(verifier, asked[:1], asked[1:].decode(), Path(os.fsdecode(name)))
             pipe.send_bytes(_REPORT + answer)
         except MemoryError:
@@ -285,12 +324,14 @@ def _serve(pipe: Connection, trust: _Trust, bounds: Bounds) -> None:
             pipe.send_bytes(_STUMBLED + type(error).__name__.encode())
 
 
-def _done(verifier: Verifier, task: bytes, argument: str, path: Path) -> bytes:
+def _done(verifier: Verifier | None, task: bytes, argument: str, path: Path) -> bytes:
     if task == _PICTURE:
         from dossier.verifying.pages import picture_pages  # late: few are asked for pictures
 
         saves = [int(number) for number in argument.split(",") if number]
         return picture_pages(path.read_bytes(), saves).pack()
+    if verifier is None:
+        raise RuntimeError("asked to verify by a trust that was not taught")
     at = dt.datetime.fromisoformat(argument) if argument else None
     report = verifier.verify(path, at).to_json()
     return json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode()

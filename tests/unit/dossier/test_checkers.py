@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from dossier.errors import Overloaded, VerificationStopped
+from dossier.trust.snapshot import Snapshot
 from dossier.verifying import checkers as checking
 from dossier.verifying.checkers import Bounds, Checkers
 from signer.trust import TrustStore
 from signer.verification.verify import Verifier
 from tests.hostile_documents import assemble, object_stream_bomb, one_page
 from tests.hostile_pages import hardest_rows
+from tests.trust_parties import Party
 
 TIGHT = Bounds(wall_s=20, cpu_s=2, memory_bytes=300 << 20)
 
@@ -137,12 +139,41 @@ def test_a_process_that_was_killed_meanwhile_is_replaced(checkers: Checkers, cal
     checkers.verify(calm)
 
 
-def test_processes_that_cannot_start_are_said_so(calm: Path) -> None:
-    broken = checking._Trust(((b"no certificate", "TEST"),), ())
+def test_processes_that_cannot_start_are_said_so(
+    calm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Snapshot, "pack", lambda self: b"no snapshot")
     with Checkers(TrustStore(), processes=1) as made:
-        made._all[0]._trust = broken
         with pytest.raises(Overloaded, match="try again later"):
             made.verify(calm)
+        monkeypatch.undo()
+        made.verify(calm)
+
+
+class Changing:
+    """A source of trust that changes from file to file."""
+
+    def __init__(self, *stores: TrustStore) -> None:
+        self.snapshots = [Snapshot(store) for store in stores]
+        self.asked: list[dt.datetime | None] = []
+
+    def snapshot(self, at: dt.datetime | None = None) -> Snapshot:
+        self.asked.append(at)
+        return self.snapshots[(len(self.asked) - 1) % len(self.snapshots)]
+
+
+def test_trust_is_asked_for_each_file_and_taught_once(calm: Path) -> None:
+    roots = [Party.root(f"Gốc Thử {n}").certificate for n in range(6)]
+    source = Changing(*(TrustStore.of([root]) for root in roots))
+    moment = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+    with Checkers(source, processes=1) as made:
+        made.verify(calm, moment)
+        pid = pid_of(made)
+        said = [json.loads(made.verify(calm, moment))["trust"]["sha256"] for _ in range(12)]
+        assert pid_of(made) == pid  # nothing was started anew
+    expected = [source.snapshots[n % 6].store.fingerprint for n in range(1, 13)]
+    assert said == expected
+    assert set(source.asked) == {moment}
 
 
 def test_files_that_are_gone_are_a_fault_of_ours(checkers: Checkers, tmp_path: Path) -> None:
