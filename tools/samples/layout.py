@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -40,7 +40,9 @@ class _Run:
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
+class Placed:
+    """A piece of type: millimetres from the upper left, the baseline as `baseline`."""
+
     text: str
     x: float
     baseline: float
@@ -98,7 +100,7 @@ class Sheet:
     fields: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
     signature_at: tuple[float, float] | None = None
     hand: list[tuple[str, float, float, float]] = field(default_factory=list)
-    _placed: list[_Placed] = field(default_factory=list)
+    _placed: list[Placed] = field(default_factory=list)
     _rules: list[_Rule] = field(default_factory=list)
     _lines: list[TruthLine] = field(default_factory=list)
     _groups: list[TruthGroup] = field(default_factory=list)
@@ -146,7 +148,7 @@ class Sheet:
             box: tuple[float, float, float, float] | None = None
             for run in word:
                 face = Face(self.family, run.style)
-                self._placed.append(_Placed(run.text, x, baseline, face, size))
+                self._placed.append(Placed(run.text, x, baseline, face, size))
                 ink = face.ink_mm(run.text, size)
                 here = (x + ink[0], baseline + ink[1], x + ink[2], baseline + ink[3])
                 box = here if box is None else _union(box, here)
@@ -292,6 +294,17 @@ class Sheet:
     def truth(self, name: str) -> TruthPage:
         """The page's ground truth."""
         return TruthPage(name, tuple(self._lines), tuple(self._groups), dict(self.fields))
+
+    @property
+    def placed(self) -> tuple[Placed, ...]:
+        """Everything that is typed, piece by piece."""
+        return tuple(self._placed)
+
+    def with_text(self, index: int, text: str) -> Sheet:
+        """A copy whose piece `index` says `text`, at the same place; its truth stays as it was."""
+        placed = list(self._placed)
+        placed[index] = replace(placed[index], text=text)
+        return replace(self, _placed=placed)
 
     def draw_ink(self, dpi: int) -> Ink:
         """The black print as coverage 0-255, shape (height, width) at `dpi`."""

@@ -1,0 +1,85 @@
+"""Finding and reading the QR code in a photograph or a scan.
+
+The first try reads most; the others (enlarged, sharpened, evened) are for grey scans at 150 dpi
+and for blur, and end when time does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import zxingcpp
+
+from ocr.reading.cleanup import even_paper
+from ocr.reading.raster import Grey
+
+MOST_SECONDS = 12.0
+_MOST_PIXELS = 40_000_000  # of an enlarged image
+_MOST_CODES = 8
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCode:
+    """A QR code: its text, and the corners of the symbol in pixels of the image.
+
+    Corners go around from the one that is the upper left of the upright symbol.
+    """
+
+    text: str
+    corners: tuple[Point, Point, Point, Point]
+
+
+def find_codes(grey: Grey, seconds: float = MOST_SECONDS) -> tuple[FoundCode, ...]:
+    """All codes that the first successful try shows; none when no try reads one in time."""
+    until = time.monotonic() + seconds
+    for image, factor in _tries(grey):
+        for binarizer in (zxingcpp.Binarizer.LocalAverage, zxingcpp.Binarizer.GlobalHistogram):
+            found = _read(image, factor, binarizer)
+            if found:
+                return found
+            if time.monotonic() > until:
+                return ()
+    return ()
+
+
+def _tries(grey: Grey) -> Iterator[tuple[Grey, float]]:
+    yield grey, 1.0
+    for factor in (2.0, 3.0, 4.0):
+        if grey.size * factor * factor <= _MOST_PIXELS:
+            large = _enlarged(grey, factor)
+            yield large, factor
+            yield _sharpened(large, 1.5 * factor), factor
+    half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    yield np.asarray(half, np.uint8), 0.5
+    yield even_paper(grey), 1.0
+
+
+def _enlarged(grey: Grey, factor: float) -> Grey:
+    large = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(large, np.uint8)
+
+
+def _sharpened(grey: Grey, sigma: float) -> Grey:
+    smooth = cv2.GaussianBlur(grey, (0, 0), sigma / 2)
+    return np.asarray(cv2.addWeighted(grey, 2.5, smooth, -1.5, 0), np.uint8)
+
+
+def _read(image: Grey, factor: float, binarizer: zxingcpp.Binarizer) -> tuple[FoundCode, ...]:
+    found = zxingcpp.read_barcodes(
+        np.ascontiguousarray(image),
+        formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode]),
+        binarizer=binarizer,
+    )
+    codes = []
+    for code in found[:_MOST_CODES]:
+        place = code.position
+        corners = (place.top_left, place.top_right, place.bottom_right, place.bottom_left)
+        points = [(corner.x / factor, corner.y / factor) for corner in corners]
+        codes.append(FoundCode(code.text, (points[0], points[1], points[2], points[3])))
+    return tuple(codes)
