@@ -58,6 +58,20 @@ class TrustSettings(_Section):
     near_expiry_days: int = Field(default=1, ge=0)
     renewal_margin_days: int = Field(default=90, ge=0)
     """How long before its newest archive timestamp ends a record is renewed."""
+    list_signers: tuple[Path, ...] = ()
+    """Certificates (PEM) that may sign lists of trust: pinned, each by itself."""
+    rules: Path | None = None
+    """A TOML file that takes the place of ``signer/trust/rules.toml``."""
+    fetch_revocation: bool = False
+    """True lets the house worker fetch CRLs and OCSP responses for verification."""
+    fetch_every_s: float = Field(default=21600.0, ge=60)
+    fetch_timeout_s: float = Field(default=3.0, gt=0, le=30)
+    fetch_max_bytes: int = Field(default=1 << 20, ge=1024, le=64 << 20)
+    """Of one CRL or response. Larger than 1 MiB only where a trusted authority's list is."""
+    fetch_private_networks: bool = False
+    """True lets fetches reach private and loopback addresses: for tests and closed networks."""
+    crl_urls: tuple[str, ...] = ()
+    """CRLs to fetch beside those that the trusted certificates name themselves."""
 
 
 class EmbeddedSettings(_Section):
@@ -137,6 +151,13 @@ class WebSettings(_Section):
     """Requests served at once; the others are refused with 503 and Retry-After."""
     max_backlog: int = Field(default=5000, ge=1)
     """Signatures accepted but not published; above it new ones are refused with 503."""
+    public_per_minute: float = Field(default=12.0, gt=0)
+    """Files and look-ups a minute that one source may ask of /verify, which needs no login.
+
+    Behind a proxy all visitors come from one source: raise both, and let the proxy count.
+    """
+    public_burst: int = Field(default=12, ge=1)
+    """So many at once after a pause."""
 
 
 class WorkerSettings(_Section):
@@ -153,6 +174,14 @@ class WorkerSettings(_Section):
     """What a process that seals may use; a document that needs more, alone, fails."""
     job_cpu_s: float = Field(default=30.0, ge=1, le=3600)
     """Processor time that one document may take while it is sealed."""
+
+
+class VerificationSettings(_Section):
+    """What is given to those who verify."""
+
+    receipt_key: str = ""
+    """Label of the service's own key for signed receipts; empty: it has none, and receipts are
+    sealed with a key of the caller's agency. The key policy must allow the purpose ``receipt``."""
 
 
 class OIDCIssuer(_Section):
@@ -215,6 +244,7 @@ class Settings(_Section):
     audit: AuditSettings = AuditSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     webhooks: WebhookSettings = WebhookSettings()
+    verification: VerificationSettings = VerificationSettings()
 
     @property
     def database_url(self) -> str:
@@ -338,6 +368,8 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         update={
             "anchors": tuple(folder / p for p in settings.trust.anchors),
             "intermediates": tuple(folder / p for p in settings.trust.intermediates),
+            "list_signers": tuple(folder / p for p in settings.trust.list_signers),
+            "rules": settings.trust.rules and folder / settings.trust.rules,
         }
     )
     record = settings.record.model_copy(

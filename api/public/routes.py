@@ -11,6 +11,7 @@ and the door shows them as pages (`api.public.refusals`); an error of an input i
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 from pathlib import Path
@@ -24,7 +25,7 @@ from api.auth.rates import TokenBuckets, source_of, whole_seconds
 from api.errors import RateLimited, UnsupportedMediaType
 from api.public.results import KEPT_S, Result, Results
 from api.public.stage import CSP, Stage
-from api.public.verdict import forbidden_saves, view_of
+from api.public.verdict import saves_to_mark, view_of
 from api.public.words import LANGUAGES
 from api.web.body import too_large
 from api.web.door import language_of
@@ -34,16 +35,18 @@ from api.web.multipart import read_form
 from api.web.problem_documents import Language
 from dossier.errors import NotFound, VerificationStopped
 from dossier.verifying.pages import PagePictures
+from dossier.verifying.report_pdf import ReportFacts, write_report
+from signer.verification.etsi_report import etsi_report
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from api.settings import WebSettings
     from dossier.verifying.checkers import Checkers
 
 _LOG = logging.getLogger(__name__)
 MAX_BYTES = 50 * 1024 * 1024
 _FORM_BYTES = 64 * 1024  # what a form adds to its document
-_RATE, _BURST = 0.2, 12.0  # files a second from one source, and at once after a pause
 _HTML = "text/html; charset=utf-8"
 _NO_STORE = {"cache-control": "no-store"}
 _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
@@ -54,15 +57,17 @@ router = APIRouter(include_in_schema=False)
 class PublicPage:
     """What the page keeps between requests. For one event loop."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, settings: WebSettings) -> None:
         self.stage = stage
+        self._rate = settings.public_per_minute / 60
+        self._burst = settings.public_burst
         self.results = Results()
         self._buckets = TokenBuckets()
 
     def admit(self, request: Request) -> None:
         """Count one file from this source. Raises `RateLimited`."""
         source = source_of(request.client.host if request.client else None)
-        left = self._buckets.take(source, rate=_RATE, burst=_BURST)
+        left = self._buckets.take(source, rate=self._rate, burst=self._burst)
         if left < 0:
             raise RateLimited(retry_after_s=whole_seconds(-left))
 
@@ -73,7 +78,7 @@ def public_page_of(app: Any) -> PublicPage:  # noqa: ANN401 - FastAPI, or any ap
     if found is None:
         settings = app.state.house.settings
         stage = Stage(agency=settings.record.agency, is_test=settings.mode == "test")
-        found = app.state.public_page = PublicPage(stage)
+        found = app.state.public_page = PublicPage(stage, settings.web)
     return found
 
 
@@ -181,7 +186,7 @@ def examine(verifier: Checkers, path: Path) -> Result:
     report = json.loads(raw)
     pictures: PagePictures | None = None
     try:
-        pictures = PagePictures.read(verifier.pages(path, forbidden_saves(report)))
+        pictures = PagePictures.read(verifier.pages(path, saves_to_mark(report)))
     except (VerificationStopped, RuntimeError, ValueError):
         _LOG.warning("the pages of a document cannot be shown", exc_info=True)
     return Result(report, raw, pictures)
@@ -230,13 +235,35 @@ async def picture(request: Request, token: str, state: str, place: int) -> Respo
 @router.get("/verify/results/{token}/report.json")
 async def report_json(request: Request, token: str) -> Response:
     """The report as `sohoa verify --json` prints it."""
+    return _download(_whole(request, token).raw, "application/json", "report.json")
+
+
+@router.get("/verify/results/{token}/report.pdf")
+async def report_pdf(request: Request, token: str) -> Response:
+    """The report on paper, unsigned."""
+    result = _whole(request, token)
+    maker = house_of(request).settings.record.agency
+    facts = ReportFacts(dt.datetime.fromisoformat(result.report["verified_at"]), maker)
+    pdf = await blocking(write_report, result.report, facts)
+    return _download(pdf, "application/pdf", "report.pdf")
+
+
+@router.get("/verify/results/{token}/report.xml")
+async def report_xml(request: Request, token: str) -> Response:
+    """The report as ETSI TS 119 102-2."""
+    result = _whole(request, token)
+    return _download(await blocking(etsi_report, result.report), "application/xml", "report.xml")
+
+
+def _whole(request: Request, token: str) -> Result:
+    """An answer whose report is kept as it came. Raises `NotFound`."""
     result = _result_of(request, token)
     if not result.can_be_downloaded:
         raise NotFound(
             "Báo cáo này quá lớn; hãy lấy qua POST /v1/verifications. / This report is too large; "
             "get it from POST /v1/verifications."
         )
-    return _download(result.raw, "application/json", "report.json")
+    return result
 
 
 @router.post("/verify/results/{token}/forget")

@@ -86,6 +86,8 @@ class VerdictView:
     changes: Listed
     notes: Listed
     is_test: bool
+    differing: tuple[int, ...]
+    engines: str
 
 
 def view_of(report: Report, language: Language) -> VerdictView:
@@ -119,6 +121,8 @@ def view_of(report: Report, language: Language) -> VerdictView:
         changes=Listed.of(changes),
         notes=_notes(report["checks"], language),
         is_test=any(one.get("trust_domain") == "TEST" for one in (*signatures, *stamps)),
+        differing=tuple(sorted({d["page"] for d in report["shown"]["differences"]}))[:MOST_LINES],
+        engines=report["engines"],
     )
 
 
@@ -131,14 +135,15 @@ def tone_of(judged: Report) -> Tone:
     return "doubt" if judged["indication"] == _UNKNOWN else "wrong"
 
 
-def forbidden_saves(report: Report) -> tuple[int, ...]:
-    """The 1-based revisions that changed what was signed."""
+def saves_to_mark(report: Report) -> tuple[int, ...]:
+    """The 1-based revisions that changed what was signed, by their objects or by their looks."""
     found = {
         change["revision"]
         for signature in (*report["signatures"], *report["document_timestamps"])
         for change in signature.get("changes", ())
         if not change["allowed"]
     }
+    found |= {difference["shown_revision"] for difference in report["shown"]["differences"]}
     return tuple(sorted(found))
 
 

@@ -3,10 +3,10 @@
     picture_pages(data, saves=(4,))     # in a checker: the pages as of now, and before save 4
     PagePictures.read(answer)           # in the process that asked
 
-What a save changed is found by PDFium alone: the file as it stood before the first forbidden save
-and after the last one, page beside page, pixel by pixel. So the marks show what a reader sees,
-whatever the objects of the file say. Pages that were put in or taken out are found by comparing
-the sequences of pages first.
+What a save changed is found by the second engine alone: the file as it stood before the first of
+the saves and after the last one, page beside page, pixel by pixel. So the marks show what a reader
+sees, whatever the objects of the file say. Pages that were put in or taken out are found by
+comparing the sequences of pages first.
 
 It runs where documents are verified (`dossier.verifying.checkers`): a process without keys, under
 bounds. What is asked of it is bounded besides: pixels a page, pictures, marks, and time.
@@ -21,31 +21,31 @@ import json
 import struct
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-import numpy as np
-import pypdfium2
-from numpy.typing import NDArray
+from PIL import Image
 
+from signer.errors import EngineRefused
+from signer.pdfium import PDFiumDocument, PDFiumPage, Picture, opened
 from signer.verification.pdf_objects import PDFSyntaxError
+from signer.verification.pictures import different_regions
+from signer.verification.shown import WHOLE_PAGE, Region
 from signer.verification.structure import Document
 
 MOST_PICTURES = 12
 """Pages that are shown; those that were changed come first."""
-MOST_MARKS = 40  # on one page; more become one mark around all of them
-_WIDTH_PX, _HEIGHT_PX = 1000, 1600  # of a picture
-_COARSE_PX = 700  # the longer side while looking for changes: a digit is nine pixels high
-_COMPARE_S = 5.0  # so long for looking; what was not reached is said
-_TILE_PX = 8
-_SEEN = 24  # of 255: what the eye tells apart; anti-aliasing differs by less
+_SCALE = 1.68  # pixels a point: A4 is 1000 wide
+_PIXELS = 1_700_000
+_COARSE_SCALE, _COARSE_PIXELS = 0.84, 420_000  # while looking for changes: a digit is nine high
+_COMPARE_S = 5.0  # so long for looking at each state; what was not reached is said
 _TEXT = 200  # characters quoted of a mark
+_MOST_LETTERS = 20_000  # of a page whose text is quoted
 _HEADER = struct.Struct(">I")
 _QUALITY = 72
 
 Kind = Literal["changed", "added", "removed", "same"]
-Picture = NDArray[np.uint8]
 _Pair = tuple[Kind, int | None, int | None]  # and 0-based: the page as signed, as it is now
 
 
@@ -130,17 +130,17 @@ def picture_pages(
     """
     states = _states(data, saves)
     try:
-        with closing(_opened(data)) as current:
+        with opened(data) as current:
             if states is None:
                 return _unmarked(current, most)
-            with closing(_opened(states[0])) as before, closing(_opened(states[1])) as after:
+            with opened(data, states[0]) as before, opened(data, states[1]) as after:
                 return _marked(current, before, after, most)
-    except pypdfium2.PdfiumError:
+    except EngineRefused:
         return PagePictures(0, 0)
 
 
-def _states(data: bytes, saves: Sequence[int]) -> tuple[bytes, bytes] | None:
-    """The file before the first of `saves` and after the last; None when nobody can say."""
+def _states(data: bytes, saves: Sequence[int]) -> tuple[int, int] | None:
+    """Where the file ended before the first of `saves`, and after the last; None: unknown."""
     if not saves:
         return None
     try:
@@ -150,36 +150,26 @@ def _states(data: bytes, saves: Sequence[int]) -> tuple[bytes, bytes] | None:
     first, last = min(saves), max(saves)
     if first < 2 or last > len(revisions):
         return None
-    return data[: revisions[first - 2].end], data[: revisions[last - 1].end]
+    return revisions[first - 2].end, revisions[last - 1].end
 
 
-def _opened(data: bytes) -> pypdfium2.PdfDocument:
-    document = pypdfium2.PdfDocument(data)
-    document.init_forms()  # without it widgets are not drawn, and seals are widgets
-    return document
-
-
-def _unmarked(current: pypdfium2.PdfDocument, most: int) -> PagePictures:
-    total = len(current)
+def _unmarked(current: PDFiumDocument, most: int) -> PagePictures:
+    total = current.page_count
     pages = [_shown(current, "same", n, n) for n in range(min(total, most))]
     return PagePictures(total, 0, tuple(pages))
 
 
 def _marked(
-    current: pypdfium2.PdfDocument,
-    before: pypdfium2.PdfDocument,
-    after: pypdfium2.PdfDocument,
-    most: int,
+    current: PDFiumDocument, before: PDFiumDocument, after: PDFiumDocument, most: int
 ) -> PagePictures:
-    old = _prints(before, time.monotonic() + _COMPARE_S)
-    new = _prints(after, time.monotonic() + _COMPARE_S)
-    if len(old) < len(before) or len(new) < len(after):  # what was not reached proves nothing
-        reached = min(len(old), len(new))
+    old, new = _prints(before), _prints(after)
+    if len(old) < before.page_count or len(new) < after.page_count:
+        reached = min(len(old), len(new))  # what was not reached proves nothing
         old, new = old[:reached], new[:reached]
     pairs = list(_paired(old, new))
     changed = [pair for pair in pairs if pair[0] != "same"]
     same = [pair for pair in pairs if pair[0] == "same"]
-    rest: list[_Pair] = [("same", n, n) for n in range(len(new), len(current))]
+    rest: list[_Pair] = [("same", n, n) for n in range(len(new), current.page_count)]
     chosen = [*changed, *same, *rest][:most]
     chosen.sort(key=lambda pair: pair[2] if pair[2] is not None else pair[1] or 0)
     pages = []
@@ -191,7 +181,7 @@ def _marked(
             pages.append(_shown(before, kind, None, was))
         else:
             pages.append(_shown(current, kind, now, was))
-    return PagePictures(len(current), min(len(new), len(current)), tuple(pages))
+    return PagePictures(current.page_count, min(len(new), current.page_count), tuple(pages))
 
 
 def _paired(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[_Pair]:
@@ -208,44 +198,30 @@ def _paired(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[_Pair]:
             yield "added", None, now
 
 
-def _prints(document: pypdfium2.PdfDocument, until: float) -> list[bytes]:
+def _prints(document: PDFiumDocument) -> list[bytes]:
     """A digest of how each page looks, from the first on for as long as there is time."""
+    until = time.monotonic() + _COMPARE_S
     found = []
-    for index in range(len(document)):
+    for index in range(document.page_count):
         if time.monotonic() > until:
             break
         try:
-            picture = _drawn(document, index, _COARSE_PX, _COARSE_PX)
-        except pypdfium2.PdfiumError:
+            with document.page(index) as page:
+                picture = page.picture(page.size_px(_COARSE_SCALE, _COARSE_PIXELS))
+        except EngineRefused:
             found.append(b"?")
             continue
         found.append(hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).digest())
     return found
 
 
-def _drawn(document: pypdfium2.PdfDocument, index: int, width_px: int, height_px: int) -> Picture:
-    """The page in grey, as large as fits. Raises `pypdfium2.PdfiumError`."""
-    with closing(document[index]) as page:
-        return _grey(page.render(scale=_scale(page, width_px, height_px), grayscale=True))
-
-
-def _grey(bitmap: pypdfium2.PdfBitmap) -> Picture:
-    array: Picture = bitmap.to_numpy()
-    return array[:, :, 0].copy() if array.ndim == 3 else array.copy()
-
-
-def _scale(page: pypdfium2.PdfPage, width_px: int, height_px: int) -> float:
-    width, height = page.get_size()
-    return float(min(width_px / max(width, 1.0), height_px / max(height, 1.0), 4.0))
-
-
 def _shown(
-    document: pypdfium2.PdfDocument,
+    document: PDFiumDocument,
     kind: Kind,
     number: int | None,
     was: int | None,
     marks: tuple[Mark, ...] = (),
-    before: pypdfium2.PdfDocument | None = None,
+    before: PDFiumDocument | None = None,
 ) -> ShownPage:
     """Draw the page `number` (0-based; else `was`) and, if told, what it was."""
     index = number if number is not None else was
@@ -264,99 +240,66 @@ def _shown(
     )
 
 
-def _webp(document: pypdfium2.PdfDocument, index: int) -> tuple[bytes, int, int]:
-    """The page in colour as WebP with its size; nothing when PDFium cannot draw it."""
+def _webp(document: PDFiumDocument, index: int) -> tuple[bytes, int, int]:
+    """The page as WebP with its size; nothing when PDFium cannot draw it."""
     try:
-        with closing(document[index]) as page:
-            image = page.render(scale=_scale(page, _WIDTH_PX, _HEIGHT_PX)).to_pil()
-    except pypdfium2.PdfiumError:
+        with document.page(index) as page:
+            picture = page.picture(page.size_px(_SCALE, _PIXELS))
+    except EngineRefused:
         return b"", 0, 0
+    height, width = picture.shape[:2]
+    image = Image.frombuffer("RGB", (width, height), picture.tobytes(), "raw", "BGRX", 0, 1)
     stream = io.BytesIO()
-    image.convert("RGB").save(stream, "WEBP", quality=_QUALITY, method=2)
-    return stream.getvalue(), image.width, image.height
+    image.save(stream, "WEBP", quality=_QUALITY, method=2)
+    return stream.getvalue(), width, height
 
 
-def _marks(
-    before: pypdfium2.PdfDocument, was: int, after: pypdfium2.PdfDocument, now: int
-) -> tuple[Mark, ...]:
-    """The areas of a page that look different, each with the words in it."""
+def _marks(before: PDFiumDocument, was: int, after: PDFiumDocument, now: int) -> tuple[Mark, ...]:
+    """The areas of a page that look different, each with the lines of text through it."""
     try:
-        with closing(before[was]) as old_page, closing(after[now]) as new_page:
-            old, new = _Face(old_page), _Face(new_page)
+        with _face(before, was) as old, _face(after, now) as new:
             if old.picture.shape != new.picture.shape:
-                return (Mark(0, 0, 1, 1),)
-            return tuple(_mark(old, new, box) for box in _areas(old.picture, new.picture))
-    except pypdfium2.PdfiumError:
-        return (Mark(0, 0, 1, 1),)
+                return (_mark(WHOLE_PAGE),)
+            regions = different_regions(old.picture, new.picture, [])
+            return tuple(_mark(region, old, new) for region in regions)
+    except EngineRefused:
+        return (_mark(WHOLE_PAGE),)
 
 
-def _mark(old: _Face, new: _Face, box: tuple[int, int, int, int]) -> Mark:
-    height, width = old.picture.shape
-    left, top, right, bottom = box[0], box[1], min(box[2], width), min(box[3], height)
-    before, now = old.words(top, bottom), new.words(top, bottom)
+def _mark(region: Region, old: _Face | None = None, new: _Face | None = None) -> Mark:
+    before = old.words(region) if old else ""
+    now = new.words(region) if new else ""
     if before == now:
         before = now = ""
-    return Mark(
-        round(left / width, 5),
-        round(top / height, 5),
-        round((right - left) / width, 5),
-        round((bottom - top) / height, 5),
-        before,
-        now,
+    left, top, right, bottom = (
+        n / 1000 for n in (region.left, region.top, region.right, region.bottom)
     )
+    return Mark(left, top, round(right - left, 3), round(bottom - top, 3), before, now)
 
 
 class _Face:
-    """A page drawn in grey at the size of the pictures, and its words by place."""
+    """A page drawn at the size of the pictures, and its words by height."""
 
-    def __init__(self, page: pypdfium2.PdfPage) -> None:
-        """Raises `pypdfium2.PdfiumError`."""
-        bitmap = page.render(scale=_scale(page, _WIDTH_PX, _HEIGHT_PX), grayscale=True)
-        self.picture: Picture = _grey(bitmap)
-        self._place = bitmap.get_posconv(page)
-        self._text = page.get_textpage()
+    def __init__(self, page: PDFiumPage) -> None:
+        """Raises `EngineRefused`."""
+        size = page.size_px(_SCALE, _PIXELS)
+        self.picture: Picture = page.picture(size)
+        letters = page.letters()
+        boxes = page.text_boxes(0, len(letters)) if len(letters) <= _MOST_LETTERS else []
+        self._placed = []  # (middle of its height in thousandths of the page, letter)
+        for letter, box in zip(letters, boxes, strict=False):
+            place = page.to_pixels(box, size)
+            self._placed.append((500 * (place.top + place.bottom) / size[1], letter))
 
-    def words(self, top: int, bottom: int) -> str:
-        """What the file says stands between two heights (pixels), in one line."""
-        width = self.picture.shape[1]
-        (x, y), (x_end, y_end) = self._place.to_page(0, top), self._place.to_page(width, bottom)
-        found: str = self._text.get_text_bounded(
-            min(x, x_end), min(y, y_end), max(x, x_end), max(y, y_end)
+    def words(self, region: Region) -> str:
+        """What the file says stands on the lines through `region`."""
+        found = "".join(
+            letter for middle, letter in self._placed if region.top <= middle <= region.bottom
         )
         return " ".join(found.split())[:_TEXT]
 
 
-def _areas(old: Picture, new: Picture) -> list[tuple[int, int, int, int]]:
-    """Boxes (left, top, right, bottom in pixels) around what differs, in reading order."""
-    differs = np.abs(old.astype(np.int16) - new.astype(np.int16)) > _SEEN
-    rows, columns = (-(-size // _TILE_PX) for size in differs.shape)
-    padded = np.zeros((rows * _TILE_PX, columns * _TILE_PX), bool)
-    padded[: differs.shape[0], : differs.shape[1]] = differs
-    tiles: NDArray[np.bool_] = padded.reshape(rows, _TILE_PX, columns, _TILE_PX).max(axis=(1, 3))
-    boxes = sorted(_joined(tiles), key=lambda box: (box[1], box[0]))
-    if len(boxes) > MOST_MARKS:
-        edges = np.array(boxes)
-        low, high = edges[:, :2].min(axis=0), edges[:, 2:].max(axis=0)
-        boxes = [(int(low[0]), int(low[1]), int(high[0]), int(high[1]))]
-    return [
-        (left * _TILE_PX, top * _TILE_PX, right * _TILE_PX, bottom * _TILE_PX)
-        for left, top, right, bottom in boxes
-    ]
-
-
-def _joined(tiles: NDArray[np.bool_]) -> Iterator[tuple[int, int, int, int]]:
-    """Boxes around tiles that touch, or have no more than two others between them."""
-    left = {(int(row), int(column)) for row, column in np.argwhere(tiles)}
-    while left:
-        reached = [left.pop()]
-        group = []
-        while reached:
-            row, column = reached.pop()
-            group.append((row, column))
-            for y in range(row - 1, row + 2):  # lines of text stay apart, words come together
-                for x in range(column - 3, column + 4):
-                    if (y, x) in left:
-                        left.remove((y, x))
-                        reached.append((y, x))
-        ys, xs = [y for y, _ in group], [x for _, x in group]
-        yield min(xs), min(ys), max(xs) + 1, max(ys) + 1
+@contextmanager
+def _face(document: PDFiumDocument, index: int) -> Iterator[_Face]:
+    with document.page(index) as page:
+        yield _Face(page)

@@ -84,6 +84,9 @@ def test_a_valid_document(web: Web, signed: dict[str, bytes]) -> None:
     report = web.ask("GET", f"{place}/report.json")
     assert report.json()["indication"] == "TOTAL-PASSED"
     assert report.headers["content-disposition"] == 'attachment; filename="report.json"'
+    paper = web.ask("GET", f"{place}/report.pdf")
+    assert paper.content.startswith(b"%PDF-")
+    assert web.ask("GET", f"{place}/report.xml").content.startswith(b"<?xml")
     first = web.ask("GET", f"{place}/pages/now-0.webp")
     assert first.headers["content-type"] == "image/webp"
     assert first.content[:4] == b"RIFF"

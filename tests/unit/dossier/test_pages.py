@@ -8,7 +8,7 @@ import pikepdf
 import pytest
 from PIL import Image
 
-from dossier.verifying.pages import MOST_MARKS, PagePictures, ShownPage, picture_pages
+from dossier.verifying.pages import PagePictures, ShownPage, picture_pages
 from tests.fixtures_signed import append, objects_of, plain_pdf
 
 _TEXT = b"BT /F1 14 Tf 72 700 Td (Quyet dinh trang 1: so tien 9.000.000) Tj ET"
@@ -75,9 +75,7 @@ def _second_page(data: bytes) -> int:
 
 def test_many_marks_become_one_and_few_pages_are_shown() -> None:
     original = plain_pdf()
-    dots = b"".join(
-        b"%d %d 3 3 re f " % (40 + 60 * (n % 8), 60 + 60 * (n // 8)) for n in range(MOST_MARKS + 20)
-    )
+    dots = b"".join(b"%d %d 3 3 re f " % (40 + 60 * (n % 8), 60 + 60 * (n // 8)) for n in range(60))
     changed = append(original, {objects_of(original)["contents"]: _contents(_TEXT + b"\n" + dots)})
     shown = picture_pages(changed, saves=(2,), most=1)
     assert [page.kind for page in shown.pages] == ["changed"]
