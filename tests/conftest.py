@@ -17,4 +17,5 @@ pytest_plugins = [
     "tests.fixtures_digitizing",
     "tests.fixtures_web",
     "tests.fixtures_backup",
+    "tests.fixtures_browser",
 ]
