@@ -23,6 +23,7 @@ class Commands(LazyCommands):
         "digitize": "api.commands.digitize:digitize",
         "sign": "api.commands.sign:sign",
         "verify": "api.commands.verify:verify",
+        "trust": "api.commands.trust:app",
         "renew": "api.commands.renew:renew",
         "keys": "api.commands.keys:app",
         "serve": "api.commands.serve:serve",

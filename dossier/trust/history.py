@@ -181,6 +181,10 @@ class TrustHistory:
         """The file as it was published. Raises `NotFound`, `BlobDamaged`, `StoreError`."""
         return self._blobs.get(version.source_sha256)
 
+    def content(self, version: TrustVersion) -> bytes:
+        """What is believed of it, in our own form. Raises as `source`."""
+        return self._blobs.get(version.content_sha256)
+
     def store(self, versions: Iterable[TrustVersion]) -> TrustStore:
         """The trust store that `versions` make up.
 
@@ -189,7 +193,7 @@ class TrustHistory:
         store = TrustStore()
         for version in versions:
             try:
-                content = read_json(self._blobs.get(version.content_sha256))
+                content = read_json(self.content(version))
             except ListUnreadable as error:
                 raise TrustError(
                     f"Danh sách tin cậy {version.label} đã lưu không đọc được; hãy khôi phục từ "
