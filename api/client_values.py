@@ -25,7 +25,9 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A signature record. `state`: accepted, signing, published, failed, cancelled, superseded.
+    """A signature record.
+
+    `state`: accepted, signing, held, published, failed, cancelled, superseded, annulled.
 
     `code` is the result code, which is printed on the document and looks it up.
     """
@@ -52,7 +54,7 @@ class Record:
     @property
     def is_published(self) -> bool:
         """Whether the signed file can be downloaded."""
-        return self.state in ("published", "superseded")
+        return self.state in ("published", "superseded", "annulled")
 
     @classmethod
     def read(cls, raw: JSON) -> Self:

@@ -134,6 +134,12 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     dossier_errors.ChainBroken: Problem(
         "Nhật ký đã bị sửa", "The audit chain does not hang together", 6, 409
     ),
+    dossier_errors.RegisterBroken: Problem(
+        "Sổ đăng ký hoặc bằng chứng không đúng",
+        "The register or a proof of it does not hold",
+        1,
+        409,
+    ),
     dossier_errors.BackupError: Problem("Sao lưu không thành", "Backup or restore failed", 8, 500),
     hsm_errors.HSMError: Problem("Lỗi thiết bị lưu khóa", "Token error", 5, 503),
     hsm_errors.ModuleError: Problem(

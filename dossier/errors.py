@@ -20,6 +20,7 @@ DossierError
 ├── DeliveryFailed         a webhook's receiver did not answer; stays in the delivery log
 ├── AuditUnavailable       the audit log cannot be written, so nothing may be signed
 ├── ChainBroken            an audit export or log was altered; `.findings` has each place
+├── RegisterBroken         a proof, checkpoint or the register itself does not hold
 └── BackupError            a backup cannot be made, read or restored
 
 A message tells its reader what to do next, Vietnamese first. `api.problems` alone knows HTTP.
@@ -134,6 +135,17 @@ class AuditUnavailable(DossierError):
 
 class ChainBroken(DossierError):
     """An audit log or export does not hang together. `findings` lists every place."""
+
+    def __init__(self, message: str, *, findings: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.findings = findings
+
+
+class RegisterBroken(DossierError):
+    """The register of results, a checkpoint or a proof of it does not hold.
+
+    `findings` lists every place.
+    """
 
     def __init__(self, message: str, *, findings: tuple[str, ...] = ()) -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
 """What the service keeps, and in which states: plain values, no storage, no HTTP.
 
-    signature record   ACCEPTED ──> SIGNING ──> (HELD) ──> PUBLISHED ──> (SUPERSEDED)
+    signature record   ACCEPTED ──> SIGNING ──> (HELD) ──> PUBLISHED ──> (SUPERSEDED) ──> (ANNULLED)
                           │  ^         │           │
                           │  └─retry───┤           │
                           └──────> CANCELLED, FAILED
@@ -50,6 +50,7 @@ class RecordState(enum.StrEnum):
     FAILED = "failed"  # refused for good; `error` says why
     CANCELLED = "cancelled"
     SUPERSEDED = "superseded"  # published, replaced by a later decision; stays retrievable
+    ANNULLED = "annulled"  # published, withdrawn by its agency; stays retrievable
 
 
 class SequenceState(enum.StrEnum):
@@ -102,7 +103,8 @@ _MOVES: Mapping[enum.StrEnum, frozenset[enum.StrEnum]] = {
         {RecordState.ACCEPTED, RecordState.HELD, RecordState.PUBLISHED, RecordState.FAILED}
     ),
     RecordState.HELD: frozenset({RecordState.PUBLISHED, RecordState.CANCELLED}),
-    RecordState.PUBLISHED: frozenset({RecordState.SUPERSEDED}),
+    RecordState.PUBLISHED: frozenset({RecordState.SUPERSEDED, RecordState.ANNULLED}),
+    RecordState.SUPERSEDED: frozenset({RecordState.ANNULLED}),
     SequenceState.DRAFT: frozenset({SequenceState.SIGNED, SequenceState.CANCELLED}),
     SequenceState.SIGNED: frozenset({SequenceState.NUMBERED, SequenceState.CANCELLED}),
     SequenceState.NUMBERED: frozenset({SequenceState.ISSUED, SequenceState.CANCELLED}),

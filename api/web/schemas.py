@@ -147,6 +147,16 @@ class ErrorView(BaseModel):
     message: str
 
 
+class EndingView(BaseModel):
+    """Who ended what a published record was worth, when and why. `by` is the superseding record."""
+
+    event: Literal["annulled", "superseded"]
+    reason: str | None
+    by: str | None
+    at: datetime
+    principal: str
+
+
 class RecordView(BaseModel):
     """A signature record."""
 
@@ -166,6 +176,7 @@ class RecordView(BaseModel):
     result_bytes: int | None
     supersedes: str | None
     superseded_by: str | None
+    ending: EndingView | None
     batch_id: str | None
     batch_position: int | None
     sequence_id: str | None

@@ -24,6 +24,7 @@ _SETTLED = frozenset(
     {
         RecordState.PUBLISHED,
         RecordState.SUPERSEDED,
+        RecordState.ANNULLED,
         RecordState.FAILED,
         RecordState.CANCELLED,
     }

@@ -31,7 +31,8 @@ from dossier.audit.head import (
 from dossier.audit.log import AuditLog
 from dossier.errors import DossierError
 from dossier.model import JSON, AuditEvent
-from dossier.storage.tables import audit_entries, audit_heads, settings
+from dossier.storage.facts import fact, put_fact
+from dossier.storage.tables import audit_entries, audit_heads
 from hsm.errors import HSMError
 from hsm.keys import SigningKey
 from signer.errors import SignerError
@@ -86,7 +87,7 @@ class HeadSealer:
             now = log.database.now(connection)
             head = connection.execute(newest(log.chain)).first()
             sealed = 0 if head is None else head.seq
-            lease = _setting(connection, self._lease)
+            lease = fact(connection, self._lease)
             if seq <= sealed or (lease is not None and lease["until"] > moment_text(now)):
                 return False
             if seq - sealed >= self._every_entries:
@@ -145,7 +146,7 @@ class HeadSealer:
         log = self._log
         seq, link = log.lock(connection)
         now = log.database.now(connection)
-        lease = _setting(connection, self._lease)
+        lease = fact(connection, self._lease)
         newest_row = connection.execute(newest(log.chain)).first()
         if seq <= (0 if newest_row is None else newest_row.seq):
             return None
@@ -156,9 +157,9 @@ class HeadSealer:
             events.append(_event("audit.head-retaken", lease))
         certificate = hashlib.sha256(self._key.certificate.public_bytes(Encoding.DER)).hexdigest()
         name = f"audit-key {log.chain}"
-        if _setting(connection, name) != certificate:
+        if fact(connection, name) != certificate:
             # pinned before its first head, so that a verifier knows whose heads to expect
-            _put_setting(connection, name, certificate)
+            put_fact(connection, name, certificate)
             details = {"certificate_sha256": certificate, "label": self._key.label}
             events.append(AuditEvent("audit.key", _ACTOR, None, SUBJECT, details))
         if events:
@@ -180,7 +181,7 @@ class HeadSealer:
             "seq": seq,
             "statement_sha256": digest_text(statement),
         }
-        _put_setting(connection, self._lease, row)
+        put_fact(connection, self._lease, row)
         return seq, statement
 
     @contextmanager
@@ -206,15 +207,15 @@ class HeadSealer:
 
     def _renew(self, connection: sa.Connection, owner: str) -> None:
         self._log.lock(connection)
-        lease = _setting(connection, self._lease)
+        lease = fact(connection, self._lease)
         if lease is not None and lease["owner"] == owner:
             until = moment_text(self._log.database.now(connection) + self._lease_time)
-            _put_setting(connection, self._lease, {**lease, "until": until})
+            put_fact(connection, self._lease, {**lease, "until": until})
 
     def _store(self, connection: sa.Connection, owner: str, head: Head) -> bool:
         """Keep `head` unless the lease ran out and another one took it meanwhile."""
         self._log.lock(connection)
-        lease = _setting(connection, self._lease)
+        lease = fact(connection, self._lease)
         if lease is None or lease["owner"] != owner:
             return False
         now = self._log.database.now(connection)
@@ -229,7 +230,7 @@ class HeadSealer:
                 "created_at": now,
             },
         )
-        _put_setting(connection, self._lease, _free(until=moment_text(now)))
+        put_fact(connection, self._lease, _free(until=moment_text(now)))
         return True
 
     def _give_up(
@@ -237,7 +238,7 @@ class HeadSealer:
     ) -> None:
         """Say that the key may have been used in vain; wait a while before the next try."""
         self._log.lock(connection)
-        lease = _setting(connection, self._lease)
+        lease = fact(connection, self._lease)
         if lease is None or lease["owner"] != owner:
             return  # whoever took it has said so
         self._log.append(
@@ -245,7 +246,7 @@ class HeadSealer:
             [_event("audit.head-failed", {**lease, "seq": seq, "statement_sha256": digest}, error)],
         )
         later = self._log.database.now(connection) + self._every
-        _put_setting(connection, self._lease, _free(until=moment_text(later)))
+        put_fact(connection, self._lease, _free(until=moment_text(later)))
 
 
 def note_head(witness: AuditLog, head: Head) -> bool:
@@ -264,9 +265,9 @@ def note_head(witness: AuditLog, head: Head) -> bool:
 
     def note(connection: sa.Connection) -> None:
         witness.lock(connection)
-        known = _setting(connection, name)
+        known = fact(connection, name)
         if known is None or known < head.seq:
-            _put_setting(connection, name, head.seq)
+            put_fact(connection, name, head.seq)
             event = AuditEvent("audit.head", _ACTOR, None, SUBJECT, details)
             witness.append(connection, [event])
 
@@ -287,15 +288,3 @@ def _event(name: str, lease: JSON, error: str | None = None) -> AuditEvent:
 
 def _free(until: str) -> dict[str, JSON]:
     return {"owner": "", "worker": "", "until": until, "seq": 0, "statement_sha256": ""}
-
-
-def _setting(connection: sa.Connection, name: str) -> JSON:
-    wanted = sa.select(settings.c.value).where(settings.c.name == name)
-    return connection.execute(wanted).scalar()
-
-
-def _put_setting(connection: sa.Connection, name: str, value: JSON) -> None:
-    known = settings.c.name == name
-    changed = connection.execute(sa.update(settings).where(known).values(value=value))
-    if changed.rowcount == 0:
-        connection.execute(sa.insert(settings), {"name": name, "value": value})

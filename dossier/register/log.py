@@ -22,7 +22,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from dossier.errors import ChainBroken
+from dossier.errors import RegisterBroken
 from dossier.register.entry import Entry, Event, MalformedEntry, Registration
 from dossier.register.merkle import leaf_hash
 from dossier.storage.database import Database
@@ -92,6 +92,10 @@ class Register:
         connection.execute(_INSERT, made)
         return size + len(made)
 
+    def lock(self, connection: sa.Connection) -> int:
+        """Keep others from appending until the transaction ends; the size."""
+        return self._locked(connection)[0]
+
     def size(self, connection: sa.Connection | None = None) -> int:
         """How many entries there are. Raises `StoreError`."""
         if connection is None:
@@ -141,7 +145,7 @@ def _entry(seq: int, text: str) -> Entry:
     try:
         return Entry.read(seq, text)
     except MalformedEntry as error:
-        raise ChainBroken(
+        raise RegisterBroken(
             f"Sổ đăng ký kết quả bị hỏng ở mục {seq}; hãy chạy “sohoa register audit”. / The "
             f"register of results is damaged at entry {seq}; run sohoa register audit.",
             findings=(str(error),),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import sqlalchemy as sa
 
-from dossier.errors import ChainBroken
+from dossier.errors import RegisterBroken
 from dossier.register.merkle import (
     Node,
     Range,
@@ -82,6 +82,12 @@ def build(connection: sa.Connection, size: int) -> None:
         level += STEP
 
 
+def built(connection: sa.Connection) -> int:
+    """Of how many leaves the smallest kept subtrees are there."""
+    last: int | None = connection.execute(_LAST, {"level_": STEP}).scalar()
+    return 0 if last is None else (last + 1) << STEP
+
+
 def root(connection: sa.Connection, size: int) -> bytes:
     """The root of the tree of the first `size` leaves, whose subtrees are kept."""
     nodes = nodes_of((0, size))
@@ -140,9 +146,9 @@ def _fetch(connection: sa.Connection, wanted: Iterable[Node]) -> Callable[[Node]
     return subtree
 
 
-def _missing(node: Node) -> ChainBroken:
+def _missing(node: Node) -> RegisterBroken:
     level, index = node
-    return ChainBroken(
+    return RegisterBroken(
         f"Sổ đăng ký kết quả thiếu nút {index} ở tầng {level}; hãy khôi phục từ bản sao lưu. / A "
         "node of the register's tree is missing; restore the database from a backup.",
         findings=(f"level {level}, index {index}",),

@@ -242,13 +242,18 @@ class Records:
                 for hook in hooks:
                     hook(connection, record)
         enter_published(connection, self.register, published)
-        self._audit.append(
-            connection,
-            [
-                AuditEvent(f"signature.{p.state}", p.actor, p.agency_id, p.record_id, p.details)
-                for p in made
-            ],
-        )
+        told = [
+            AuditEvent(f"signature.{p.state}", p.actor, p.agency_id, p.record_id, p.details)
+            for p in made
+        ]
+        told += [
+            AuditEvent(
+                "signature.superseded", p.actor, p.agency_id, p.supersedes, {"by": p.record_id}
+            )
+            for p in made
+            if p.supersedes is not None
+        ]
+        self._audit.append(connection, told)
 
 
 class _Moves(Follower):

@@ -48,6 +48,7 @@ class Record:
     level: str
     attempts: int
     error: JSON
+    ending: JSON
     created_at: datetime
     published_at: datetime | None
     renew_at: datetime | None
@@ -124,7 +125,7 @@ _INSERTED = tuple(
     if name
     not in {
         "superseded_by", "result_sha256", "report_sha256", "evidence_sha256", "result_bytes",
-        "error", "published_at", "renew_at",
+        "error", "ending", "published_at", "renew_at",
     }
 )  # fmt: skip
 _JSON_OR_NULL = sa.JSON(none_as_null=True)
@@ -319,6 +320,7 @@ def made(new: NewRecord, now: datetime) -> Record:
         level=new.order.level.value,
         attempts=0,
         error=None,
+        ending=None,
         created_at=now,
         published_at=None,
         renew_at=None,

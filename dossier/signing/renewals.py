@@ -18,7 +18,7 @@ KIND = "renewal"
 QUEUE = "seal"
 _PRIORITY = 100  # behind whatever somebody waits for
 _AGAIN = timedelta(days=1)  # after a renewal that was ordered or failed
-LIVING = (RecordState.PUBLISHED, RecordState.SUPERSEDED)
+LIVING = (RecordState.PUBLISHED, RecordState.SUPERSEDED, RecordState.ANNULLED)
 _OPEN = (JobState.READY, JobState.RUNNING)
 
 

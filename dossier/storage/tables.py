@@ -162,6 +162,7 @@ records = sa.Table(
     sa.Column("level", sa.String(8), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("error", sa.JSON),
+    sa.Column("ending", sa.JSON),  # who annulled or superseded it, when and why
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("published_at", Instant),
     sa.Column("renew_at", Instant),  # when its last archive timestamp should be renewed

@@ -16,6 +16,8 @@ EVENTS: Mapping[str, str] = {
     "signature.published": "a signature record is finished and verified",
     "signature.failed": "a signature record failed for good; its error says why",
     "signature.cancelled": "a signature record was cancelled",
+    "signature.superseded": "a published record gave way to another one",
+    "signature.annulled": "a published record was withdrawn by its agency",
     "sequence.signed": "the authorised person's signature is on the document",
     "sequence.numbered": "the clerk gave number and date",
     "sequence.issued": "the agency's seal is on it: the document is issued",

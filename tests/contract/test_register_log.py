@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 import sqlalchemy as sa
 
-from dossier.errors import ChainBroken
+from dossier.errors import RegisterBroken
 from dossier.register import merkle, nodes
 from dossier.register.codes import new_code
 from dossier.register.entry import Event, Registration
@@ -158,9 +158,9 @@ def test_an_altered_leaf_changes_the_root_and_a_missing_one_is_told(register: Re
         assert nodes.root(connection, 40) != merkle.root_of(leaves)
     with register.database.begin() as connection:
         connection.execute(sa.delete(register_entries).where(row))
-    with register.database.read() as connection, pytest.raises(ChainBroken, match="missing"):
+    with register.database.read() as connection, pytest.raises(RegisterBroken, match="missing"):
         nodes.root(connection, 40)
     with register.database.begin() as connection:
         connection.execute(sa.update(register_entries).where(~row).values(entry="{}"))
-    with pytest.raises(ChainBroken, match="register audit"):
+    with pytest.raises(RegisterBroken, match="register audit"):
         register.entries(0, 5)

@@ -55,7 +55,8 @@ _ROUTE = "POST /v1/signatures"
 _SIGNERS = (Role.OFFICER, Role.LEADER, Role.CLERK)
 _PDF = "application/pdf"
 _UNDER_WAY = (RecordState.ACCEPTED, RecordState.SIGNING)
-_OPEN = (RecordState.PUBLISHED, RecordState.SUPERSEDED)  # the files are there to be fetched
+# the files are there to be fetched
+_OPEN = (RecordState.PUBLISHED, RecordState.SUPERSEDED, RecordState.ANNULLED)
 
 Prefer = Annotated[
     str | None,
@@ -89,7 +90,8 @@ def shown(record: Record) -> dict[str, JSON]:
         "evidence_sha256": record.evidence_sha256,
         "result_bytes": record.result_bytes,
         "supersedes": record.supersedes,
-        "superseded_by": record.superseded_by,
+        "superseded_by": record.superseded_by or (record.ending or {}).get("by"),
+        "ending": record.ending,
         "batch_id": record.batch_id,
         "batch_position": record.batch_position,
         "sequence_id": record.sequence_id,
