@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from api.foundation import open_foundation
-from api.house import House
+from api.house import Foundation, House
 from api.pinned import timestamper_of, trust_store
 from api.settings import Role, Settings
 from api.wiring import (
@@ -29,8 +29,14 @@ from dossier.queue.jobs import Job
 from dossier.signing.records import Records
 from dossier.signing.renewal import renewal_schedule
 from dossier.signing.workshop import Desk
+from dossier.trust.snapshot import Snapshot
+from dossier.verifying.bulk import BulkVerifications
 from dossier.verifying.checkers import Checkers
+from dossier.verifying.kept import KeptVerifications
+from dossier.verifying.receipts import Receipts
 from hsm.keys import SigningKey
+from signer.sealing.levels import Level
+from signer.services import Timestamper
 
 Handler = Callable[[Job], None]
 
@@ -54,6 +60,7 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
             jobs,
             max_backlog=settings.web.max_backlog,
         )
+        timestamper = timestamper_of(settings, [a.certificate for a in store.anchors])
         yield House(
             **parts,
             identity=identity,
@@ -63,11 +70,22 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
             digitizations=Digitizations(database, below.blobs, below.holdings, audit, jobs),
             verifier=verifier,
             profiles=profiles_of(settings),
-            timestamper=timestamper_of(settings, [a.certificate for a in store.anchors]),
+            timestamper=timestamper,
+            kept=KeptVerifications(
+                database, below.blobs, below.holdings, audit, lambda: Snapshot(store).pack()
+            ),
+            bulk=BulkVerifications(database, below.holdings, audit, jobs),
+            receipts=Receipts(
+                audit,
+                lambda: signing_desk(below, timestamper),
+                own_key=settings.verification.receipt_key or None,
+                maker=settings.record.agency,
+                level=Level.B_B if timestamper is None else Level.B_LTA,
+            ),
         )
 
 
-def signing_desk(house: House) -> Desk:
+def signing_desk(house: Foundation, timestamper: Timestamper | None) -> Desk:
     """What signing works with beside the database. Raises `TrustError`."""
     settings = house.settings
     store = trust_store(settings)
@@ -83,9 +101,9 @@ def signing_desk(house: House) -> Desk:
         return telemetry.traced(key, context.get("request_id", "")) if telemetry else key
 
     return Desk(
-        services=trust_services(settings, store, anchors, house.timestamper, revocation),
+        services=trust_services(settings, store, anchors, timestamper, revocation),
         key_for=key_for,
-        timestamper=house.timestamper,
+        timestamper=timestamper,
         images_for=by_label.get,
         revocation=revocation,
         renew_at=renewal_schedule(timedelta(days=settings.trust.renewal_margin_days)),
@@ -100,7 +118,7 @@ def sealing(house: House) -> dict[str, Handler]:
     from dossier.signing.work import SigningWork
 
     tools = (house.database, house.blobs, house.holdings, house.audit, house.jobs, house.records)
-    desk = signing_desk(house)
+    desk = signing_desk(house, house.timestamper)
     hooks = (house.telemetry.published,) if house.telemetry else ()
     return {
         "signature": SigningWork(*tools, desk, on_published=hooks),

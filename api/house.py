@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from dossier.storage.holdings import Holdings
     from dossier.storage.store import BlobStore
     from dossier.storage.uploads import Uploads
+    from dossier.verifying.bulk import BulkVerifications
     from dossier.verifying.checkers import Checkers
+    from dossier.verifying.kept import KeptVerifications
+    from dossier.verifying.receipts import Receipts
     from dossier.webhooks.webhooks import Webhooks
     from signer.remote import CSCClient
     from signer.sealing.appearance.profiles import ProfileSet
@@ -58,5 +61,8 @@ class House(Foundation):
     batches: Batches
     digitizations: Digitizations
     verifier: Checkers
+    kept: KeptVerifications
+    bulk: BulkVerifications
+    receipts: Receipts
     profiles: ProfileSet
     timestamper: Timestamper | None

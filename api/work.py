@@ -74,8 +74,12 @@ def _seal(settings: Settings, stack: contextlib.ExitStack) -> _Place:
 
 def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
     from api.foundation import open_foundation
+    from api.pinned import trust_store
     from dossier.digitizing.digitizations import Digitizations
     from dossier.digitizing.work import DigitizingWork
+    from dossier.verifying.bulk import BulkVerifications
+    from dossier.verifying.bulk_work import BulkWork
+    from dossier.verifying.checkers import Checkers
     from ocr.settings import DigitiseSettings
 
     house = stack.enter_context(open_foundation(settings, "ocr"))
@@ -84,7 +88,9 @@ def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
     )
     folder = settings.data_dir / "digitizing"
     work = DigitizingWork(digitizations, house.blobs, folder, DigitiseSettings())
-    return house, {"digitize": work}
+    bulk = BulkVerifications(house.database, house.holdings, house.audit, house.jobs)
+    checkers = stack.enter_context(Checkers(trust_store(settings)))
+    return house, {"digitize": work, "verify": BulkWork(bulk, house.blobs, checkers)}
 
 
 def _house(settings: Settings, stack: contextlib.ExitStack) -> _Place:

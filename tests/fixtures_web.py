@@ -34,13 +34,19 @@ from dossier.identity import HOUSE, AgencyPolicy, Identity
 from dossier.model import Role
 from dossier.storage.database import Database
 from dossier.storage.uploads import Uploads
+from dossier.trust.snapshot import Snapshot
+from dossier.verifying.bulk import BulkVerifications
+from dossier.verifying.bulk_work import BulkWork
 from dossier.verifying.checkers import Checkers
+from dossier.verifying.kept import KeptVerifications
+from dossier.verifying.receipts import Receipts
 from dossier.webhooks.webhooks import Webhooks
 from hsm.errors import KeyNotFound, TokenUnavailable
 from signer.algorithms import HASHES
 from signer.csc.credentials import Credential
 from signer.remote import AgentHealth
 from signer.sealing.appearance.profiles import default_profiles
+from signer.sealing.levels import Level
 from signer.trust import TrustStore
 from tests.fakes import SoftwareKey
 from tests.fixtures_pki import RunningPKI
@@ -134,6 +140,7 @@ class Web:
             verifier=Checkers(TrustStore.of(pki.anchors)),
             profiles=default_profiles(),
             timestamper=pki.timestamper,
+            **_answers(room, pki),
         )
         self.keys = dict(self._people())
         self.app = create_app(self.house)
@@ -219,6 +226,12 @@ class Web:
         shown: dict[str, Any] = found.json()
         return shown
 
+    def verify_all(self, **options: Any) -> None:
+        """Let a worker of the queue ``ocr`` do what waits there for bulk verifications."""
+        work = BulkWork(self.house.bulk, self.room.blobs, self.house.verifier, **options)
+        while jobs := self.room.jobs.claim("ocr", "checker", 1, 60):
+            work(*jobs)
+
     def close(self) -> None:
         asyncio.run(auth.close(self.app))
         self.house.verifier.close()
@@ -235,6 +248,20 @@ def _others(room: SigningRoom, identity: Identity) -> dict[str, Any]:
         "webhooks": Webhooks(room.database, room.jobs, room.audit, private_networks=True),
         "digitizations": Digitizations(
             room.database, room.blobs, room.holdings, room.audit, room.jobs
+        ),
+    }
+
+
+def _answers(room: SigningRoom, pki: RunningPKI) -> dict[str, Any]:
+    """What gives verifications, and keeps them."""
+    store = TrustStore.of(pki.anchors)
+    return {
+        "kept": KeptVerifications(
+            room.database, room.blobs, room.holdings, room.audit, lambda: Snapshot(store).pack()
+        ),
+        "bulk": BulkVerifications(room.database, room.holdings, room.audit, room.jobs),
+        "receipts": Receipts(
+            room.audit, room.desk, own_key=None, maker="Sohoa (mẫu)", level=Level.B_LTA
         ),
     }
 

@@ -40,6 +40,7 @@ from api.web.routes import (
     profiles,
     sequences,
     signatures,
+    verification_batches,
     verifications,
     webhooks,
 )
@@ -63,6 +64,7 @@ _ROUTERS = (
     digitizations.router,
     sequences.router,
     batches.router,
+    verification_batches.router,
     webhooks.router,
     csc.router,
     clients.router,

@@ -92,6 +92,17 @@ class Holdings:
         if rows:
             connection.execute(_INSERT[connection.dialect.name], rows)
 
+    def release(self, connection: sa.Connection, agency_id: str, sha256: str) -> None:
+        """Note, in the caller's transaction, that the agency holds the blob no more.
+
+        The bytes stay in the blob store, where nobody finds them by this agency any longer.
+        """
+        connection.execute(
+            sa.delete(blobs).where(blobs.c.agency_id == agency_id, blobs.c.sha256 == sha256)
+        )
+        with self._lock:
+            self._usage.pop(agency_id, None)  # the sum only ever went on
+
     def find(self, connection: sa.Connection, agency_id: str, sha256: str) -> BlobInfo | None:
         """The blob if the agency holds it."""
         row = connection.execute(_HELD, {"agency": agency_id, "sha256": sha256}).first()

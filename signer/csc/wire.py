@@ -51,7 +51,8 @@ class Context:
     agency: str | None = None
     principal: str = ""
     purpose: str = ""
-    """``document``, ``batch-list``, ``result-sheet``, ``audit-head``, ``remote``, ``self-test``…"""
+    """``document``, ``batch-list``, ``result-sheet``, ``receipt``, ``audit-head``, ``remote``,
+    ``self-test``…"""
     subject: str = ""
     """The id of what is signed: a record, a sequence, a batch."""
     attempt: int = 1

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api.errors import UnsupportedMediaType
 from api.web import openapi
@@ -38,13 +35,14 @@ from api.web.doorway import (
     resource,
 )
 from api.web.downloads import download, range_responses
+from api.web.following import EVENT_STREAM, Followed, follow
 from api.web.intake import Intake, Received
 from api.web.problem_documents import problems
 from api.web.schemas import IdPath, Page
 from dossier.batches.order import Batch
 from dossier.clerical.order import Claim
 from dossier.errors import InvalidOrder, StateConflict
-from dossier.model import JSON, BatchState, Caller, ItemState, Role
+from dossier.model import BatchState, Caller, ItemState, Role
 from dossier.storage.store import BlobInfo
 
 if TYPE_CHECKING:
@@ -52,8 +50,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["Ký theo lô / Batches"])
 _PDF = "application/pdf"
-_POLL_S = 0.3  # between two looks at a batch that somebody follows
-_HEARTBEAT_S = 15
 _FINAL = (BatchState.DONE, BatchState.CANCELLED)
 _TAGS: dict[str, Any] = {
     "Location": {"schema": {"type": "string"}},
@@ -285,13 +281,6 @@ def _answer(batch: Batch) -> Response:
     return JSONAnswer(shown(batch), headers={"etag": f'"{batch.version}"'})
 
 
-_EVENT = {
-    "type": "object",
-    "description": "data: BatchView (JSON)",
-    "required": ["event", "data"],
-    "properties": {name: {"type": "string"} for name in ("event", "data", "id")},
-}
-
 # --- following ---------------------------------------------------------------------------------
 
 
@@ -300,8 +289,8 @@ _EVENT = {
     response_class=Response,
     responses={
         200: {
-            "description": "Sự kiện progress, done. / Events progress and done.",
-            "content": {"text/event-stream": {"schema": _EVENT}},
+            "description": "Sự kiện progress, done; data: BatchView. / Events progress and done.",
+            "content": EVENT_STREAM,
         },
         **problems(401, 403, 404, 422, 429),
     },
@@ -320,26 +309,8 @@ async def events(
     event `done`; asking again after that gives 204, which stops a browser's EventSource.
     Whoever cannot hold a stream asks for the batch itself now and then.
     """
-    first = await blocking(house.batches.get, caller, batch_id)
-    if _is_final(first) and _mark(first) == last_event_id:
-        return Response(status_code=204)
-    stream = _progress(request, house, caller, first, last_event_id)
-    return EventSourceResponse(stream, ping=_HEARTBEAT_S)
-
-
-async def _progress(
-    request: Request, house: House, caller: Caller, batch: Batch, seen: str | None
-) -> AsyncIterator[ServerSentEvent]:
-    while True:
-        mark = _mark(batch)
-        if mark != seen:
-            seen = mark
-            name = "done" if _is_final(batch) else "progress"
-            yield ServerSentEvent(_text(shown(batch)), event=name, id=mark)
-        if _is_final(batch) or await request.is_disconnected():
-            return
-        await asyncio.sleep(_POLL_S)
-        batch = await blocking(house.batches.get, caller, batch.id)
+    followed = Followed(lambda: house.batches.get(caller, batch_id), shown, _mark, _is_final)
+    return await follow(request, followed, last_event_id)
 
 
 def _is_final(batch: Batch) -> bool:
@@ -349,7 +320,3 @@ def _is_final(batch: Batch) -> bool:
 def _mark(batch: Batch) -> str:
     """Names a moment of the batch; everything that clients see of it moves one of these."""
     return f"{batch.version}.{batch.handed}.{batch.published}.{batch.failed}"
-
-
-def _text(value: Mapping[str, JSON]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
