@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
+from signer.verification.attacks import Attack
 from signer.verification.der import INTEGER, NULL, OID, SEQUENCE, DERError, Node
 
 _HASHES: dict[str, tuple[str, hashes.HashAlgorithm]] = {
@@ -182,24 +183,29 @@ def signature_algorithm(identifier: Node, digest: str | None) -> SignatureAlgori
         family, named = _SIGNATURES[oid]
         found = SignatureAlgorithm(family, named or digest or _OWN_DIGEST.get(family, ""))
     if digest is not None and found.digest != digest:
-        raise DERError(f"signature algorithm {found.name} and digest {digest} do not agree")
+        raise DERError(
+            f"signature algorithm {found.name} and digest {digest} do not agree",
+            Attack.ALGORITHM_SUBSTITUTION,
+        )
     return found
 
 
 def _require_no_parameters(rest: list[Node]) -> None:
     if rest and not (len(rest) == 1 and rest[0].tag == NULL and not rest[0].content):
-        raise DERError("unexpected parameters in an AlgorithmIdentifier")
+        raise DERError(
+            "unexpected parameters in an AlgorithmIdentifier", Attack.ALGORITHM_SUBSTITUTION
+        )
 
 
 def _pss(rest: list[Node]) -> SignatureAlgorithm:
     """RSASSA-PSS-params (RFC 4055 3.1); the mask may use another digest, as Java's default does."""
     if len(rest) != 1:
-        raise DERError("RSASSA-PSS without parameters")
+        raise DERError("RSASSA-PSS without parameters", Attack.ALGORITHM_SUBSTITUTION)
     digest, mask, salt = "sha1", "sha1", 20
     last = 0
     for part in rest[0].expect(SEQUENCE).children():
         if part.tag <= last:
-            raise DERError("RSASSA-PSS parameters are out of order")
+            raise DERError("RSASSA-PSS parameters are out of order", Attack.ALGORITHM_SUBSTITUTION)
         last = part.tag
         value = part.explicit(part.tag)
         if part.tag == 0xA0:
@@ -207,14 +213,16 @@ def _pss(rest: list[Node]) -> SignatureAlgorithm:
         elif part.tag == 0xA1:
             generator = value.expect(SEQUENCE).children()
             if len(generator) != 2 or generator[0].oid() != _MGF1:
-                raise DERError("RSASSA-PSS with a mask other than MGF1")
+                raise DERError(
+                    "RSASSA-PSS with a mask other than MGF1", Attack.ALGORITHM_SUBSTITUTION
+                )
             mask = digest_name(generator[1])
         elif part.tag == 0xA2:
             salt = value.integer()
         elif part.tag != 0xA3 or value.integer() != 1:
-            raise DERError("RSASSA-PSS with an unknown parameter")
+            raise DERError("RSASSA-PSS with an unknown parameter", Attack.ALGORITHM_SUBSTITUTION)
     if not 0 <= salt <= 512:
-        raise DERError("RSASSA-PSS with an impossible salt")
+        raise DERError("RSASSA-PSS with an impossible salt", Attack.ALGORITHM_SUBSTITUTION)
     return SignatureAlgorithm("rsa-pss", digest, salt, mask if mask != digest else "")
 
 

@@ -39,3 +39,32 @@ class Attack(enum.StrEnum):
     PARSER_DIFFERENTIAL = "parser-differential"
     CONTENT_MASKING = "content-masking"
     ENCRYPTED_INPUT = "encrypted-input"
+
+
+# what a failed or undecided check is a trace of, where the place that finds it says no more
+OF_CHECK = {
+    "file.stray-signature": Attack.INCREMENTAL_SAVING,
+    "file.second-reader": Attack.PARSER_DIFFERENTIAL,
+    "file.encrypted": Attack.ENCRYPTED_INPUT,
+    "byterange.four-integers": Attack.UNIVERSAL_FORGERY,
+    "byterange.from-zero": Attack.SIGNATURE_WRAPPING,
+    "byterange.inside-file": Attack.SIGNATURE_WRAPPING,
+    "byterange.own-object": Attack.UNIVERSAL_FORGERY,
+    "byterange.gap": Attack.SIGNATURE_WRAPPING,
+    "byterange.end-of-revision": Attack.SIGNATURE_WRAPPING,
+    "byterange.own-revision": Attack.SWAPPED_DICTIONARY,
+    "byterange.overlap": Attack.SIGNATURE_WRAPPING,
+    "contents.hex": Attack.UNIVERSAL_FORGERY,
+    "contents.canonical-hex": Attack.PARSER_DIFFERENTIAL,
+    "cms.canonical": Attack.AMBIGUOUS_ENCODING,
+    "cms.signing-certificate": Attack.CERTIFICATE_SUBSTITUTION,
+    "signature.digest": Attack.ALTERED_CONTENT,
+    "signature.value": Attack.FORGED_VALUE,
+    "signature.strength": Attack.WEAK_ALGORITHM,
+    "path.strength": Attack.WEAK_ALGORITHM,
+    "timestamp.imprint": Attack.REPLAYED_TIMESTAMP,
+    "timestamp.value": Attack.FORGED_VALUE,
+    "timestamp.structure": Attack.AMBIGUOUS_ENCODING,
+    "shown.revisions": Attack.INCREMENTAL_SAVING,
+    "shown.engines": Attack.PARSER_DIFFERENTIAL,
+}

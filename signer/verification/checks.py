@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from signer.verification.attacks import Attack
+from signer.verification.attacks import OF_CHECK, Attack
 from signer.verification.wording import check_text
 
 
@@ -136,14 +136,16 @@ class Checklist:
         *, attack: Attack | None = None,
     ) -> None:  # fmt: skip
         """The check could not be decided."""
-        self.checks.append(Check(check, Outcome.INDETERMINATE, detail, sub, integrity, attack))
+        word = attack or OF_CHECK.get(check)
+        self.checks.append(Check(check, Outcome.INDETERMINATE, detail, sub, integrity, word))
 
     def failed(
         self, check: str, sub: SubIndication, detail: str = "", integrity: Integrity | None = None,
         *, attack: Attack | None = None,
     ) -> None:  # fmt: skip
         """The check was decided, against the signature."""
-        self.checks.append(Check(check, Outcome.FAILED, detail, sub, integrity, attack))
+        word = attack or OF_CHECK.get(check)
+        self.checks.append(Check(check, Outcome.FAILED, detail, sub, integrity, word))
 
     def frozen(self) -> tuple[Check, ...]:
         """The checks so far."""

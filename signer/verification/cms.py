@@ -21,6 +21,7 @@ from signer.verification.algorithms import (
     signature_algorithm,
     verifies,
 )
+from signer.verification.attacks import Attack
 from signer.verification.certificates import Certificate, SignerIdentifier
 from signer.verification.der import (
     OCTET_STRING,
@@ -69,9 +70,11 @@ class SignedData:
 
 def parse_contents(contents: bytes) -> SignedData:
     """The SignedData in /Contents; behind it only zero octets. Raises `DERError`."""
+    if not contents.strip(b"\0"):
+        raise DERError("/Contents holds nothing", Attack.UNIVERSAL_FORGERY)
     node, rest = read(contents)
     if rest.strip(b"\0"):
-        raise DERError("the padding behind the signature is not zero")
+        raise DERError("the padding behind the signature is not zero", Attack.SIGNATURE_WRAPPING)
     return parse_signed_data(node)
 
 
@@ -100,7 +103,9 @@ def parse_signed_data(node: Node) -> SignedData:
         raise DERError("SignedData has unknown parts or too many certificates")
     signers = rest[0].expect(SET).children()
     if len(signers) != 1:
-        raise DERError(f"{len(signers)} SignerInfos; a PDF signature has exactly one")
+        raise DERError(
+            f"{len(signers)} SignerInfos; a PDF signature has exactly one", Attack.SEVERAL_SIGNERS
+        )
     return _signer_info(
         signers[0], version.integer(), digests, content_type, content, certificates, revocation,
         node.is_ber,
@@ -112,7 +117,7 @@ def _encapsulated(node: Node) -> tuple[str, bytes | None]:
     if len(parts) == 1:
         return parts[0].oid(), None
     if len(parts) != 2:
-        raise DERError("an unreadable EncapsulatedContentInfo")
+        raise DERError("an unreadable EncapsulatedContentInfo", Attack.ENCAPSULATED_CONTENT)
     return parts[0].oid(), parts[1].explicit(0xA0).octet_string()
 
 
@@ -122,7 +127,7 @@ def _signer_info(
 ) -> SignedData:  # fmt: skip
     parts = node.expect(SEQUENCE).children()
     if len(parts) < 6 or parts[3].tag != 0xA0:
-        raise DERError("the signature has no signed attributes")
+        raise DERError("the signature has no signed attributes", Attack.ATTRIBUTE_CONFUSION)
     own_version, identifier, digest_node, attributes, algorithm_node, signature, *rest = parts
     if len(rest) > 1 or (rest and rest[0].tag != 0xA1):
         raise DERError("the SignerInfo has unknown parts")
@@ -194,7 +199,7 @@ def _attributes(node: Node) -> dict[str, list[Node]]:
         kind = parts[0].oid()
         values = parts[1].expect(SET).children()
         if kind in out or not values:
-            raise DERError(f"attribute {kind} stands twice or is empty")
+            raise DERError(f"attribute {kind} stands twice or is empty", Attack.ATTRIBUTE_CONFUSION)
         out[kind] = values
     return out
 
@@ -205,7 +210,7 @@ def single(signed: dict[str, list[Node]], kind: str) -> Node | None:
     if values is None:
         return None
     if len(values) != 1:
-        raise DERError(f"attribute {kind} has {len(values)} values")
+        raise DERError(f"attribute {kind} has {len(values)} values", Attack.ATTRIBUTE_CONFUSION)
     return values[0]
 
 
@@ -213,7 +218,7 @@ def message_digest(data: SignedData) -> bytes:
     """The digest that was signed. Raises `DERError` when it is missing."""
     node = single(data.signed, MESSAGE_DIGEST)
     if node is None:
-        raise DERError("the message-digest attribute is missing")
+        raise DERError("the message-digest attribute is missing", Attack.ATTRIBUTE_CONFUSION)
     return node.expect(OCTET_STRING).content
 
 
@@ -221,9 +226,13 @@ def check_content_type(data: SignedData, wanted: str) -> None:
     """Content and attribute must both name `wanted`. Raises `DERError`."""
     node = single(data.signed, CONTENT_TYPE)
     if node is None:
-        raise DERError("the content-type attribute is missing")
+        raise DERError("the content-type attribute is missing", Attack.ATTRIBUTE_CONFUSION)
+    if wanted == ID_DATA and data.content_type == ID_TST_INFO:
+        raise DERError("a timestamp poses as a signature", Attack.TIMESTAMP_AS_SIGNATURE)
     if node.oid() != wanted or data.content_type != wanted:
-        raise DERError("the content-type attribute and the content do not agree")
+        raise DERError(
+            "the content-type attribute and the content do not agree", Attack.ATTRIBUTE_CONFUSION
+        )
 
 
 def check_algorithm_protection(data: SignedData) -> None:
@@ -233,10 +242,15 @@ def check_algorithm_protection(data: SignedData) -> None:
         return
     parts = node.expect(SEQUENCE).children()
     if len(parts) != 2 or parts[1].tag != 0xA1 or digest_name(parts[0]) != data.digest:
-        raise DERError("CMSAlgorithmProtection does not agree with the digest")
+        raise DERError(
+            "CMSAlgorithmProtection does not agree with the digest", Attack.ALGORITHM_SUBSTITUTION
+        )
     inner = Node(SEQUENCE, b"\x30" + parts[1].octets[1:], parts[1].content, parts[1].is_ber)
     if signature_algorithm(inner, data.digest) != data.algorithm:
-        raise DERError("CMSAlgorithmProtection does not agree with the signature algorithm")
+        raise DERError(
+            "CMSAlgorithmProtection does not agree with the signature algorithm",
+            Attack.ALGORITHM_SUBSTITUTION,
+        )
 
 
 def signing_time(data: SignedData) -> dt.datetime | None:
@@ -267,7 +281,9 @@ def names_certificate(data: SignedData, certificate: Certificate) -> Naming:
         outer = node.expect(SEQUENCE).children()
         identifiers = outer[0].expect(SEQUENCE).children() if outer else []
         if not identifiers:
-            raise DERError("signing-certificate names no certificate")
+            raise DERError(
+                "signing-certificate names no certificate", Attack.CERTIFICATE_SUBSTITUTION
+            )
         found.add(_ess_naming(identifiers[0], certificate, kind))
     order = (Naming.WRONG, Naming.ODD, Naming.RIGHT, Naming.ABSENT)
     return next(naming for naming in order if naming in found)
@@ -281,7 +297,7 @@ def _ess_naming(identifier: Node, certificate: Certificate, kind: str) -> Naming
         if parts and parts[0].tag == SEQUENCE:
             digest = digest_name(parts.pop(0))
     if not parts:
-        raise DERError("signing-certificate has no hash")
+        raise DERError("signing-certificate has no hash", Attack.CERTIFICATE_SUBSTITUTION)
     # the algorithm is the producer's choice; SHA-1 is what RFC 2634 fixed for the old attribute
     if parts[0].expect(OCTET_STRING).content != digest_of(digest, certificate.der):
         return Naming.WRONG

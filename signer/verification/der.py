@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from signer.verification.attacks import Attack
+
 MAX_DEPTH = 40
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
@@ -21,7 +23,14 @@ _GENERALIZED = re.compile(rb"(\d{14})(?:\.(\d{0,5}[1-9]))?Z")
 
 
 class DERError(ValueError):
-    """The octets are not the encoding that the structure asks for."""
+    """The octets are not the encoding that the structure asks for.
+
+    `attack` is the kind of forgery that leaves such a trace.
+    """
+
+    def __init__(self, message: str, attack: Attack = Attack.AMBIGUOUS_ENCODING) -> None:
+        super().__init__(message)
+        self.attack = attack
 
 
 @dataclass(frozen=True, slots=True)

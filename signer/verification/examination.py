@@ -177,7 +177,11 @@ def examine_values(
         token.info = check_token(item.data, item.certificate, own, item.checks)
         item.is_intact = token.info is not None
         return
-    item.is_intact = _check_signature(item, own[item.data.digest])
+    item.is_intact = _check_signature(
+        item,
+        own[item.data.digest],
+        {value for (start, _), value in digests.items() if start != gap},
+    )
     for token in item.tokens:
         if token.data is None:
             continue
@@ -206,16 +210,20 @@ def _certificate_of(data: cms.SignedData, pool: CertificatePool) -> Certificate 
     return pool.find(data.signer)
 
 
-def _check_signature(item: Examined, covered: bytes) -> bool:
-    """Signed attributes and value of a signature; False when anything is wrong."""
+def _check_signature(item: Examined, covered: bytes, others: set[bytes]) -> bool:
+    """Signed attributes and value of a signature; False when anything is wrong.
+
+    `others` are digests of what other signatures of the file cover.
+    """
     data, checks = item.data, item.checks
     if data is None:  # pragma: no cover - the caller has looked
         return False
     try:
         cms.check_content_type(data, cms.ID_DATA)
         if data.content is not None:
-            raise DERError("the signature carries content of its own")  # noqa: TRY301
-        is_own = cms.message_digest(data) == covered
+            message = "the signature carries content of its own"
+            raise DERError(message, Attack.ENCAPSULATED_CONTENT)  # noqa: TRY301
+        signed = cms.message_digest(data)
         cms.check_algorithm_protection(data)
         named = Naming.ABSENT
         if item.certificate is not None:
@@ -227,11 +235,11 @@ def _check_signature(item: Examined, covered: bytes) -> bool:
         item.claimed_time = cms.signing_time(data)
     except DERError as error:
         checks.warn("cms.signing-time", str(error))
-    if not is_own:
+    if signed != covered:
         checks.failed(
             "signature.digest", SubIndication.HASH_FAILURE,
             f"the {data.digest} of the covered bytes is not the one that was signed",
-            Integrity.BROKEN,
+            Integrity.BROKEN, attack=Attack.SWAPPED_DICTIONARY if signed in others else None,
         )  # fmt: skip
         return False
     checks.passed("signature.digest", data.digest)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from signer.verification.algorithms import UnknownAlgorithm, digest_name, digest_of
+from signer.verification.attacks import Attack
 from signer.verification.certificates import Certificate
 from signer.verification.cms import (
     ID_TST_INFO,
@@ -52,7 +53,7 @@ class TSTInfo:
 def read_tst_info(data: SignedData) -> TSTInfo:
     """Raises `DERError`, `UnknownAlgorithm`."""
     if data.content is None:
-        raise DERError("the token carries no TSTInfo")
+        raise DERError("the token carries no TSTInfo", Attack.TIMESTAMP_AS_SIGNATURE)
     node = read_exactly(data.content)
     check_tree(node)
     fields = node.expect(SEQUENCE).children()
@@ -87,7 +88,10 @@ def note_unreadable(error: DERError | UnknownAlgorithm, check: str, into: Checkl
             "cms.algorithm", SubIndication.CRYPTO_CONSTRAINTS_FAILURE, str(error), Integrity.UNKNOWN
         )
     else:
-        into.failed(check, SubIndication.FORMAT_FAILURE, str(error), Integrity.MALFORMED)
+        into.failed(
+            check, SubIndication.FORMAT_FAILURE, str(error), Integrity.MALFORMED,
+            attack=error.attack,
+        )  # fmt: skip
 
 
 def check_token(
@@ -131,6 +135,7 @@ def check_token(
         into.failed(
             "timestamp.value", SubIndication.SIG_CRYPTO_FAILURE,
             "signing-certificate names another certificate", Integrity.BROKEN,
+            attack=Attack.CERTIFICATE_SUBSTITUTION,
         )  # fmt: skip
         return None
     try:

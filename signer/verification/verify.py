@@ -27,6 +27,7 @@ from pathlib import Path
 from signer.services import RevocationEvidence
 from signer.trust import TrustStore
 from signer.trust.rule_book import RuleBook
+from signer.verification.attacks import Attack
 from signer.verification.certificates import CertificatePool
 from signer.verification.changes_after import Changes
 from signer.verification.digests import range_digests
@@ -113,7 +114,7 @@ class Verifier:
         try:
             return self._judge(data, moment)
         except PDFSyntaxError as error:
-            return _malformed(data, moment, "file.structure", str(error))
+            return _malformed(data, moment, "file.structure", str(error), error.attack)
         except MemoryError:
             raise  # a shortage of ours says nothing about the file
         except Exception as error:  # noqa: BLE001 - the last door
@@ -189,6 +190,7 @@ def _check_file(document: Document, items: list[Examined], checks: Checklist) ->
         checks.failed(
             "file.stray-signature", SubIndication.FORMAT_FAILURE,
             "two fields share one signature", Integrity.MALFORMED,
+            attack=Attack.SWAPPED_DICTIONARY,
         )  # fmt: skip
     mine = sorted(_integers(i.field.dictionary.get("ByteRange")) for i in items)
     theirs = byte_ranges_seen(document.data)
@@ -307,9 +309,11 @@ def _check_store(
         checks.unknown("revocation", SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE, detail)
 
 
-def _malformed(data: bytes, at: dt.datetime, check: str, detail: str) -> VerificationReport:
+def _malformed(
+    data: bytes, at: dt.datetime, check: str, detail: str, attack: Attack | None = None
+) -> VerificationReport:
     checks = Checklist()
-    checks.failed(check, SubIndication.FORMAT_FAILURE, detail, Integrity.MALFORMED)
+    checks.failed(check, SubIndication.FORMAT_FAILURE, detail, Integrity.MALFORMED, attack=attack)
     return _report(data, at, checks, [], {}, [])
 
 
