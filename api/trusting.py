@@ -5,10 +5,10 @@ The pinned part alone is `api.pinned`; here the database joins it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -84,12 +84,19 @@ def open_trust_desk(settings: Settings) -> Iterator[TrustDesk]:
         database.close()
 
 
-def snapshot_of(settings: Settings, at: datetime | None = None) -> Snapshot:
+def snapshot_of(
+    settings: Settings, at: datetime | None = None, versions: Sequence[str] | None = None
+) -> Snapshot:
     """Whom a one-shot command believes at `at` (aware; None: now).
 
-    An installation without a database, or with one from before lists were kept, believes what
-    its settings pin. Raises `TrustError`, `SettingsError`, `ProductionRefused`, `StoreError`.
+    `versions` name lists as ``government/7`` instead of those in force then. An installation
+    without a database, or with one from before lists were kept, believes what its settings pin.
+    Raises `TrustError`, `SettingsError`, `ProductionRefused`, `NotFound`, `StoreError`.
     """
+    if versions:
+        with open_trust_desk(settings) as desk:
+            found = [desk.history.get(name) for name in versions]
+            return desk.live.of(found, at or datetime.now(UTC))
     pinned = Snapshot(trust_store(settings), rules=rules_of(settings))
     url = settings.database_url
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():

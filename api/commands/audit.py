@@ -132,7 +132,7 @@ def verify(
     from api.commands.verify import choose_trust
     from dossier.audit.verify import compare
 
-    store = choose_trust(anchor, data)
+    store = choose_trust(anchor, data).store
     kept = [_read_head(path) for path in head or []]
     facts = _facts(export, store, key or [], kept)
     reports, between = [facts.report], []
@@ -202,7 +202,7 @@ def check(
     from dossier.audit.chain import moment_text
     from dossier.audit.proof import check_proof
 
-    store = choose_trust(anchor, data)
+    store = choose_trust(anchor, data).store
     proved = check_proof(
         _read_json(proof), [a.certificate for a in store.anchors], candidates=store.intermediates
     )

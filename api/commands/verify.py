@@ -17,9 +17,10 @@ from rich.markup import escape
 from api import output
 from api.commands.verdict import SIGNS, print_report
 from api.errors import InputUnusable, NotInitialised, PublishError
-from api.pinned import trust_store
 from api.settings import load_settings
+from api.trusting import snapshot_of
 from dossier.errors import VerificationStopped
+from dossier.trust.snapshot import Snapshot
 from dossier.verifying.checkers import Bounds, Checkers
 from dossier.verifying.stopped import stopped_report
 from signer.clock import VIETNAM
@@ -59,6 +60,14 @@ def verify(
                 "Xét tại thời điểm này, ISO 8601; thiếu múi giờ là giờ Việt Nam. / "
                 "Judge as of this time; without a zone it is Vietnam time."
             ),
+        ),
+    ] = None,
+    trust_version: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trust-version",
+            metavar="LIST/N",
+            help="Danh sách tin cậy theo phiên bản này; lặp lại được. / By these versions. (+)",
         ),
     ] = None,
     agency: Annotated[
@@ -111,12 +120,12 @@ def verify(
     if as_xml and as_json:
         raise typer.BadParameter("give --json or --xml, not both")
     files = [sources[0]] if is_single else list(_files(sources))
-    store = choose_trust(trust, data)
+    snapshot = choose_trust(trust, data, moment, trust_version)
     if is_single:
         require_readable(files[0])
     bounds = _GENEROUS if generous else Bounds()
     processes = min(len(files), os.cpu_count() or 1, _AT_ONCE)
-    with Checkers(store, processes=processes, bounds=bounds) as checkers:
+    with Checkers(snapshot, processes=processes, bounds=bounds) as checkers:
         judge = _Judge(checkers, moment, agency)
         if is_single:
             report = judge(files[0])
@@ -243,22 +252,38 @@ def require_readable(source: Path) -> None:
         with source.open("rb") as stream:
             stream.read(1)
     except OSError as error:
-        raise InputUnusable(
-            f"{source}: {error.strerror or error}; check the path and its permissions"
-        ) from error
+        raise _unusable(source, error) from error
 
 
-def choose_trust(named: list[Path] | None, data: Path | None) -> TrustStore:
-    """The anchors named on the command line, else those of the installation.
+def read_file(source: Path) -> bytes:
+    """The bytes of `source`. Raises `InputUnusable`."""
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise _unusable(source, error) from error
 
-    A machine without an installation trusts nobody, which is said and leaves every signature
-    INDETERMINATE; a data folder that was named must hold one. Raises `TrustError`,
-    `NotInitialised`, `SettingsError`, `ProductionRefused`.
+
+def _unusable(source: Path, error: OSError) -> InputUnusable:
+    return InputUnusable(f"{source}: {error.strerror or error}; check the path and its permissions")
+
+
+def choose_trust(
+    named: list[Path] | None,
+    data: Path | None,
+    at: dt.datetime | None = None,
+    versions: list[str] | None = None,
+) -> Snapshot:
+    """The anchors named on the command line, else what the installation believed at `at`.
+
+    `versions` name lists as ``government/7`` instead of those in force. A machine without an
+    installation trusts nobody, which is said and leaves every signature INDETERMINATE; a data
+    folder that was named must hold one. Raises `TrustError`, `NotInitialised`, `SettingsError`,
+    `ProductionRefused`, `NotFound`, `StoreError`.
     """
     if named:
-        return TrustStore.from_files(named)
+        return Snapshot(TrustStore.from_files(named))
     try:
-        return trust_store(load_settings(data))
+        return snapshot_of(load_settings(data), at, versions)
     except NotInitialised:
         if data is not None:
             raise
@@ -267,4 +292,4 @@ def choose_trust(named: list[Path] | None, data: Path | None) -> TrustStore:
             "no trusted roots on this machine; name them with --trust",
             style="yellow",
         )
-        return TrustStore()
+        return Snapshot()
