@@ -222,6 +222,11 @@ def things_to_ask_for(web: Web) -> dict[str, list[Any]]:
         as_="leader",
         headers={"if-match": f'"{batch["version"]}"'},
     )
+    bulk = made("/v1/verification-batches", {"items": [{"sha256": sha256}]}, "clerk")
+    web.verify_all()
+    kept = web.ask(
+        "POST", "/v1/verifications", json={"sha256": sha256}, as_="clerk", params={"keep": "true"}
+    )
     webhook = made("/v1/webhooks", {"url": "http://127.0.0.1:9/a", "events": ["*"]}, "admin")
     delivery = made(f"/v1/webhooks/{webhook['id']}/test", None, "admin")
     return {
@@ -232,6 +237,10 @@ def things_to_ask_for(web: Web) -> dict[str, list[Any]]:
         "scans": [[sha256]],
         "sequence_id": [sequence["id"]],
         "batch_id": [batch["id"]],
+        "bulk_id": [bulk["id"]],
+        "position": [1],
+        "verification_id": [kept.headers["location"].rpartition("/")[2]],
+        "receipt_key": ["seal"],
         "webhook_id": [webhook["id"]],
         "delivery_id": [delivery["id"]],
         "client_id": [client.id],

@@ -29,7 +29,6 @@ OPEN = {
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
-    "POST /v1/verifications",
     "POST /csc/v2/info",
     "GET /v1/profiles",
     "GET /v1/profiles/{profile_id}",
@@ -64,6 +63,7 @@ class Attack:
     own: bool = False  # the answer is of B's own things, and 2xx
 
 
+_WORDS = ("label", "seq", "file", "part", "profile_id", "position", "evidence")
 REFUSED = {403, 404, 409, 412, 422}
 
 
@@ -112,6 +112,8 @@ def neighbour(web: Web) -> Neighbour:
         "/v1/clients", {"agency_id": AGENCY, "name": "Máy A", "roles": ["clerk"]}, "admin"
     )
     key = made(f"/v1/clients/{client['id']}/keys", {}, "admin")
+    bulk = made("/v1/verification-batches", {"items": [{"sha256": sha256}]}, "clerk")
+    kept = web.ask("POST", "/v1/verifications", content=blob, as_="clerk", params={"keep": "true"})
     job = web.ask("GET", "/v1/jobs", as_="clerk").json()["items"][0]
     entry = next(e for e in web.room.events() if e.agency_id == AGENCY)
     ids = {
@@ -130,10 +132,14 @@ def neighbour(web: Web) -> Neighbour:
         "key_id": key["id"],
         "file": "result",
         "part": "record",
+        "bulk_id": bulk["id"],
+        "position": "1",
+        "verification_id": kept.headers["location"].rpartition("/")[2],
+        "evidence": "report",
         "profile_id": "P1",
     }
     secrets = {
-        *(v for k, v in ids.items() if k not in ("label", "seq", "file", "part", "profile_id")),
+        *(v for k, v in ids.items() if k not in _WORDS),
         pending["id"],
         published["result_sha256"],
         published["source_sha256"],
@@ -253,6 +259,26 @@ def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
             for move in ("approve", "release", "pause", "resume")
         },
         "DELETE /v1/signature-batches/{batch_id}": [Attack("leader", 404, headers=tag)],
+        "POST /v1/verifications": [
+            Attack("clerk", 404, {"sha256": a.sha256}),
+            Attack("clerk", 404, {"record_id": a.ids["record_id"]}),
+        ],
+        "GET /v1/verifications/kept": [
+            Attack("clerk", 200, own=True),
+            Attack("clerk", 200, params={"sha256": a.sha256}, own=True),
+        ],
+        "GET /v1/verifications/{verification_id}": [Attack("clerk", 404)],
+        "GET /v1/verifications/{verification_id}/{evidence}": [Attack("clerk", 404)],
+        "DELETE /v1/verifications/{verification_id}": [Attack("clerk", 404, headers=tag)],
+        "POST /v1/verification-batches": [
+            Attack("clerk", 422, {"items": [{"sha256": a.sha256}]}, headers=key)
+        ],
+        "GET /v1/verification-batches": own,
+        "GET /v1/verification-batches/{bulk_id}": [Attack("clerk", 404)],
+        "GET /v1/verification-batches/{bulk_id}/items": [Attack("clerk", 404)],
+        "GET /v1/verification-batches/{bulk_id}/items/{position}/report": [Attack("clerk", 404)],
+        "GET /v1/verification-batches/{bulk_id}/events": [Attack("clerk", 404)],
+        "DELETE /v1/verification-batches/{bulk_id}": [Attack("clerk", 404, headers=tag)],
         "POST /v1/webhooks": [
             Attack("admin", 422, {"url": "http://127.0.0.1:9/b", "events": [AGENCY]})
         ],

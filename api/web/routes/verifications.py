@@ -323,7 +323,7 @@ async def get_kept(
 
 
 @router.get(
-    PATH + "/{verification_id}/{part}",
+    PATH + "/{verification_id}/{evidence}",
     response_class=Response,
     responses={200: DESCRIBED, **problems(401, 403, 404, 409, 422, 429)},
     summary="Báo cáo đã lưu, kho tin cậy đã dùng. / The very answer; the trust store that judged.",
@@ -333,11 +333,11 @@ async def get_kept_part(
     house: CurrentHouse,
     caller: CurrentCaller,
     verification_id: IdPath,
-    part: Annotated[Literal["report", "trust"], Path()],
+    evidence: Annotated[Literal["report", "trust"], Path()],
     wish: Wish,
 ) -> Response:
     """The report by Accept, or a signed receipt of it; `trust` is JSON."""
-    if part == "trust":
+    if evidence == "trust":
         found = await blocking(house.kept.trust, caller, verification_id)
         return Response(found, media_type=_JSON)
     asked: ReceiptWish = wish
