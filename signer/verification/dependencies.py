@@ -18,7 +18,6 @@ from signer.verification.pdf_objects import (
     Ref,
     Stream,
     Value,
-    parse_head,
 )
 from signer.verification.structure import Document, View, unexplained_bytes
 
@@ -260,10 +259,7 @@ def _without_data(document: Document, view: View, number: int) -> Value:
     entry = view.entry(number)
     if entry.offset < 0:
         return view.get(number)
-    said, generation, value = parse_head(document.data, entry.offset)
-    if (said, generation) != (number, entry.generation):
-        raise PDFSyntaxError(f"object {number} is said to be at byte {entry.offset}, but is not")
-    return value
+    return document.head_at(entry, number)
 
 
 def _fields_only_grow(old: View, new: View) -> bool:

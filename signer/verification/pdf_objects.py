@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias
 
 from signer.verification.attacks import Attack
@@ -28,6 +29,18 @@ _REF = re.compile(
 _INTEGER = re.compile(rb"[+-]?\d{1,20}" + _END)
 _REAL = re.compile(rb"[+-]?(?:\d{1,400}\.\d{0,400}|\.\d{1,400})" + _END)
 _NAME = re.compile(rb"/([^" + _WHITE + rb"()<>\[\]{}/%]*)")
+# what most entries are: a key without escapes, and a reference, a number or such a name
+_PLAIN = rb"[^" + _WHITE + rb"()<>\[\]{}/%#]*+(?!#)"
+_PLAIN_VALUE = (
+    rb"(?:(\d{1,10})[" + _BLANK + rb"]++(\d{1,5})[" + _BLANK + rb"]++R" + _END
+    + rb"|([+-]?\d{1,20})" + _END
+    + rb"|([+-]?(?:\d{1,400}\.\d{0,400}|\.\d{1,400}))" + _END
+    + rb"|/(" + _PLAIN + rb"))"
+)  # fmt: skip
+_PLAIN_ENTRY = re.compile(
+    rb"/(" + _PLAIN + rb")([" + _BLANK + rb"]*+)" + _PLAIN_VALUE + rb"[" + _BLANK + rb"]*+"
+)
+_PLAIN_ITEM = re.compile(_PLAIN_VALUE + rb"[" + _BLANK + rb"]*+")
 _NAME_ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
 _HEX = re.compile(rb"<([0-9A-Fa-f" + _WHITE + rb"]*)>")
 _WORD = re.compile(rb"(true|false|null)" + _END)
@@ -174,6 +187,21 @@ def parse_value(data: bytes, at: int, depth: int = 0) -> tuple[Value, int]:
     raise PDFSyntaxError(f"no PDF object at byte {at}")
 
 
+@lru_cache(4096)
+def _plain_name(raw: bytes) -> Name:
+    return Name(raw.decode("latin-1"))
+
+
+def _plain_value(found: re.Match[bytes], group: int) -> Value:
+    """What `_PLAIN_VALUE` found; its first group is `group`."""
+    kind = (found.lastindex or 0) - group
+    if kind == 1:
+        return Ref(int(found[group]), int(found[group + 1]))
+    if kind == 2:
+        return int(found[group + 2])
+    return float(found[group + 3]) if kind == 3 else _plain_name(found[group + 4])
+
+
 def _name(data: bytes, at: int) -> tuple[Name, int]:
     found = _NAME.match(data, at)
     if found is None:  # pragma: no cover - the caller has seen the solidus
@@ -233,6 +261,12 @@ def _array(data: bytes, at: int, depth: int) -> tuple[list[Value], int]:
     items: list[Value] = []
     here = skip(data, at + 1)
     while data[here : here + 1] != b"]":
+        if depth < MAX_DEPTH and (plain := _PLAIN_ITEM.match(data, here)):
+            items.append(_plain_value(plain, 1))
+            here = plain.end()
+            if data[here : here + 1] == b"%":
+                here = skip(data, here)
+            continue
         item, here = parse_value(data, here, depth + 1)
         items.append(item)
         here = skip(data, here)
@@ -245,28 +279,27 @@ def _dictionary(data: bytes, at: int, depth: int) -> tuple[Dictionary, int]:
     while data[here : here + 2] != b">>":
         if data[here : here + 1] != b"/":
             raise PDFSyntaxError(f"a dictionary key is expected at byte {here}")
-        key, here = _name(data, here)
-        here = skip(data, here)
-        start = here
-        value, here = parse_value(data, here, depth + 1)
+        if depth < MAX_DEPTH and (plain := _PLAIN_ENTRY.match(data, here)):
+            key, start, value = _plain_name(plain[1]), plain.end(2), _plain_value(plain, 3)
+            last = plain.lastindex or 0
+            end = plain.end(last) if last != 4 else data.index(b"R", plain.end(4)) + 1
+            here = plain.end()
+        else:
+            key, here = _name(data, here)
+            start = skip(data, here)
+            value, end = parse_value(data, start, depth + 1)
+            here = end
         if key in out:
             raise PDFSyntaxError(
                 f"the key /{key} stands twice in the dictionary at byte {at}",
                 Attack.PARSER_DIFFERENTIAL,
             )
         out[str(key)] = value
-        out.spans[str(key)] = (start, here)
-        here = skip(data, here)
+        out.spans[str(key)] = (start, end)
+        if data[here : here + 1] not in (b"/", b">"):
+            here = skip(data, here)
     out.start, out.end = at, here + 2
     return out, here + 2
-
-
-def parse_indirect_head(data: bytes, at: int) -> Value:
-    """The value of the object at `at`; of a stream its dictionary. Raises `PDFSyntaxError`."""
-    found = _OBJECT.match(data, at)
-    if found is None:
-        raise PDFSyntaxError(f"no indirect object at byte {at}")
-    return parse_value(data, found.end())[0]
 
 
 def parse_head(data: bytes, at: int) -> tuple[int, int, Value]:

@@ -19,7 +19,7 @@ from signer.verification.pdf_objects import (
     Ref,
     Stream,
     Value,
-    parse_indirect_head,
+    parse_head,
 )
 from signer.verification.structure import Document, View
 from signer.verification.xref import Entry
@@ -67,7 +67,7 @@ class References:
             else:
                 if not self._mentioned(entry.offset):
                     return
-                value = parse_indirect_head(self._document.data, entry.offset)
+                value = parse_head(self._document.data, entry.offset)[2]
         except PDFSyntaxError:
             # what a strict reader cannot read may mean anything to a forgiving one
             found = [(target, _UNREADABLE) for target in self._mentioned(entry.offset)]

@@ -22,6 +22,7 @@ from signer.verification.pdf_objects import (
     Ref,
     Stream,
     Value,
+    parse_head,
     parse_indirect,
     parse_value,
     skip,
@@ -69,6 +70,7 @@ class Document:
         self.data = data
         self.revisions: tuple[Revision, ...] = read_revisions(data)
         self._parsed: dict[tuple[int, int], IndirectObject] = {}
+        self._heads: dict[tuple[int, int], Value] = {}
         self._containers: dict[tuple[int, int], dict[int, tuple[int, Value]]] = {}
         self._unpacked = 0
         self._views: dict[int, View] = {}
@@ -110,6 +112,22 @@ class Document:
             self._parsed[key] = item
         return self._parsed[key]
 
+    def head_at(self, entry: Entry, number: int) -> Value:
+        """The value of the uncompressed object `number`; of a stream its dictionary alone."""
+        key = (entry.offset, number)
+        if key in self._parsed:
+            value = self._parsed[key].value
+            return value.dictionary if isinstance(value, Stream) else value
+        if key not in self._heads:
+            said, generation, value = parse_head(self.data, entry.offset)
+            if (said, generation) != (number, entry.generation):
+                raise PDFSyntaxError(
+                    f"object {number} is said to be at byte {entry.offset}, but is not",
+                    Attack.PARSER_DIFFERENTIAL,
+                )
+            self._heads[key] = value
+        return self._heads[key]
+
     def contained(self, view: View, container: int, entry: Entry) -> dict[int, tuple[int, Value]]:
         """The objects of an object stream: position and value, by number."""
         key = (container, entry.offset)
@@ -121,6 +139,15 @@ class Document:
                 raise PDFSyntaxError(f"the object streams unpack to more than {MAX_UNPACKED} bytes")
             self._containers[key] = found
         return self._containers[key]
+
+    @cached_property
+    def history(self) -> dict[int, list[tuple[int, Entry]]]:
+        """What the revisions say of each object number, oldest first: (revision, entry)."""
+        out: dict[int, list[tuple[int, Entry]]] = {}
+        for revision in self.revisions:
+            for number, entry in revision.entries.items():
+                out.setdefault(number, []).append((revision.index, entry))
+        return out
 
     @cached_property
     def object_offsets(self) -> list[int]:
@@ -167,7 +194,6 @@ class View:
     def __init__(self, document: Document, revision: int) -> None:
         self._document = document
         self.revision = revision
-        self._sections = [r.entries for r in document.revisions[revision::-1]]
 
     @property
     def trailer(self) -> Dictionary:
@@ -176,10 +202,12 @@ class View:
 
     def entry(self, number: int) -> Entry:
         """Where object `number` is; a free entry when there is none."""
-        for section in self._sections:
-            found = section.get(number)
-            if found is not None:
-                return found
+        history = self._document.history.get(number)
+        if history is None:
+            return _FREE
+        for revision, entry in reversed(history):
+            if revision <= self.revision:
+                return entry
         return _FREE
 
     def get(self, number: int) -> Value:
