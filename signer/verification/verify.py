@@ -57,7 +57,7 @@ from signer.verification.report import (
     conclude,
     integrity_of,
 )
-from signer.verification.second_reader import byte_ranges_seen
+from signer.verification.second_reader import IS_HERE, byte_ranges_seen
 from signer.verification.security_store import StoreState, add_readable, read_security_store
 from signer.verification.sequence import assign_parts
 from signer.verification.shown import NOT_COMPARED, Shown
@@ -114,7 +114,9 @@ class Verifier:
         try:
             return self._judge(data, moment)
         except PDFSyntaxError as error:
-            return _malformed(data, moment, "file.structure", str(error), error.attack)
+            # whoever opens such a file repairs it, each reader in its own way
+            repaired = Attack.PARSER_DIFFERENTIAL if b"/ByteRange" in data else None
+            return _malformed(data, moment, "file.structure", str(error), error.attack or repaired)
         except MemoryError:
             raise  # a shortage of ours says nothing about the file
         except Exception as error:  # noqa: BLE001 - the last door
@@ -193,8 +195,10 @@ def _check_file(document: Document, items: list[Examined], checks: Checklist) ->
             attack=Attack.SWAPPED_DICTIONARY,
         )  # fmt: skip
     mine = sorted(_integers(i.field.dictionary.get("ByteRange")) for i in items)
-    theirs = byte_ranges_seen(document.data)
-    if theirs is None:
+    theirs = byte_ranges_seen(document.data) if IS_HERE else None
+    if not IS_HERE:
+        checks.warn("file.second-reader", "there is no second reader on this machine")
+    elif theirs is None:
         checks.failed(
             "file.second-reader", SubIndication.FORMAT_FAILURE,
             "a second reader cannot open the file without repairing it", Integrity.MALFORMED,
