@@ -263,7 +263,7 @@ def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
             Attack("clerk", 404, {"sha256": a.sha256}),
             Attack("clerk", 404, {"record_id": a.ids["record_id"]}),
         ],
-        "GET /v1/verifications/kept": [
+        "GET /v1/kept-verifications": [
             Attack("clerk", 200, own=True),
             Attack("clerk", 200, params={"sha256": a.sha256}, own=True),
         ],

@@ -288,7 +288,7 @@ def shown(kept: KeptVerification) -> dict[str, JSON]:
 
 
 @router.get(
-    PATH + "/kept",  # a path of its own: whether credentials are needed is said of paths
+    "/v1/kept-verifications",  # PATH asks nobody who he is
     response_model=Page[KeptView],
     responses=problems(401, 422, 429),
     summary="Các kết quả kiểm tra đã lưu. / Verifications that were kept, newest first.",

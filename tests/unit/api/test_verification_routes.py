@@ -170,7 +170,9 @@ def test_what_was_kept_gives_the_same_answer_again(web: Web, signed) -> None:
     trust = web.ask("GET", f"{place}/trust", as_="clerk").content
     repeated = Snapshot.unpack(trust).verifier().verify(data)
     assert repeated.indication.value == "TOTAL-PASSED"
-    listed = web.ask("GET", f"{PATH}/kept", as_="clerk", params={"sha256": shown["sha256"]}).json()
+    listed = web.ask(
+        "GET", "/v1/kept-verifications", as_="clerk", params={"sha256": shown["sha256"]}
+    ).json()
     assert [entry["id"] for entry in listed["items"]] == [shown["id"]]
 
 
