@@ -39,6 +39,7 @@ from api.client_errors import (
 from api.client_files import Files, Progress, require_digest
 from api.client_transport import Transport
 from api.client_values import Blob, Event, Level, Record, Resource, Verification
+from api.client_verifications import Verifiable, Verifications
 from api.client_workflows import Batches, Digitizations, Sequences, pages, plain
 
 __all__ = [
@@ -103,6 +104,7 @@ class Client:
         self.batches = Batches(self._transport)
         self.sequences = Sequences(self._transport)
         self.digitizations = Digitizations(self._transport)
+        self.verifications = Verifications(self._transport)
 
     def close(self) -> None:
         """Close all connections."""
@@ -277,16 +279,16 @@ class Client:
 
     # --- verification, audit, keys -------------------------------------------------------
 
-    def verify(self, document: str | os.PathLike[str] | bytes) -> Verification:
-        """Verify the signatures of a PDF; nothing is stored. Needs no credential."""
-        content = document if isinstance(document, bytes) else Path(document).read_bytes()
-        raw = self._transport.ask(
-            "POST",
-            "/v1/verifications",
-            content=content,
-            headers={"Content-Type": _PDF, "Idempotency-Key": secrets.token_hex(16)},
-        ).json()
-        return Verification(raw["indication"], raw.get("sub_indication"), raw)
+    def verify(
+        self,
+        document: Verifiable,
+        **options: Any,  # noqa: ANN401 - of `Verifications.verify`
+    ) -> Verification:
+        """Verify the signatures of a PDF; nothing is stored, and files need no credential.
+
+        Reports, receipts, kept evidence and whole lists: `verifications`.
+        """
+        return self.verifications.verify(document, **options)
 
     def keys(self) -> list[Mapping[str, Any]]:
         """The signing keys that this client may use."""

@@ -102,11 +102,17 @@ class Verification:
     indication: str
     sub_indication: str | None
     raw: JSON = field(repr=False)
+    kept_id: str | None = None
 
     @property
     def has_passed(self) -> bool:
         """Whether the indication is TOTAL-PASSED; all else is no proof of validity."""
         return self.indication == "TOTAL-PASSED"
+
+    @classmethod
+    def read(cls, raw: JSON, kept_id: str | None) -> Self:
+        """The report in an answer; `kept_id` names what the service keeps of it."""
+        return cls(raw["indication"], raw.get("sub_indication"), raw, kept_id)
 
     def __bool__(self) -> bool:
         raise TypeError("ask for .has_passed: a report is neither true nor false")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import secrets
@@ -11,9 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
-import httpx
-
 from api.client_errors import Conflict, StillWorking
+from api.client_events import events_of
 from api.client_files import require_digest
 from api.client_values import Blob, Event, Record, Resource
 
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from api.client_transport import Transport
 
 _SLOWEST_POLL_S = 2.0
-_SILENCE_S = 60.0  # the service sends a sign of life four times as often
-_RECONNECT_S = 1.0
 
 
 def pages(
@@ -38,8 +34,8 @@ def pages(
         query["after"] = page["next"]
 
 
-class _Ways:
-    """What the three have in common: ask for one, wait for its end, cancel it."""
+class Ways:
+    """What they have in common: ask for one, wait for its end, cancel it."""
 
     _path: str
     _settled: frozenset[str]
@@ -113,7 +109,7 @@ class _Ways:
         return Resource.read(response.json())
 
 
-class Digitizations(_Ways):
+class Digitizations(Ways):
     """Scans that become one searchable record (``/v1/digitizations``)."""
 
     _path = "/v1/digitizations"
@@ -145,7 +141,7 @@ class Digitizations(_Ways):
         return self._post(self._path, body, idempotency_key)
 
 
-class Batches(_Ways):
+class Batches(Ways):
     """Many documents as one frozen list (``/v1/signature-batches``)."""
 
     _path = "/v1/signature-batches"
@@ -207,22 +203,7 @@ class Batches(_Ways):
 
         The data of an event is the whole batch as ``GET`` shows it.
         """
-        last = ""
-        while True:
-            headers = {"Accept": "text/event-stream"}
-            if last:
-                headers["Last-Event-ID"] = last
-            path = f"{self._path}/{batch.id}/events"
-            with (
-                contextlib.suppress(httpx.TransportError),
-                self._transport.stream(path, headers=headers, read_s=_SILENCE_S) as response,
-            ):
-                for event in _parsed(response.iter_lines()):
-                    last = event.id or last
-                    yield event
-                    if event.name == "done":
-                        return
-            time.sleep(_RECONNECT_S)
+        return events_of(self._transport, f"{self._path}/{batch.id}/events")
 
     def sheet(self, batch: Resource) -> bytes:
         """The signed result sheet (PDF) of a finished batch, checked against its digest."""
@@ -239,7 +220,7 @@ class Batches(_Ways):
         return Resource.read(response.json())
 
 
-class Sequences(_Ways):
+class Sequences(Ways):
     """The clerical sequence of one document: leader, number and date, seal (``/v1/sequences``)."""
 
     _path = "/v1/sequences"
@@ -375,23 +356,3 @@ def _listed(document: Blob | tuple[Blob, str] | Mapping[str, Any]) -> dict[str, 
     if isinstance(document, tuple):
         return {"source_sha256": document[0].sha256, "reference": document[1]}
     return dict(document)
-
-
-def _parsed(lines: Iterator[str]) -> Iterator[Event]:
-    """Server-sent events (WHATWG HTML, "Interpreting an event stream")."""
-    name, event_id = "message", ""
-    data: list[str] = []
-    for line in lines:
-        if not line:
-            if data:
-                yield Event(event_id, name, json.loads("\n".join(data)))
-            name, data = "message", []
-            continue
-        entry, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if entry == "event":
-            name = value
-        elif entry == "data":
-            data.append(value)
-        elif entry == "id":
-            event_id = value
