@@ -6,6 +6,9 @@ import io
 
 import pikepdf
 
+IS_HERE: bool = True
+"""False where the verifier stands alone (`dossier.bundle`), without qpdf."""
+
 _MAX_FIELDS = 20_000  # direct fields in an array that holds itself never repeat
 
 
