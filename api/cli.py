@@ -24,6 +24,7 @@ class Commands(LazyCommands):
         "sign": "api.commands.sign:sign",
         "verify": "api.commands.verify:verify",
         "trust": "api.commands.trust:app",
+        "bundle": "api.commands.bundle:app",
         "renew": "api.commands.renew:renew",
         "keys": "api.commands.keys:app",
         "serve": "api.commands.serve:serve",
