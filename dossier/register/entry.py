@@ -6,12 +6,19 @@
     annulled     the agency withdrew it; `reason` says why
 
 Nothing is ever altered: what holds of a result follows from all of its entries. The text of an
-entry is canonical JSON (RFC 8785), kept as it was hashed; it is the leaf of the Merkle tree.
+entry is canonical JSON (RFC 8785), kept as it was hashed. The leaf of the Merkle tree binds it to
+its time:
+
+    sohoa register leaf 1⏎<time>⏎<SHA-256 of the text, hex>⏎
+
+So whoever may not see the text still sees when it was entered; nobody finds the text from its
+digest, for it holds a code of 68 random bits.
 """
 
 from __future__ import annotations
 
 import enum
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -19,12 +26,13 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
-from dossier.audit.chain import canonical, moment_of, moment_text
+from dossier.audit.chain import canonical, moment_text
 from dossier.model import JSON
 from dossier.register.codes import PATTERN
 from dossier.register.merkle import leaf_hash
 
 _TYPE = "sohoa register entry 1"
+_LEAF = "sohoa register leaf 1"
 _CODE = re.compile(PATTERN)
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -65,14 +73,14 @@ class Registration:
     by: str | None = None
     reason: str | None = None
 
-    def text(self, at: datetime) -> bytes:
-        """The canonical text of the entry, made at `at` (aware)."""
+    def text(self) -> bytes:
+        """The canonical text of the entry."""
         said: dict[str, JSON] = {
             name: value for name in _NAMES if (value := getattr(self, name)) is not None
         }
         if self.decided_on is not None:
             said["decided_on"] = self.decided_on.isoformat()
-        return canonical(said | {"at": moment_text(at), "type": _TYPE})
+        return canonical(said | {"type": _TYPE})
 
 
 _NAMES = tuple(entry.name for entry in fields(Registration))
@@ -95,20 +103,24 @@ class Entry:
     text: str
 
     @property
+    def sha256(self) -> str:
+        """Of the text, in hex."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
     def leaf_hash(self) -> bytes:
         """The hash of the leaf."""
-        return leaf_hash(self.text.encode())
+        return hash_of(self.at, self.sha256)
 
     @classmethod
-    def read(cls, index: int, text: str) -> Entry:
-        """The entry with this text. Raises `MalformedEntry`."""
+    def read(cls, index: int, at: datetime, text: str) -> Entry:
+        """The entry with this time and text. Raises `MalformedEntry`."""
         try:
             value = json.loads(text)
             if not isinstance(value, dict) or value.pop("type", None) != _TYPE:
                 raise MalformedEntry("it is of another type")
-            at = moment_of(value.pop("at"))
             told = _told(value)
-            if told.text(at).decode() != text:
+            if told.text().decode() != text:
                 raise MalformedEntry("it is not in canonical form")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise MalformedEntry(f"entry {index} cannot be read: {error}") from error
@@ -139,6 +151,11 @@ def _told(value: dict[str, Any]) -> Registration:
         if not good:
             raise MalformedEntry(f"{name} is of another kind")
     return told
+
+
+def hash_of(at: datetime, sha256: str) -> bytes:
+    """The hash of a leaf with this time (aware) and digest of its text (hex)."""
+    return leaf_hash(f"{_LEAF}\n{moment_text(at)}\n{sha256}\n".encode())
 
 
 class Status(enum.StrEnum):

@@ -24,7 +24,6 @@ import sqlalchemy as sa
 
 from dossier.errors import RegisterBroken
 from dossier.register.entry import Entry, Event, MalformedEntry, Registration
-from dossier.register.merkle import leaf_hash
 from dossier.storage.database import Database
 from dossier.storage.tables import register_entries as rows
 
@@ -38,12 +37,12 @@ _TIP = sa.select(rows.c.seq, rows.c.at).order_by(rows.c.seq.desc()).limit(1)
 _TIP_AND_TIME = _TIP.add_columns(sa.func.clock_timestamp().label("now"))
 _INSERT = sa.insert(rows)
 _RANGE = (
-    sa.select(rows.c.seq, rows.c.entry)
+    sa.select(rows.c.seq, rows.c.at, rows.c.entry)
     .where(rows.c.seq >= sa.bindparam("start"), rows.c.seq < sa.bindparam("end"))
     .order_by(rows.c.seq)
 )
 _OF_CODE = (
-    sa.select(rows.c.seq, rows.c.entry)
+    sa.select(rows.c.seq, rows.c.at, rows.c.entry)
     .where(rows.c.code == sa.bindparam("code_"))
     .order_by(rows.c.seq)
 )
@@ -76,13 +75,13 @@ class Register:
         size, at = self._locked(connection)
         made = []
         for seq, one in enumerate(told, size):
-            text = one.text(at)
+            entry = Entry(seq, at, one, one.text().decode())
             made.append(
                 {
                     "seq": seq,
                     "at": at,
-                    "entry": text.decode(),
-                    "leaf_sha256": leaf_hash(text).hex(),
+                    "entry": entry.text,
+                    "leaf_sha256": entry.leaf_hash.hex(),
                     "code": one.code,
                     "event": one.event.value,
                     "agency_id": one.agency,
@@ -108,7 +107,7 @@ class Register:
         """The entries from `start` up to, not including, `end`. Raises `StoreError`."""
         with self.database.read() as connection:
             found = connection.execute(_RANGE, {"start": start, "end": end}).all()
-        return [_entry(row.seq, row.entry) for row in found]
+        return [_entry(*row) for row in found]
 
     def walk(self, start: int, end: int) -> Iterator[Entry]:
         """As `entries`, page by page."""
@@ -119,7 +118,7 @@ class Register:
         """Every entry of one result, oldest first; none for a code that was not issued."""
         with self.database.read() as connection:
             found = connection.execute(_OF_CODE, {"code_": code}).all()
-        return [_entry(row.seq, row.entry) for row in found]
+        return [_entry(*row) for row in found]
 
     def code_of(self, sha256: str) -> str | None:
         """The code of the result whose published document has, or had, this digest."""
@@ -141,9 +140,9 @@ class Register:
         return last.seq + 1, max(now, last.at)
 
 
-def _entry(seq: int, text: str) -> Entry:
+def _entry(seq: int, at: datetime, text: str) -> Entry:
     try:
-        return Entry.read(seq, text)
+        return Entry.read(seq, at, text)
     except MalformedEntry as error:
         raise RegisterBroken(
             f"Sổ đăng ký kết quả bị hỏng ở mục {seq}; hãy chạy “sohoa register audit”. / The "

@@ -1,7 +1,7 @@
 """The proof that travels with a record: its entries, their paths, and a signed checkpoint.
 
     {"type": "sohoa register proof 1",
-     "entries": [{"index": 7, "entry": "{…}", "path": ["<hex>", …]}, …],
+     "entries": [{"index": 7, "at": "<time>", "entry": "{…}", "path": ["<hex>", …]}, …],
      "checkpoint": {"note": "…", "certificates": ["PEM", …], "timestamp_token": "<base64>"}}
 
 Beside ``decision.pdf`` it is the file ``decision.pdf.register.json``. Nothing but the proof and
@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from cryptography import x509
 
+from dossier.audit.chain import moment_of, moment_text
 from dossier.errors import NotFound, RegisterBroken, StateConflict
 from dossier.model import JSON
 from dossier.register import merkle, nodes
@@ -96,6 +97,7 @@ def prove(register: Register, code: str) -> dict[str, JSON]:
         shown = [
             {
                 "index": entry.index,
+                "at": moment_text(entry.at),
                 "entry": entry.text,
                 "path": [one.hex() for one in nodes.inclusion(connection, entry.index, size)],
             }
@@ -137,7 +139,7 @@ def check_proof(
 def _included(row: JSON, checkpoint: Checkpoint) -> Entry:
     if type(row["index"]) is not int:
         raise ProofWrong("an index is no number")
-    entry = Entry.read(row["index"], row["entry"])
+    entry = Entry.read(row["index"], moment_of(row["at"]), row["entry"])
     path = [bytes.fromhex(one) for one in row["path"]]
     merkle.require_inclusion(entry.leaf_hash, entry.index, checkpoint.size, path, checkpoint.root)
     return entry
