@@ -6,15 +6,22 @@ It stands on `api.foundation`. One-shot commands are put together in `api.wiring
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
 from api.foundation import open_foundation
 from api.house import Foundation, House
-from api.pinned import timestamper_of, trust_store
+from api.pinned import timestamper_of
 from api.settings import Role, Settings
+from api.trusting import (
+    CertificatesInForce,
+    VerifierInForce,
+    chain_parts,
+    granted_anchors,
+    live_trust,
+)
 from api.wiring import (
     images_of,
     profiles_of,
@@ -29,7 +36,7 @@ from dossier.queue.jobs import Job
 from dossier.signing.records import Records
 from dossier.signing.renewal import renewal_schedule
 from dossier.signing.workshop import Desk
-from dossier.trust.snapshot import Snapshot
+from dossier.trust.live import LiveTrust
 from dossier.verifying.bulk import BulkVerifications
 from dossier.verifying.checkers import Checkers
 from dossier.verifying.kept import KeptVerifications
@@ -47,8 +54,10 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
 
     Raises `TrustError`, and what `api.foundation.open_foundation` raises.
     """
-    store = trust_store(settings)
-    with open_foundation(settings, process) as below, Checkers(store) as verifier:
+    with ExitStack() as stack:
+        below = stack.enter_context(open_foundation(settings, process))
+        live = live_trust(settings, below.database, below.blobs)
+        verifier = stack.enter_context(Checkers(live))
         parts = {field.name: getattr(below, field.name) for field in fields(below)}
         database, audit, jobs = below.database, below.audit, below.jobs
         identity = Identity(database, audit)
@@ -60,7 +69,7 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
             jobs,
             max_backlog=settings.web.max_backlog,
         )
-        timestamper = timestamper_of(settings, [a.certificate for a in store.anchors])
+        timestamper = timestamper_of(settings, CertificatesInForce(live, granted_anchors))
         yield House(
             **parts,
             identity=identity,
@@ -69,15 +78,16 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
             batches=Batches(database, audit, jobs, records, identity.policy),
             digitizations=Digitizations(database, below.blobs, below.holdings, audit, jobs),
             verifier=verifier,
+            trust=live,
             profiles=profiles_of(settings),
             timestamper=timestamper,
             kept=KeptVerifications(
-                database, below.blobs, below.holdings, audit, lambda: Snapshot(store).pack()
+                database, below.blobs, below.holdings, audit, lambda: live.snapshot().pack()
             ),
             bulk=BulkVerifications(database, below.holdings, audit, jobs),
             receipts=Receipts(
                 audit,
-                lambda: signing_desk(below, timestamper),
+                lambda: signing_desk(below, live, timestamper),
                 own_key=settings.verification.receipt_key or None,
                 maker=settings.record.agency,
                 level=Level.B_B if timestamper is None else Level.B_LTA,
@@ -85,12 +95,12 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
         )
 
 
-def signing_desk(house: Foundation, timestamper: Timestamper | None) -> Desk:
+def signing_desk(house: Foundation, live: LiveTrust, timestamper: Timestamper | None) -> Desk:
     """What signing works with beside the database. Raises `TrustError`."""
     settings = house.settings
-    store = trust_store(settings)
-    anchors = [anchor.certificate for anchor in store.anchors]
-    revocation = revocation_of(settings, store, anchors)
+    anchors = CertificatesInForce(live, granted_anchors)
+    inner = CertificatesInForce(live, lambda store: store.intermediates)
+    revocation = revocation_of(settings, anchors, inner)
     images = images_of(settings)
     roles: tuple[Role, ...] = ("officer", "leader", "seal")
     by_label = {settings.key_label(role): images[role] for role in roles}
@@ -101,7 +111,14 @@ def signing_desk(house: Foundation, timestamper: Timestamper | None) -> Desk:
         return telemetry.traced(key, context.get("request_id", "")) if telemetry else key
 
     return Desk(
-        services=trust_services(settings, store, anchors, timestamper, revocation),
+        services=trust_services(
+            settings,
+            anchors,
+            CertificatesInForce(live, chain_parts),
+            timestamper,
+            revocation,
+            VerifierInForce(live),
+        ),
         key_for=key_for,
         timestamper=timestamper,
         images_for=by_label.get,
@@ -118,7 +135,7 @@ def sealing(house: House) -> dict[str, Handler]:
     from dossier.signing.work import SigningWork
 
     tools = (house.database, house.blobs, house.holdings, house.audit, house.jobs, house.records)
-    desk = signing_desk(house, house.timestamper)
+    desk = signing_desk(house, house.trust, house.timestamper)
     hooks = (house.telemetry.published,) if house.telemetry else ()
     return {
         "signature": SigningWork(*tools, desk, on_published=hooks),

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from api.pinned import timestamper_of, trust_store
@@ -50,7 +51,34 @@ def chores_of(house: Foundation) -> list[Chore]:
         Chore("witness", lambda stop: _witness(house, stop)),
         Chore("tidy", lambda stop: _every(_TIDY_S, stop, lambda: _tidy(house, stop))),
         Chore("renewal", lambda stop: _every(_RENEWAL_S, stop, renewals.sweep)),
+        *_fetching(house),
     ]
+
+
+def _fetching(house: Foundation) -> list[Chore]:
+    """Fetch revocation values for verification, where the settings ask for it."""
+    trust = house.settings.trust
+    if not trust.fetch_revocation:
+        return []
+    from api.trusting import live_trust  # late: other houses need neither verifier nor HTTP
+    from dossier.trust.evidence import FetchLimits, RevocationRefresh, RevocationShelf
+    from signer.fetch import Fetcher
+
+    live = live_trust(house.settings, house.database, house.blobs)
+    refresh = RevocationRefresh(
+        RevocationShelf(house.database, house.blobs),
+        Fetcher(public_only=not trust.fetch_private_networks),
+        trust.crl_urls,
+        FetchLimits(trust.fetch_timeout_s, trust.fetch_max_bytes),
+    )
+
+    def once() -> None:
+        try:
+            refresh.run(live.snapshot().store, datetime.now(UTC))
+        except SignerError as error:
+            _LOG.warning("revocation values are not renewed: %s", error)
+
+    return [Chore("revocation", lambda stop: _every(trust.fetch_every_s, stop, once))]
 
 
 def _seal_heads(house: Foundation, stop: threading.Event) -> None:

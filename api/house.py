@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dossier.storage.holdings import Holdings
     from dossier.storage.store import BlobStore
     from dossier.storage.uploads import Uploads
+    from dossier.trust.live import LiveTrust
     from dossier.verifying.bulk import BulkVerifications
     from dossier.verifying.checkers import Checkers
     from dossier.verifying.kept import KeptVerifications
@@ -61,6 +62,7 @@ class House(Foundation):
     batches: Batches
     digitizations: Digitizations
     verifier: Checkers
+    trust: LiveTrust
     kept: KeptVerifications
     bulk: BulkVerifications
     receipts: Receipts

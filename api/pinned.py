@@ -5,6 +5,9 @@ Apart from `api.wiring`, so that a process that seals nothing need not load what
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
+
 from cryptography import x509
 
 from api.errors import ProductionRefused
@@ -40,10 +43,28 @@ def refuse_embedded_in_production(settings: Settings) -> None:
         )
 
 
-def timestamper_of(settings: Settings, anchors: list[x509.Certificate]) -> TSAClient | None:
+def timestamper_of(settings: Settings, anchors: Collection[x509.Certificate]) -> TSAClient | None:
     """The timestamp authority of the settings, if they name one."""
     if settings.trust.tsa_url is None:
         return None
     return TSAClient(
         settings.trust.tsa_url, timeout_s=settings.trust.tsa_timeout_s, anchors=anchors
     )
+
+
+def proof_certificates(
+    named: list[Path] | None, settings: Settings | None
+) -> list[x509.Certificate]:
+    """The keys whose codes on printouts are believed: those named, else those of the settings.
+
+    Raises `TrustError`; `ProductionRefused` for a test key in production.
+    """
+    paths = named or (list(settings.trust.proof_keys) if settings is not None else [])
+    store = TrustStore.from_files(paths)
+    found = [*(anchor.certificate for anchor in store.anchors), *store.intermediates]
+    if settings is not None and settings.mode == "production":
+        for certificate in found:
+            name = certificate.subject.rfc4514_string()
+            if TEST_MARK in name:
+                raise ProductionRefused(f"{name} is a test key; pin the keys of your agencies")
+    return found

@@ -5,7 +5,7 @@ The pinned part alone is `api.pinned`; here the database joins it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +27,9 @@ from dossier.trust.evidence import RevocationShelf
 from dossier.trust.history import TrustHistory
 from dossier.trust.live import LiveTrust
 from dossier.trust.snapshot import Snapshot
-from signer.trust import TrustStore
+from signer.trust import Service, TrustStore
+from signer.verification.report import VerificationReport
+from signer.verification.verify import Verifier
 
 
 def live_trust(settings: Settings, database: Database, blobs: BlobStore) -> LiveTrust:
@@ -56,6 +58,63 @@ def list_signers(settings: Settings, more: tuple[Path, ...] = ()) -> tuple[x509.
     """The certificates that may sign lists. Raises `TrustError`."""
     store = TrustStore.from_files((*settings.trust.list_signers, *more))
     return (*(anchor.certificate for anchor in store.anchors), *store.intermediates)
+
+
+class CertificatesInForce(Collection[x509.Certificate]):
+    """Certificates of the trust in force, asked for anew whenever it is looked at.
+
+    Given to what seals and asks timestamp authorities, so that a new list reaches it without a
+    restart.
+    """
+
+    def __init__(
+        self, live: LiveTrust, choose: Callable[[TrustStore], Iterable[x509.Certificate]]
+    ) -> None:
+        self._live = live
+        self._choose = choose
+
+    def __iter__(self) -> Iterator[x509.Certificate]:
+        return iter(self._choose(self._live.snapshot().store))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, certificate: object) -> bool:
+        return any(one == certificate for one in self)
+
+
+def granted_anchors(store: TrustStore) -> list[x509.Certificate]:
+    """The anchors that are believed for anything now."""
+    now = datetime.now(UTC)
+    return [
+        anchor.certificate
+        for anchor in store.anchors
+        if any(anchor.is_granted(service, now) for service in Service)
+    ]
+
+
+def chain_parts(store: TrustStore) -> list[x509.Certificate]:
+    """Whatever may complete a chain."""
+    return [*store.intermediates, *(anchor.certificate for anchor in store.anchors)]
+
+
+class VerifierInForce(Verifier):
+    """A verifier by the trust, rules and evidence in force. Safe for threads."""
+
+    def __init__(self, live: LiveTrust) -> None:
+        super().__init__(TrustStore())
+        self._live = live
+        self._made: tuple[str, Verifier] | None = None
+
+    def verify(self, pdf: bytes | Path, at: datetime | None = None) -> VerificationReport:
+        """See `Verifier`; as of `at`, by what was in force then. Raises what the trust raises."""
+        snapshot = self._live.snapshot(at)
+        made = self._made
+        if made is None or made[0] != snapshot.fingerprint:
+            made = (snapshot.fingerprint, snapshot.verifier())
+            if at is None:
+                self._made = made
+        return made[1].verify(pdf, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Knows which implementation stands behind a Protocol; so do `api.pinned` (whom to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +18,7 @@ from api.errors import SettingsError
 from api.pinned import refuse_embedded_in_production, timestamper_of, trust_store
 from api.settings import Role, Settings, load_settings
 from api.tokens import open_authority_token, open_token
+from api.trusting import snapshot_of
 from dossier.signing.sealing import Services
 from hsm.keys import SigningKey
 from hsm.token import Token
@@ -30,7 +31,6 @@ from signer.sealing.augment import Augmenter
 from signer.sealing.seal import Sealer
 from signer.services import Timestamper
 from signer.timestamp import TSAClient
-from signer.trust import TrustStore
 from signer.verification.verify import Verifier
 
 __all__ = ["Desk", "load_settings", "open_desk", "open_token", "trust_store"]
@@ -59,7 +59,8 @@ def open_desk(settings: Settings, *, timestamped: bool = True) -> Iterator[Desk]
     `timestamped` says that a TSA is needed. Raises what opening raises.
     """
     refuse_embedded_in_production(settings)
-    store = trust_store(settings)
+    snapshot = snapshot_of(settings)
+    store = snapshot.store
     anchors = [anchor.certificate for anchor in store.anchors]
     token = open_token(settings)
     with ExitStack() as stack:
@@ -74,29 +75,35 @@ def open_desk(settings: Settings, *, timestamped: bool = True) -> Iterator[Desk]
                 "this level needs a timestamp and trust.tsa_url is not set: set it, or use "
                 "--level B-B"
             )
-        revocation = revocation_of(settings, store, anchors)
-        services = trust_services(settings, store, anchors, timestamper, revocation)
+        revocation = revocation_of(settings, anchors, store.intermediates)
+        known = (*store.intermediates, *anchors)
+        services = trust_services(
+            settings, anchors, known, timestamper, revocation, snapshot.verifier()
+        )
         yield Desk(settings, token, services, timestamper, images_of(settings))
 
 
 def revocation_of(
-    settings: Settings, store: TrustStore, anchors: list[x509.Certificate]
+    settings: Settings,
+    anchors: Collection[x509.Certificate],
+    intermediates: Collection[x509.Certificate],
 ) -> RevocationClient:
     return RevocationClient(
         anchors,
-        intermediates=store.intermediates,
+        intermediates=intermediates,
         cache_folder=settings.data_dir / "revocation-cache",
     )
 
 
 def trust_services(
     settings: Settings,
-    store: TrustStore,
-    anchors: list[x509.Certificate],
+    anchors: Collection[x509.Certificate],
+    known: Collection[x509.Certificate],
     timestamper: Timestamper | None,
     revocation: RevocationClient,
+    verifier: Verifier,
 ) -> Services:
-    known = (*store.intermediates, *anchors)
+    """What seals and checks; `known` complete chains. All three may follow a list of trust."""
     precheck = PreSigningCheck(
         anchors, revocation, near_expiry=timedelta(days=settings.trust.near_expiry_days)
     )
@@ -109,7 +116,7 @@ def trust_services(
             known_certificates=known,
         ),
         augmenter=Augmenter(timestamper, revocation, known_certificates=known),
-        verifier=Verifier(store),
+        verifier=verifier,
         profiles=profiles_of(settings),
     )
 

@@ -74,7 +74,7 @@ def _seal(settings: Settings, stack: contextlib.ExitStack) -> _Place:
 
 def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
     from api.foundation import open_foundation
-    from api.pinned import trust_store
+    from api.trusting import live_trust
     from dossier.digitizing.digitizations import Digitizations
     from dossier.digitizing.work import DigitizingWork
     from dossier.verifying.bulk import BulkVerifications
@@ -89,7 +89,8 @@ def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
     folder = settings.data_dir / "digitizing"
     work = DigitizingWork(digitizations, house.blobs, folder, DigitiseSettings())
     bulk = BulkVerifications(house.database, house.holdings, house.audit, house.jobs)
-    checkers = stack.enter_context(Checkers(trust_store(settings)))
+    live = live_trust(settings, house.database, house.blobs)
+    checkers = stack.enter_context(Checkers(live))
     return house, {"digitize": work, "verify": BulkWork(bulk, house.blobs, checkers)}
 
 

@@ -101,8 +101,11 @@ class PreSigningCheck:
         policy: AlgorithmPolicy | None = None,
         clock: ClockGate | None = None,
     ) -> None:
-        """Parameters as of `check_before_signing`; `clock` is the gate of requirement 22."""
-        self._anchors = frozenset(anchors)
+        """Parameters as of `check_before_signing`; `clock` is the gate of requirement 22.
+
+        `anchors` are looked at anew each time, so that they may follow a list of trust.
+        """
+        self._anchors = anchors
         self._revocation = revocation
         self._near_expiry = near_expiry
         self._usage = usage
@@ -121,7 +124,11 @@ class PreSigningCheck:
             raise ClockRefused(str(error)) from error
         subject = (key.certificate, key.scheme)
         known = self._clearances.get(subject)
-        if known is not None and known.valid_from <= at < known.valid_to:
+        if (
+            known is not None
+            and known.valid_from <= at < known.valid_to
+            and known.path[-1] in self._anchors
+        ):
             if self._revocation is not None:
                 self._revocation.collect(known.path, at)
             return

@@ -83,13 +83,14 @@ class RevocationClient:
         use_nonce: bool = False,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`anchors` need no evidence; `intermediates` complete chains that lack issuers.
+        """`anchors` need no evidence; `intermediates` complete chains that lack issuers. Both are
+        looked at anew each time, so that they may follow a list of trust.
 
         With `cache_folder`, answers outlive the process. `use_nonce` asks for fresh answers;
         responders that prepare theirs in advance leave the nonce out, which is accepted.
         """
-        self._anchors = frozenset(anchors)
-        self._issuers = tuple(dict.fromkeys((*intermediates, *anchors)))
+        self._anchors = anchors
+        self._intermediates = intermediates
         self._fetcher = fetcher or Fetcher()
         self._cache = RevocationCache(cache_folder) if cache_folder else None
         self._limits = limits or RevocationLimits()
@@ -161,7 +162,7 @@ class RevocationClient:
         known = self._issuer_of.get(certificate)
         if known is not None:
             return known
-        issuer = find_issuer(certificate, (*chain, *self._issuers))
+        issuer = find_issuer(certificate, (*chain, *self._intermediates, *self._anchors))
         if issuer is None or issuer == certificate:
             name = certificate.subject.rfc4514_string()
             raise RevocationError(

@@ -49,8 +49,9 @@ class TSAClient:
         clock: ClockGate | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`timeout_s` is for one request as a whole. With `anchors`, the timestamp unit's
-        certificate must have a path to one of them; without, verification judges it later.
+        """`timeout_s` is for one request as a whole. With `anchors` (looked at anew each time), the
+        timestamp unit's certificate must have a path to one of them; without, verification judges
+        it later.
         `policy_oid` is asked for and then required.
         """
         self._url = url
@@ -60,7 +61,7 @@ class TSAClient:
         self._first_pause_s = first_pause_s
         self._slots = threading.BoundedSemaphore(max_parallel)
         self._policy_oid = policy_oid
-        self._anchors = None if anchors is None else frozenset(anchors)
+        self._anchors = anchors
         self._clock = clock or ClockGate()
         self._sleep = sleep
         self._largest = 0

@@ -34,6 +34,9 @@ from dossier.identity import HOUSE, AgencyPolicy, Identity
 from dossier.model import Role
 from dossier.storage.database import Database
 from dossier.storage.uploads import Uploads
+from dossier.trust.evidence import RevocationShelf
+from dossier.trust.history import TrustHistory
+from dossier.trust.live import LiveTrust
 from dossier.trust.snapshot import Snapshot
 from dossier.verifying.bulk import BulkVerifications
 from dossier.verifying.bulk_work import BulkWork
@@ -125,6 +128,11 @@ class Web:
         self.settings = Settings(
             data_dir=folder, token=TokenSettings(module=folder / "none.so", label="none")
         )
+        self.live = LiveTrust(
+            TrustStore.of(pki.anchors),
+            TrustHistory(room.database, room.blobs, room.audit),
+            RevocationShelf(room.database, room.blobs),
+        )
         self.house = House(
             settings=self.settings,
             database=room.database,
@@ -137,7 +145,8 @@ class Web:
             records=room.records,
             **_others(room, self.identity),
             agent=self.agent,
-            verifier=Checkers(TrustStore.of(pki.anchors)),
+            verifier=Checkers(self.live),
+            trust=self.live,
             profiles=default_profiles(),
             timestamper=pki.timestamper,
             **_answers(room, pki),

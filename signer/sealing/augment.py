@@ -5,7 +5,7 @@ A signature timestamp (B-T) can only be added while signing: it lies inside the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,12 +53,12 @@ class Augmenter:
         timestamper: Timestamper | None = None,
         revocation: RevocationSource | None = None,
         *,
-        known_certificates: Iterable[x509.Certificate] = (),
+        known_certificates: Collection[x509.Certificate] = (),
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._timestamper = timestamper
         self._revocation = revocation
-        self._known = tuple(known_certificates)
+        self._known = known_certificates
         self._clock = clock
 
     def require(self, level: Level) -> None:

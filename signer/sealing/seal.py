@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -111,7 +111,7 @@ class Sealer:
         *,
         precheck: Precheck,
         require_tsa: Callable[[], None] = lambda: None,
-        known_certificates: Iterable[x509.Certificate] = (),
+        known_certificates: Collection[x509.Certificate] = (),
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._augmenter = Augmenter(
