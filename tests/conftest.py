@@ -17,5 +17,6 @@ pytest_plugins = [
     "tests.fixtures_digitizing",
     "tests.fixtures_web",
     "tests.fixtures_backup",
+    "tests.fixtures_forgery",
     "tests.fixtures_browser",
 ]

@@ -1,0 +1,1 @@
+"""Attack files of every class in the literature, made here, on files that several tools signed."""
