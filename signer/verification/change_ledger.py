@@ -158,6 +158,27 @@ class Ledger:
                     Attack.SHADOW_HIDE_AND_REPLACE,
                 )
 
+    def is_left_over(self, number: int) -> bool:
+        """True for what a signing tool drew and did not use: nothing in the file points at it.
+
+        poppler leaves two more appearances than it needs, PDFBox a cross-reference stream beside
+        its table. Only where the save holds a signature of its own, which covers them.
+        """
+        value = self.new.get(number)
+        if not isinstance(value, Stream) or not self._is_signing:
+            return False
+        kind, subtype = value.dictionary.get("Type"), value.dictionary.get("Subtype")
+        is_drawn = subtype == "Form" and kind in (None, "XObject")
+        if not is_drawn and kind != "XRef":
+            return False
+        return next(self.references.to(number, self.new), None) is None
+
+    @cached_property
+    def _is_signing(self) -> bool:
+        """True when this save fills a signature field."""
+        before = {signature.object_number for signature in self.old.signatures()}
+        return any(s.object_number not in before for s in self.new.signatures())
+
     def blame(self, number: int, verb: str) -> None:
         """Note a change of an object that no rule foresees, by what the object is."""
         self.guilty(self.kind_of(number), f"object {number} was {verb}", self._trace_of(number))

@@ -82,7 +82,10 @@ class Step:
             ledger.blame(number, "replaced")
         carriers = ledger.containers(added)
         for number in sorted(added - ledger.explained - ledger.judged - carriers):
-            ledger.guilty(ledger.kind_of(number), f"object {number} was added and belongs nowhere")
+            if not ledger.is_left_over(number):
+                ledger.guilty(
+                    ledger.kind_of(number), f"object {number} was added and belongs nowhere"
+                )
         return tuple(dict.fromkeys(ledger.found))
 
     def _trailer(self) -> None:

@@ -12,11 +12,12 @@ from signer.verification.pdf_objects import Dictionary, PDFString, Ref, Value, s
 from signer.verification.references import Reference
 from signer.verification.structure import View
 
-_FILLED = frozenset({"V", "AP", "F", "M"})  # keys that signing an empty field may set
+# keys that signing an empty field may set; /AS means nothing beside the one appearance allowed
+_FILLED = frozenset({"V", "AP", "F", "M", "AS", "DA", "MK", "P"})
 _SHOWN = frozenset({"AP", "F", "M"})  # of these, what its widget may get where it is a kid
 _FIELD_KEYS = frozenset(
     {"Type", "Subtype", "FT", "T", "TU", "TM", "V", "F", "Ff", "Rect", "P", "AP", "MK", "DA", "DR",
-     "Q", "BS", "Border", "Lock", "SV", "M", "NM", "StructParent", "Contents", "C", "H"}
+     "Q", "BS", "Border", "Lock", "SV", "M", "NM", "StructParent", "Contents", "C", "H", "AS", "DV"}
 )  # fmt: skip
 _FIELD_SLOTS = frozenset({"Fields", "Kids", "Annots", "Parent", "Obj", "V"})
 _VARIABLE_TEXT = frozenset({"Tx", "Ch", "Btn"})
@@ -31,8 +32,9 @@ def judge_form(ledger: Ledger) -> None:
     ledger.take(ledger.old.root.get("AcroForm"), ledger.new.root.get("AcroForm"), _is_form)
     ledger.take(old.get("Fields"), new.get("Fields"), _is_field_list)
     for key in sorted(old.keys() | new.keys()):
-        if key not in ("Fields", "SigFlags") and not same(old.get(key), new.get(key)):
+        if key not in ("Fields", "SigFlags", "DR") and not same(old.get(key), new.get(key)):
             _judge_form_key(ledger, key, old.get(key), new.get(key))
+    _judge_resources(ledger, old.get("DR"), new.get("DR"))
     before, after = ledger.old.array(old.get("Fields")), ledger.new.array(new.get("Fields"))
     if not same(after[: len(before)], before):
         ledger.guilty("form", "fields were removed or reordered", Attack.SHADOW_HIDE)
@@ -59,13 +61,42 @@ def is_field_place(reference: Reference) -> bool:
 def _judge_form_key(ledger: Ledger, key: str, before: Value, after: Value) -> None:
     """Defaults may be added where no existing field is drawn with them."""
     is_free = not _has_undrawn_text(ledger.old)
-    if key == "DR" and before is None and is_free:
-        ledger.explain(after)
-        return
     is_new_default = key == "DA" and before is None and isinstance(after, PDFString)
     is_harmless = key == "NeedAppearances" and (after is None or after is False)
     if not is_free or not (is_new_default or is_harmless):
         ledger.guilty("form", f"/{key} of the form changed")
+
+
+def _judge_resources(ledger: Ledger, before: Value, after: Value) -> None:
+    """Every resource keeps its name and value; tools add fonts for the seals that they draw."""
+    modified, _ = ledger.touched
+    old, new = ledger.old.dictionary(before), ledger.new.dictionary(after)
+    parts = [before, after, *(old or {}).values(), *(new or {}).values()]
+    own = {part.number for part in parts if isinstance(part, Ref)}
+    if same(before, after) and not own & modified:
+        return
+
+    def is_of_the_form(reference: Reference) -> bool:
+        return reference.keys[-1:] == ("DR",) or "DR" in reference.keys or reference.source in own
+
+    if _has_undrawn_text(ledger.old) or new is None or not _has_more(ledger, old, new):
+        ledger.guilty("form", "/DR of the form changed")
+        return
+    for part in parts:
+        if isinstance(part, Ref) and part.number in modified:
+            ledger.judge(part, is_of_the_form)
+    ledger.explain(after)
+
+
+def _has_more(ledger: Ledger, old: Dictionary | None, new: Dictionary) -> bool:
+    for kind, value in (old or Dictionary()).items():
+        kept, found = ledger.old.dictionary(value), ledger.new.dictionary(new.get(kind))
+        if kept is None or found is None:
+            if not same(value, new.get(kind)):
+                return False
+        elif any(not same(item, found.get(name)) for name, item in kept.items()):
+            return False
+    return True
 
 
 def _has_undrawn_text(view: View) -> bool:
@@ -108,10 +139,11 @@ def _judge_modified_field(
     parent = field.get("Parent")
     if kind == "Sig" and before.get("V") is None and field.get("V") is not None:
         filled.add(number)
-        if differing <= _FILLED:
+        if differing <= _FILLED and (before.get("P") is None or "P" not in differing):
             _judge_new_signature(ledger, name, number, field)
         else:
-            ledger.guilty("annotation", f"/{min(differing - _FILLED)} of {name!r} changed")
+            key = min(differing - _FILLED, default="P")
+            ledger.guilty("annotation", f"/{key} of {name!r} changed")
     elif kind == "Sig" and isinstance(parent, Ref) and parent.number in filled and (
         differing <= _SHOWN and "T" not in field
     ):  # fmt: skip

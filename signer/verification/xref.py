@@ -26,6 +26,7 @@ MAX_REVISIONS = 1000
 MAX_OBJECTS = 2_000_000
 MAX_DECODED = 64 * 1024 * 1024  # bytes of one cross-reference or object stream
 
+_UNNAMED = -1  # in place of the offset behind startxref, where there is none
 _TAIL = re.compile(rb"startxref[\r\n \t]+(\d{1,12})[\r\n \t]+%%EOF[\r\n]*\Z")
 _MARK = re.compile(rb"startxref[\r\n \t]+(\d{1,12})[\r\n \t]+%%EOF[\r\n]*")
 _TABLE = re.compile(rb"xref[ \t]*(?:\r\n|\n|\r)")
@@ -136,6 +137,8 @@ def _group(data: bytes, oldest_first: list[Section]) -> tuple[Revision, ...]:
                 "a newer cross-reference section lies inside an older revision",
                 Attack.SHADOW_HIDE_AND_REPLACE,
             )
+        if section.named == _UNNAMED:
+            raise PDFSyntaxError(f"no startxref and %%EOF behind the section at {section.offset}")
         if section.named != section.offset and not (position == 0 and _is_linearised(data)):
             raise PDFSyntaxError(
                 f"startxref names byte {section.named}, the section stands at {section.offset}",
@@ -232,6 +235,10 @@ def _hybrid(table: dict[int, Entry], stream: dict[int, Entry]) -> dict[int, Entr
 
 def _read_stream_section(data: bytes, offset: int) -> Section:
     entries, dictionary, number, here = _decode_xref_stream(data, offset)
+    if _is_linearised(data) and _MARK.match(data, skip(data, here)) is None:
+        # the first page's section of a linearised file: qpdf writes no startxref behind a stream
+        # (Annex F shows one behind a table only); where it may stand, `_group` decides
+        return Section(offset, entries, dictionary, here, here, _UNNAMED, number)
     return Section(offset, entries, dictionary, *_close(data, here), number)
 
 
