@@ -31,6 +31,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from dossier.errors import DossierError, Overloaded, VerificationStopped
+from dossier.verifying.known import KnownDigests, Question, digest_of
 from signer.errors import SignerError
 
 if os.name == "posix":
@@ -76,11 +77,14 @@ class Checkers:
         *,
         processes: int = 2,
         bounds: Bounds | None = None,
+        known: KnownDigests | None = None,
     ) -> None:
         """`trust` is asked before each file: what has changed is taught to the processes then.
 
-        `processes` is also how many files are read at once: whoever comes then waits.
+        `processes` is also how many files are read at once: whoever comes then waits. Answers
+        given a moment ago are in `known`.
         """
+        self._known = KnownDigests() if known is None else known
         self._trust = _source_of(trust)
         self._all = [_Checker(bounds or Bounds()) for _ in range(processes)]
         self._idle: queue.LifoQueue[_Checker] = queue.LifoQueue()
@@ -100,14 +104,21 @@ class Checkers:
     def verify(self, path: Path, at: dt.datetime | None = None) -> bytes:
         """The report on the file as of `at` (aware; default now), as UTF-8 JSON.
 
-        Blocks until it is there. Raises `VerificationStopped` when the file exceeds the bounds or
-        kills the process, `Overloaded` when no process can be started, `ValueError` for a naive
-        `at`, and what asking for the trust of that time raises.
+        Blocks until it is there; a file that was judged alike a moment ago is not read again, and
+        the report says as of when it was. Raises `VerificationStopped` when the file exceeds the
+        bounds or kills the process, `Overloaded` when no process can be started, `OSError` when
+        the file cannot be read, `ValueError` for a naive `at`, and what asking for the trust of
+        that time raises.
         """
         if at is not None and at.tzinfo is None:
             raise ValueError("at must carry a time zone")
         snapshot = self._trust.snapshot(at)
-        return self._ask(_VERIFY, at.isoformat() if at else "", path, snapshot)
+        question = Question(digest_of(path), snapshot.fingerprint, at)
+        known = self._known.find(question, dt.datetime.now(dt.UTC))
+        if known is not None:
+            return known
+        answer = self._ask(_VERIFY, at.isoformat() if at else "", path, snapshot)
+        return self._known.keep(question, answer)
 
     def pages(self, path: Path, saves: Sequence[int] = ()) -> bytes:
         """The file's pages as pictures, what `saves` changed marked: `PagePictures.read` it.

@@ -18,7 +18,7 @@ import pytest
 from signer.errors import UnsuitableDocument
 from signer.sealing.seal import SealRequest
 from signer.trust import TrustStore
-from signer.verification import changes, structure, verify, xref
+from signer.verification import structure, verify, widgets, xref
 from signer.verification.pdf_objects import PDFSyntaxError, parse_value
 from signer.verification.report import Indication, Integrity
 from signer.verification.structure import Document
@@ -111,7 +111,7 @@ def test_pages_beyond_the_bound_are_judged_guilty(informed_verifier, test_pki, m
     signed = seal(test_pki, plain_pdf(), test_pki.officer)
     twice = seal(test_pki, signed, test_pki.leader)
     assert informed_verifier.verify(twice).integrity is Integrity.INTACT
-    monkeypatch.setattr(changes, "MAX_PAGES", 0)
+    monkeypatch.setattr(widgets, "MAX_PAGES", 0)
     assert informed_verifier.verify(twice).integrity is not Integrity.INTACT
 
 
