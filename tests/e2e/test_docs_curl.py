@@ -30,7 +30,8 @@ DOCUMENTS = {
 HANDED_ON = ("OFFICER_KEY", "LEADER_KEY", "AUDITOR_KEY", "KEY", "NEW_KEY")
 RESOURCES = (
     "agencies", "clients", "keys", "profiles", "signatures", "blobs", "sequences",
-    "signature-batches", "digitizations", "verifications", "jobs", "audit", "webhooks",
+    "signature-batches", "digitizations", "verifications", "kept-verifications",
+    "verification-batches", "jobs", "audit", "webhooks",
 )  # fmt: skip
 
 
@@ -137,9 +138,10 @@ def test_every_command_of_a_document_is_run(name: str) -> None:
 
 
 def test_files_of_the_examples_are_what_they_should_be(ran: Ran) -> None:
-    for name in ("signed.pdf", "issued.pdf", "sheet.pdf", "record.pdf"):
+    for name in ("signed.pdf", "issued.pdf", "sheet.pdf", "record.pdf", "verification.pdf",
+                 "receipt.pdf"):  # fmt: skip
         assert (ran.folder / name).read_bytes().startswith(b"%PDF-"), name
-    for name in ("report.json", "evidence.json"):
+    for name in ("report.json", "evidence.json", "kept.json"):
         json.loads((ran.folder / name).read_bytes())
     lines = (ran.folder / "audit.jsonl").read_text("utf-8").splitlines()
     assert len(lines) > 20
@@ -153,7 +155,9 @@ def test_files_of_the_examples_are_what_they_should_be(ran: Ran) -> None:
 
 
 def test_examples_say_what_the_text_says(ran: Ran) -> None:
-    for line in ("issued", "HS-01 published", "HS-02 published", "event: done", "TOTAL-PASSED"):
+    for line in ("issued", "HS-01 published", "HS-02 published", "event: done", "TOTAL-PASSED",
+                 "SIG_CONSTRAINTS_FAILURE", "receipt TOTAL-PASSED", "1 TOTAL-PASSED",
+                 "2 INDETERMINATE", "văn bản còn nguyên vẹn"):  # fmt: skip
         assert line in ran.told, (line, ran.told)
     assert '"code": "not-found"' in ran.told
 
@@ -163,6 +167,7 @@ def test_python_example_runs(office: Office, ran: Ran) -> None:
     assert "TOTAL-PASSED" in told
     assert "idempotency-conflict" in told
     assert "HS-11 published" in told
+    assert "verified 2 / 2" in told
 
 
 def test_the_first_example_of_the_readme(office: Office, ran: Ran) -> None:
