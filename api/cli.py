@@ -24,6 +24,7 @@ class Commands(LazyCommands):
         "sign": "api.commands.sign:sign",
         "verify": "api.commands.verify:verify",
         "trust": "api.commands.trust:app",
+        "proof": "api.commands.proof:app",
         "bundle": "api.commands.bundle:app",
         "renew": "api.commands.renew:renew",
         "keys": "api.commands.keys:app",

@@ -1,8 +1,9 @@
 """The embedded default: SoftHSM2 tokens, a test PKI and its services, made by `sohoa init`.
 
 Two tokens in one folder, each with a PIN of its own: the documents' (officer, leader, seal,
-audit), which the key agent opens, and the authority's (root, issuing, OCSP, TSA), which only the
-stand-in for a CA opens. So whoever counts the signatures of the first counts documents.
+audit, codes on printouts, register), which the key agent opens, and the authority's (root,
+issuing, OCSP, TSA), which only the stand-in for a CA opens. So whoever counts the signatures of
+the first counts documents.
 
 TEST ONLY. Production settings refuse all of it (`api.wiring`).
 """
@@ -55,10 +56,16 @@ leader = {leader}
 seal = {seal}
 tsa = {tsa}
 audit = {audit}
+proof = {proof}
+results = {register}
 
 [trust]
 anchors = [{anchor}]
+proof_keys = [{proof_key}]
 tsa_url = {tsa_url}
+
+[verification]
+receipt_key = {seal}
 
 [embedded]
 port = {port}
@@ -156,7 +163,9 @@ def _add_policy(settings: Settings) -> None:
     if settings.embedded is None or path.exists():
         return
     keys = settings.keys
-    text = policy_text((keys.officer, keys.leader, keys.seal), (keys.audit,))
+    text = policy_text(
+        (keys.officer, keys.leader, keys.seal), (keys.audit,), (keys.proof,), (keys.results,)
+    )
     try:
         _write_private(path, text)
     except OSError as error:
@@ -173,6 +182,9 @@ def _settings_text(module: Path, port: int) -> str:
         "seal": Role.SEAL.label,
         "tsa": Role.TSA.label,
         "audit": Role.AUDIT.label,
+        "proof": Role.PROOF.label,
+        "register": Role.REGISTER.label,
+        "proof_key": f"{_PKI_FOLDER}/{Role.PROOF}.pem",
         "anchor": f"{_PKI_FOLDER}/{Role.ROOT}.pem",
         "tsa_url": f"http://127.0.0.1:{port}/tsa",
         "port": port,

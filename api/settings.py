@@ -19,9 +19,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.errors import NotInitialised, SettingsError
+from signer.prooftext import Masking
 
 SETTINGS_FILE = "sohoa.toml"
-Role = Literal["officer", "leader", "seal", "tsa", "audit"]
+Role = Literal["officer", "leader", "seal", "tsa", "audit", "proof", "results"]
 
 
 class _Section(BaseModel):
@@ -46,6 +47,10 @@ class KeySettings(_Section):
     tsa: str = "tsa"
     audit: str = "audit"
     """Seals the heads of the audit chains; signs no document."""
+    proof: str = "proof"
+    """Signs the codes on printouts; ECDSA on P-256."""
+    results: str = "register"
+    """Signs checkpoints and statements of the register of results; signs no document."""
 
 
 class TrustSettings(_Section):
@@ -53,6 +58,8 @@ class TrustSettings(_Section):
 
     anchors: tuple[Path, ...] = ()
     intermediates: tuple[Path, ...] = ()
+    proof_keys: tuple[Path, ...] = ()
+    """Certificates (PEM) of the keys whose codes on printouts are believed."""
     tsa_url: str | None = None
     tsa_timeout_s: float = Field(default=30.0, gt=0, le=180)
     near_expiry_days: int = Field(default=1, ge=0)
@@ -95,6 +102,19 @@ class RecordSettings(_Section):
     """A TOML file with appearance profiles that extend or replace the built-in ones."""
     images: dict[str, Path] = {}
     """Appearance images by role (officer, leader, seal): PNG with alpha."""
+
+
+class ProofSettings(_Section):
+    """The QR code on issued results."""
+
+    always: bool = False
+    """True puts it on every result that is not told otherwise."""
+    lookup_url: str = ""
+    """The page that the code opens; empty: /verify of the service's public address."""
+    system: str = "Sohoa"
+    """The system's name below the code (NĐ 45/2020 Điều 18.2)."""
+    masking: Masking = Masking.INITIALS
+    """How much of the holder's name the code tells whoever finds the paper."""
 
 
 class DatabaseSettings(_Section):
@@ -209,6 +229,29 @@ class AuditSettings(_Section):
     every_s: float = Field(default=60.0, ge=0.1)
 
 
+class RegisterSettings(_Section):
+    """The register of issued results."""
+
+    origin: str = ""
+    """The log's name, as ``so.example.vn/ket-qua``; the first checkpoint keeps it for ever.
+
+    Empty: the host of the public address and this installation's id.
+    """
+    every_entries: int = Field(default=500, ge=1)
+    every_s: float = Field(default=60.0, ge=0.1)
+    """A checkpoint is signed after so many entries, or after so long with one."""
+    timestamps: bool = True
+    """Timestamp checkpoints where there is an authority (`trust.tsa_url`)."""
+    status_validity_s: float = Field(default=86_400.0, ge=60, le=31 * 86_400)
+    """How long a signed statement of a result's status may be shown."""
+    public_fields: tuple[
+        Literal["agency", "number", "decided_on", "digests", "reason", "reference"], ...
+    ] = ("agency", "number", "decided_on", "digests", "reason")
+    """What the public sees of a result, beside its code, status and times."""
+    open_entries: bool = False
+    """True lets everybody read whole entries, codes too; else their times and digests."""
+
+
 class TelemetrySettings(_Section):
     """Logs, metrics and traces."""
 
@@ -235,6 +278,7 @@ class Settings(_Section):
     trust: TrustSettings = TrustSettings()
     embedded: EmbeddedSettings | None = None
     record: RecordSettings = RecordSettings()
+    proof: ProofSettings = ProofSettings()
     database: DatabaseSettings = DatabaseSettings()
     blobs: BlobSettings = BlobSettings()
     agent: AgentSettings = AgentSettings()
@@ -242,6 +286,7 @@ class Settings(_Section):
     worker: WorkerSettings = WorkerSettings()
     identity: IdentitySettings = IdentitySettings()
     audit: AuditSettings = AuditSettings()
+    results: RegisterSettings = RegisterSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     webhooks: WebhookSettings = WebhookSettings()
     verification: VerificationSettings = VerificationSettings()
@@ -258,6 +303,12 @@ class Settings(_Section):
         if address.startswith("unix:"):
             return f"unix:{self.data_dir / address.removeprefix('unix:')}"
         return address
+
+    @property
+    def lookup_url(self) -> str:
+        """The page that codes on printouts open."""
+        base = self.web.public_url or f"http://{self.web.host}:{self.web.port}"
+        return self.proof.lookup_url or f"{base.rstrip('/')}/verify"
 
     def key_label(self, role: Role) -> str:
         """The CKA_LABEL of the key that `role` signs with."""
@@ -368,6 +419,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         update={
             "anchors": tuple(folder / p for p in settings.trust.anchors),
             "intermediates": tuple(folder / p for p in settings.trust.intermediates),
+            "proof_keys": tuple(folder / p for p in settings.trust.proof_keys),
             "list_signers": tuple(folder / p for p in settings.trust.list_signers),
             "rules": settings.trust.rules and folder / settings.trust.rules,
         }

@@ -32,8 +32,12 @@ LOCAL: Final = "local"
 SELF_TEST: Final = "self-test"
 """The purpose of the agent's own test signatures; no policy has to allow it."""
 
-DOCUMENT_PURPOSES: Final = ("document", "sequence", "batch-list", "result-sheet", "remote")
+DOCUMENT_PURPOSES: Final = (
+    "document", "sequence", "batch-list", "result-sheet", "receipt", "remote",
+)  # fmt: skip
 AUDIT_PURPOSES: Final = ("audit-head",)
+PROOF_PURPOSES: Final = ("proof",)
+REGISTER_PURPOSES: Final = ("register-checkpoint", "register-status")
 
 _CALLER = re.compile(r"local|\*|uid:[0-9]{1,10}|certificate:[0-9a-f]{64}")
 _PURPOSE = re.compile(r"\*|[a-z][a-z0-9-]{0,39}")
@@ -122,8 +126,16 @@ def load_policy(path: Path) -> KeyPolicy:
     return KeyPolicy({label: _rule(path, label, table) for label, table in tables.items()})
 
 
-def policy_text(documents: Iterable[str], audit: Iterable[str]) -> str:
-    """The policy that `sohoa init` writes: keys of documents, keys of audit heads."""
+def policy_text(
+    documents: Iterable[str],
+    audit: Iterable[str],
+    proof: Iterable[str] = (),
+    register: Iterable[str] = (),
+) -> str:
+    """The policy that `sohoa init` writes.
+
+    The labels of keys of documents, of audit heads, of codes on printouts, of the register.
+    """
     text = (
         "# Chính sách khóa, do `sohoa init` tạo: ai được dùng khóa nào, để làm gì, bao nhiêu lần.\n"
         "# Key policy, made by `sohoa init`: who may use which key, for what, how often.\n"
@@ -131,6 +143,8 @@ def policy_text(documents: Iterable[str], audit: Iterable[str]) -> str:
     for label, purposes in (
         *((label, DOCUMENT_PURPOSES) for label in documents),
         *((label, AUDIT_PURPOSES) for label in audit),
+        *((label, PROOF_PURPOSES) for label in proof),
+        *((label, REGISTER_PURPOSES) for label in register),
     ):
         listed = ", ".join(f'"{purpose}"' for purpose in purposes)
         text += (

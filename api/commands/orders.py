@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
 from api.settings import Role
 from api.wiring import Desk
+from dossier.printout.issuing import (
+    PrintedCode,
+    Printing,
+    ResultFacts,
+    digest_of_file,
+    make_code,
+)
+from dossier.register.codes import printed
 from dossier.workflow import SealOrder, SealStep
 from signer.clock import VIETNAM
 from signer.errors import ProfileError
@@ -105,6 +114,32 @@ def seal_order(
         copy_form=_copy_form(copy_form),
         location=location,
     )
+
+
+def printed_code(
+    desk: Desk,
+    source: Path,
+    code: str,
+    at: datetime,
+    number_symbol: str | None,
+    holder: str | None,
+) -> PrintedCode:
+    """The code of a document that is about to be sealed, signed by the key for codes.
+
+    Raises `PolicyRefused`, `hsm.errors.HSMError`, `OSError`.
+    """
+    settings = desk.settings
+    facts = ResultFacts(
+        issuer=settings.record.agency,
+        code=code,
+        printed_code=printed(code),
+        source_sha256=digest_of_file(source),
+        at=at,
+        number=number_symbol,
+        holder=holder,
+    )
+    printing = Printing(settings.lookup_url, settings.proof.system, settings.proof.masking)
+    return make_code(facts, desk.key("proof"), printing)
 
 
 def role(named: str) -> Role:

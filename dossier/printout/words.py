@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from dossier.printout.likeness import Ink
 
 _PRINT = 0.35
-_JOIN_PX = (9, 13)  # at 200 dpi: between letters, and between a letter and its accents
+_JOIN_PX = (9, 7)  # at 200 dpi: between letters, and between a letter and its accents
+_JOIN_TIGHT_PX = (7, 1)
 _LEAST_PX = 3
-_MOST_HEIGHT_PX = 110  # taller than a heading: a picture, a seal, a code
+_LINE_PX = 64  # higher than a line of 16 points with its accents: several lines, or a picture
 _RULE_PX = 6  # lower than this and long: a line drawn under something
 _SAME_LINE = 0.5
 
@@ -53,18 +56,46 @@ class WordBox:
 
 
 def word_boxes(ink: Ink) -> list[WordBox]:
-    """Boxes around words, from the top; pictures, rules and dust are left out."""
+    """Boxes around words, from the top; rules and dust are left out.
+
+    Lines that touch are cut apart; a picture, which has no lines, is cut into strips.
+    """
     solid = (ink > _PRINT).astype(np.uint8)
-    joined = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones(_JOIN_PX[::-1], np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(joined)
+    found = []
+    for box in _components(solid, _JOIN_PX):
+        if box.bottom - box.top <= _LINE_PX:
+            found.append(box)
+            continue
+        part = solid[box.top : box.bottom, box.left : box.right]
+        for inner in _components(part, _JOIN_TIGHT_PX):
+            placed = WordBox(
+                box.left + inner.left,
+                box.top + inner.top,
+                box.left + inner.right,
+                box.top + inner.bottom,
+            )
+            found += _strips(placed)
+    return sorted(found, key=lambda box: (box.top, box.left))
+
+
+def _components(solid: NDArray[np.uint8], join_px: tuple[int, int]) -> list[WordBox]:
+    across, down = join_px
+    closed = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((down, across), np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(closed)
     found = []
     for left, top, width, height, _ in stats[1:count]:
-        if height > _MOST_HEIGHT_PX or max(width, height) < _LEAST_PX:
-            continue
-        if height < _RULE_PX and width > 6 * _RULE_PX:
+        if max(width, height) < _LEAST_PX or (height < _RULE_PX and width > 6 * _RULE_PX):
             continue
         found.append(WordBox(int(left), int(top), int(left + width), int(top + height)))
-    return sorted(found, key=lambda box: (box.top, box.left))
+    return found
+
+
+def _strips(box: WordBox) -> list[WordBox]:
+    """The box, or parts of it as high as a line."""
+    height = box.bottom - box.top
+    count = -(-height // _LINE_PX)
+    edges = [box.top + height * part // count for part in range(count + 1)]
+    return [WordBox(box.left, top, box.right, bottom) for top, bottom in pairwise(edges)]
 
 
 def joined(boxes: list[WordBox], gap_px: int) -> list[WordBox]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cryptography.x509.oid import NameOID
 
+from dossier.printout.issuing import PrintedCode
 from hsm.keys import SigningKey
 from signer.errors import SignatureNotValid
 from signer.sealing.appearance.anchor import lines_of
@@ -65,7 +66,7 @@ class SealOrder:
     """The signatures to make, in their order, and what their stamps may say.
 
     `level` is that of the finished document: earlier signatures are timestamped, and the last
-    one brings evidence for all of them (EN 319 142-1 5.4).
+    one brings evidence for all of them (EN 319 142-1 5.4). `code` is printed before the first.
     """
 
     steps: tuple[SealStep, ...]
@@ -75,6 +76,7 @@ class SealOrder:
     number_symbol: str | None = None
     copy_form: CopyForm | None = None
     location: str | None = None
+    code: PrintedCode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +108,17 @@ def seal_and_verify(
     `signer.errors.SignerError` and `hsm.errors.HSMError`; then nothing was released.
     """
     requests = requests_of(order, source, services.profiles)
+    mark = None
+    if order.code is not None:
+        mark = order.code.mark(source, services.profiles, order.at)
     pdf: bytes | None = None
     if isinstance(source, bytes):
-        pdf, seals = services.sealer.seal_many_bytes(source, requests)
+        pdf, seals = services.sealer.seal_many_bytes(source, requests, mark)
         report = services.verifier.verify(pdf)
     else:
         if target is None:
             raise ValueError("a file is sealed into a file: give target")
-        seals = services.sealer.seal_many(source, target, requests)
+        seals = services.sealer.seal_many(source, target, requests, mark)
         if check is not None:
             check(target)
         report = services.verifier.verify(target)

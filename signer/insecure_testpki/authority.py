@@ -41,6 +41,9 @@ def _utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+_LATER = (Role.AUDIT, Role.PROOF, Role.REGISTER)
+
+
 class InsecureTestPKI:
     """Root, issuing CA and their subjects; state in one folder, keys wherever they were made.
 
@@ -66,8 +69,8 @@ class InsecureTestPKI:
             self._certificates = {
                 role: x509.load_pem_x509_certificate((folder / f"{role}.pem").read_bytes())
                 for role in Role
-                # installations of before the audit key was made
-                if role is not Role.AUDIT or (folder / f"{role}.pem").exists()
+                # installations of before the key was made
+                if role not in _LATER or (folder / f"{role}.pem").exists()
             }
         except (OSError, ValueError, KeyError) as error:
             raise TrustError(

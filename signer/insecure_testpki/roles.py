@@ -26,6 +26,8 @@ class Role(enum.StrEnum):
     LEADER = "leader"
     SEAL = "seal"
     AUDIT = "audit"
+    PROOF = "proof"
+    REGISTER = "register"
 
     @property
     def is_authority(self) -> bool:
@@ -133,4 +135,6 @@ PROFILES: dict[Role, CertificateProfile] = {
     Role.LEADER: CertificateProfile("Trần Thị Mẫu", _RSA, 3 * _YEAR, title="Chủ tịch (giả định)"),
     Role.SEAL: CertificateProfile("UBND xã Thử Nghiệm", _P256, 3 * _YEAR),
     Role.AUDIT: CertificateProfile("Niêm phong nhật ký thử", _P256, 3 * _YEAR),
+    Role.PROOF: CertificateProfile("Mã QR trên bản in thử", _P256, 3 * _YEAR),
+    Role.REGISTER: CertificateProfile("Sổ đăng ký kết quả thử", _P256, 3 * _YEAR),
 }
