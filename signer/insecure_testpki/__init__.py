@@ -1,8 +1,8 @@
 """A test PKI: NOT SECURE, CHỈ DÙNG THỬ. Anyone who runs Sohoa holds its CA keys.
 
 It gives the embedded default something to sign, timestamp and check revocation with:
-root → issuing CA → officer, leader, agency seal, audit log, codes on printouts, register of results,
-timestamp unit, OCSP responder.
+root → issuing CA → officer, leader, agency seal, audit log, codes on printouts, register, timestamp
+unit, OCSP responder.
 Every name says that it is fictitious, and production settings refuse its root as an anchor (S11).
 """
 
