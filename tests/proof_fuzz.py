@@ -34,6 +34,7 @@ from tests.fuzz.oracle import MOST_SECONDS, Finding, Oracle
 from tests.fuzz.seeds import write_seeds
 
 MOST_BYTES = 1 << 30
+RUNS = 15_000  # of one process: atheris itself grows by some kilobytes a run
 _STATISTIC = re.compile(r"stat::(\w+):\s+(\d+)")
 _COVERAGE = re.compile(r"cov: (\d+)")
 
@@ -67,6 +68,8 @@ def try_mutations(folder: Path, count: int, keep: Path) -> dict[str, Any]:
     slowest, largest = 0.0, 0
     path = folder / "mutation.pdf"
     with Checkers(trust, processes=1) as checkers:
+        path.write_bytes(seeds[0])
+        checkers.verify(path)  # starting the process is not the file's fault
         for number in range(count):
             chance = random.Random(number)
             data = mutate(chance.choice(seeds), chance, seeds)
@@ -124,7 +127,8 @@ def search(folder: Path, seconds: float, keep: Path) -> dict[str, Any]:
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "tests.fuzz.verifier_fuzz", str(folder)),
-                *(f"-max_total_time={int(left)}", "-print_final_stats=1", "-max_len=200000"),
+                *(f"-max_total_time={int(left)}", f"-runs={RUNS}", "-print_final_stats=1"),
+                "-max_len=200000",
                 *(f"-timeout={MOST_SECONDS:.0f}", f"-rss_limit_mb={MOST_BYTES >> 20}"),
                 *(f"-artifact_prefix={keep}/", str(corpus)),
             ],
