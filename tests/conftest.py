@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures_pki",
     "tests.fixtures_http",
     "tests.fixtures_record",
+    "tests.fixtures_preflight",
     "tests.fixtures_signed",
     "tests.fixtures_databases",
     "tests.fixtures_identity",

@@ -189,26 +189,6 @@ ATTACHED_AND_PART_3 = {"1.2.9", "1.4", "1.4.7", "7.11.1", "7.11.2"}
 SEALED = ATTACHED_AND_PART_3 | {"2.2.2", "4.1.2", "3.1.11", "5.3.1"}
 
 
-@pytest.fixture(scope="module")
-def preflight(tmp_path_factory):
-    """Codes that PDFBox preflight reports, by file."""
-    folder = tmp_path_factory.mktemp("java")
-    jars = ("preflight", "pdfbox2", "fontbox2", "xmpbox", "commons-logging", "jaxb-api")
-    classpath = ":".join(f"/usr/share/java/{jar}.jar" for jar in (*jars, "javax.activation"))
-    source = Path(__file__).parent.parent / "vectors" / "PreflightReport.java"
-    subprocess.run(["javac", "-cp", classpath, "-d", folder, source], check=True)
-
-    def run(*paths: Path) -> dict[Path, set[str]]:
-        lines = output("java", "-cp", f"{classpath}:{folder}", "PreflightReport", *paths)
-        codes: dict[Path, set[str]] = {path: set() for path in paths}
-        for line in lines.splitlines():
-            path, code, _ = line.split("\t")
-            codes[Path(path)].add(code)
-        return codes
-
-    return run
-
-
 def test_preflight_passes_the_twin_and_knows_why_not_the_record(
     preflight, record, sealed_record, tmp_path
 ):
