@@ -136,5 +136,5 @@ PROFILES: dict[Role, CertificateProfile] = {
     Role.SEAL: CertificateProfile("UBND xã Thử Nghiệm", _P256, 3 * _YEAR),
     Role.AUDIT: CertificateProfile("Niêm phong nhật ký thử", _P256, 3 * _YEAR),
     Role.PROOF: CertificateProfile("Mã QR trên bản in thử", _P256, 3 * _YEAR),
-    Role.REGISTER: CertificateProfile("Sổ đăng ký kết quả thử", _P256, 3 * _YEAR),
+    Role.REGISTER: CertificateProfile("Sổ kết quả thử", _P256, 3 * _YEAR),
 }
