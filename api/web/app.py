@@ -106,6 +106,7 @@ def create_app(house: House, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
+    await run_in_threadpool(public_page.close, app)
     await auth.close(app)
 
 
