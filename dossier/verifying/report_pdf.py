@@ -21,6 +21,7 @@ from typing import Any
 from dossier.paper.pages import LEADING, LEFT, RIGHT, Colour, Pages, PagesFacts, moment
 from dossier.paper.signs import draw_sign
 from signer.verification.labels import (
+    ENGINES,
     INTEGRITY,
     VERDICTS,
     time_basis,
@@ -150,6 +151,8 @@ class _Writer:
             ("Kích thước", "Size", f"{report['document']['size']} byte"),
             ("Nội dung", "Content", f"{integrity_vi} / {integrity_en} ({report['integrity']})"),
             ("Kết luận", "EN 319 102-1", f"{report['indication']}{sub}"),
+            ("Bộ đọc PDF thứ hai", "Second engine", _both(ENGINES[report["engines"]])),
+            ("Trang khác khi ký", "Pages that changed", _changed_pages(report["shown"])),
             ("Xét tại thời điểm", "Judged as of", _time(report["verified_at"])),
             ("Lập lúc, nơi lập", "Made at, by", f"{moment(facts.made_at)}, {facts.maker}"),
         ]
@@ -356,6 +359,12 @@ def _groups(report: Report) -> Iterator[tuple[str, Sequence[Report]]]:
     for token in report["document_timestamps"]:
         name = _cut(token["authority"] or token["field"] or "")
         yield f"Dấu thời gian của văn bản / document timestamp: {name}", token["checks"]
+
+
+def _changed_pages(shown: Report) -> str:
+    pages = sorted({difference["page"] for difference in shown["differences"]})
+    more = " …" if len(pages) > _MOST_CHANGES else ""
+    return ", ".join(map(str, pages[:_MOST_CHANGES])) + more
 
 
 def _cut(text: str) -> str:

@@ -225,6 +225,7 @@ def _document(report: Report) -> Iterator[tuple[str, str]]:
     if report["sub_indication"]:
         yield "document-sub-indication", report["sub_indication"]
     yield "document-integrity", report["integrity"]
+    yield "engines", report["engines"]
     yield "document-sha256", report["document"]["sha256"]
     yield "sentence-vi", report["message"]["vi"]
     yield "sentence-en", report["message"]["en"]

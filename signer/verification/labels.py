@@ -26,6 +26,11 @@ DOMAINS: Mapping[str, Words] = {
     "TEST": ("CHỈ DÙNG THỬ, không có giá trị pháp lý", "TEST ONLY, of no legal value"),
     "PINNED": ("do người kiểm tra chỉ định", "pinned by whoever asked"),
 }
+ENGINES: Mapping[str, Words] = {
+    "AGREE": ("thấy cùng một văn bản", "sees the same document"),
+    "DISAGREE": ("thấy nội dung KHÁC", "sees something ELSE"),
+    "NOT_COMPARED": ("không so sánh", "not compared"),
+}
 _TIME_IS: Mapping[str, Words] = {
     "proved": ("dấu thời gian chứng minh", "proved by a timestamp"),
     "claimed": ("người ký tự khai, chưa được chứng minh", "claimed by the signer, not proved"),

@@ -74,6 +74,16 @@ _BY_FINDING: dict[str, Words] = {
         "the document is intact, but no signature is of the agency that you named; look at the "
         "signers' names below",
     ),
+    "shown.engines": (
+        "hai phần mềm đọc tệp này thấy nội dung khác nhau nên không biết chắc bản nào đã được ký; "
+        "hãy xin bản gốc từ cơ quan đã ban hành",
+        "two programs that read this file see different contents, so it is not certain which one "
+        "was signed; ask the agency that issued it for the original",
+    ),
+    "shown.unfinished": (
+        f"văn bản quá nặng để so sánh từng trang với bản đã ký; {_ASK[0]}",
+        f"the document is too heavy to compare each page with what was signed; {_ASK[1]}",
+    ),
 }
 """Where one finding is the whole reason."""
 
@@ -161,6 +171,9 @@ def _reason(
 ) -> Words:  # fmt: skip
     if "file.encrypted" in findings:
         return _BY_FINDING["file.encrypted"]
+    if integrity == "UNKNOWN" and "shown.engines" in findings:
+        is_open = sub == "SIG_CONSTRAINTS_FAILURE"  # drawing it would have cost too much
+        return _BY_FINDING["shown.unfinished" if is_open else "shown.engines"]
     if integrity in _BY_INTEGRITY:
         return _BY_INTEGRITY[integrity]
     if not has_signatures:

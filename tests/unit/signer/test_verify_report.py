@@ -148,6 +148,22 @@ def test_every_verdict_has_a_sentence(integrity, indication, sub):
         assert vi.startswith(verdict.get(indication, "CHƯA XÁC ĐỊNH: "))
 
 
+@pytest.mark.parametrize(
+    ("sub", "findings", "word"),
+    [
+        ("FORMAT_FAILURE", {"shown.engines"}, "hai phần mềm"),
+        ("SIG_CONSTRAINTS_FAILURE", {"shown.engines"}, "quá nặng"),
+        ("SIG_CONSTRAINTS_FAILURE", {"signature.sub-filter"}, "không kiểm tra được"),
+        ("FORMAT_FAILURE", {"file.encrypted"}, "mật khẩu"),
+    ],
+)
+def test_a_finding_that_is_the_whole_reason_is_named(sub, findings, word):
+    vi, en = sentence("INDETERMINATE", "UNKNOWN", True, sub, findings)
+    assert vi.startswith("CHƯA XÁC ĐỊNH: ")
+    assert word in vi
+    assert "; " in en
+
+
 def test_escapes_become_malformed_with_an_id(verifier, signed, monkeypatch, caplog):
     """A fault of our own below is a finding, logged with the same id."""
 
