@@ -18,6 +18,7 @@ from signer.verification.pdf_objects import (
     Ref,
     Stream,
     Value,
+    same,
 )
 from signer.verification.structure import Document, View, unexplained_bytes
 
@@ -113,7 +114,9 @@ class Dependencies:
                 return None
             view = self._document.view(revision)
             self._follow(view, changed & self._known)
-            return self._pages_of(changed)
+            blank = self._blank(before, revision, changed)
+            same_looks = self._with_blanks(before, revision, changed, blank)
+            return self._pages_of(changed - same_looks, blank)
         except PDFSyntaxError:
             self._is_readable = False
             return None
@@ -157,8 +160,44 @@ class Dependencies:
                     self._known.add(number)
                     stack.append((number, _without_data(self._document, view, number), False))
 
-    def _pages_of(self, changed: set[int]) -> frozenset[int] | None:
-        """The pages that use one of `changed`, however far away."""
+    def _blank(self, before: int, after: int, changed: set[int]) -> set[int]:
+        """Fields that draw nothing, neither before nor now, and stand among annotations only."""
+        old, new = self._document.view(before), self._document.view(after)
+        return {
+            number
+            for number in changed
+            if _is_blank(new, number)
+            and (old.entry(number).is_free or _is_blank(old, number))
+            and all(u in self._pages or isinstance(new.get(u), list) for u in self._users[number])
+        }
+
+    def _with_blanks(self, before: int, after: int, changed: set[int], blank: set[int]) -> set[int]:
+        """Pages, and their arrays of annotations, that gained `blank` fields and nothing else."""
+        old, new = self._document.view(before), self._document.view(after)
+        out: set[int] = set()
+        near = changed.union(*(self._users.get(number, ()) for number in changed))
+        for number in near & self._pages.keys():
+            first, second = _node(old, number), _node(new, number)
+            earlier, later = first.get("Annots"), second.get("Annots")
+            array = later.number if isinstance(later, Ref) else 0
+            if not {number, array} & changed or not _same(first, second, {"Annots"}):
+                continue
+            if array in changed and (
+                self._users[array] != {number}
+                or (later != earlier and not old.entry(array).is_free)
+                or array in _references(_without(second, "Annots"), is_page=True)
+            ):
+                continue  # the array plays another part, or comes from somewhere
+            known, now = old.array(earlier), new.array(later)
+            gained = [one.number if isinstance(one, Ref) else 0 for one in now[len(known) :]]
+            if now[: len(known)] == known and all(
+                one in blank and old.entry(one).is_free for one in gained
+            ):
+                out |= {number, array}
+        return out
+
+    def _pages_of(self, changed: set[int], blank: set[int]) -> frozenset[int] | None:
+        """The pages that use one of `changed`, however far away, but for what `blank` ones use."""
         found: set[int] = set()
         seen: set[int] = set()
         stack = [n for n in changed if n in self._users or n in self._pages]
@@ -166,7 +205,7 @@ class Dependencies:
             number = stack.pop()
             if number == _ALL:
                 return None
-            if number in seen:
+            if number in seen or number in blank:
                 continue
             seen.add(number)
             if number in self._pages:
@@ -246,7 +285,27 @@ def _tree_numbers(view: View) -> Iterator[int]:
 
 def _same(old: Dictionary, new: Dictionary, but_for: Iterable[str]) -> bool:
     keys = (old.keys() | new.keys()) - set(but_for)
-    return all(old.get(key) == new.get(key) for key in keys)
+    return all(same(old.get(key), new.get(key)) for key in keys)
+
+
+_BLANK = frozenset({"Type", "Subtype", "FT", "T", "V", "F", "P", "Rect", "M", "Lock"})
+
+
+def _is_blank(view: View, number: int) -> bool:
+    """A signature field without extent and without an appearance: no reader draws it."""
+    widget = _node(view, number)
+    return (
+        bool(widget)
+        and widget.keys() <= _BLANK
+        and (widget.get("Subtype"), widget.get("FT")) == ("Widget", "Sig")
+        and same(widget.get("Rect"), [0, 0, 0, 0], loosely=True)
+    )
+
+
+def _without(found: Dictionary, key: str) -> Dictionary:
+    out = Dictionary()
+    out.update((name, value) for name, value in found.items() if name != key)
+    return out
 
 
 def _node(view: View, number: int) -> Dictionary:

@@ -48,11 +48,12 @@ def disagreement(verifier, pdf: bytes, page: int, what: str = "picture"):
 
 
 @pytest.mark.parametrize("name", ["B-B", "B-LTA", "certified", "streams"])
-def test_genuine_files_agree_and_timestamps_draw_nothing(verifier, signed, name):
+def test_genuine_files_agree_and_nothing_is_drawn_where_nothing_is_shown(verifier, signed, name):
+    """Validation data, document timestamps, and signatures that nobody sees."""
     report = verifier.verify(signed[name])
     assert report.engines is Engines.AGREE
     assert report.shown.differences == ()
-    assert report.shown.pages_drawn <= 5
+    assert report.shown.pages_drawn == 0
 
 
 def test_files_without_signatures_are_not_compared(verifier):
