@@ -16,7 +16,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from dossier.verifying.pages import PagePictures
@@ -32,12 +32,15 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was found. `report` is the report's JSON, `raw` its bytes as they came."""
+    """What was found. `report` is the report's JSON, `raw` its bytes as they came.
+
+    `issued` is what the register says of the document; None where it says nothing.
+    """
 
     report: Mapping[str, Any]
     raw: bytes
     pictures: PagePictures | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    issued: Mapping[str, Any] | None = None
 
     @property
     def can_be_downloaded(self) -> bool:
@@ -65,7 +68,7 @@ class Results:
     def keep(self, result: Result) -> str:
         """Keep an answer; its token."""
         if len(result.raw) > _REPORT_BYTES:
-            result = Result(result.report, b"", result.pictures, result.extra)
+            result = Result(result.report, b"", result.pictures, result.issued)
         token = secrets.token_urlsafe(32)
         self._kept[token] = (self._monotonic() + KEPT_S, result)
         self._bytes += result.size

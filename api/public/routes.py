@@ -2,6 +2,7 @@
 
     GET  /verify                          the three ways; ?code=… looks a result up
     POST /verify                          a PDF (multipart, part "document"); 303 to its answer
+    POST /verify/photo                    a photograph of a printout (part "photo"); its answer
     GET  /verify/results/{token}          the answer; …/pages/…, …/report.json; POST …/forget
     GET  /verify/static/{build}/{name}    style, script and fonts
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -23,26 +25,36 @@ from starlette.responses import RedirectResponse
 
 from api.auth.rates import TokenBuckets, source_of, whole_seconds
 from api.errors import RateLimited, UnsupportedMediaType
+from api.public.lookup import (
+    TONES,
+    Issued,
+    PhotoReader,
+    bundle_of,
+    issued_as,
+    issued_with,
+    photo_reader,
+)
 from api.public.results import KEPT_S, Result, Results
 from api.public.stage import CSP, Stage
 from api.public.verdict import saves_to_mark, view_of
-from api.public.words import LANGUAGES
+from api.public.words import LANGUAGES, catalogue
 from api.web.body import too_large
 from api.web.door import language_of
 from api.web.doorway import blocking, house_of
 from api.web.intake import Intake
 from api.web.multipart import read_form
-from api.web.problem_documents import Language
-from dossier.errors import NotFound, VerificationStopped
+from api.web.problem_documents import Language, in_language
+from dossier.errors import InvalidOrder, NotFound, StoreError, VerificationStopped
 from dossier.verifying.pages import PagePictures
 from dossier.verifying.report_pdf import ReportFacts, write_report
+from ocr.errors import OCRError
 from signer.verification.etsi_report import etsi_report
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from api.house import House
     from api.settings import WebSettings
-    from dossier.verifying.checkers import Checkers
 
 _LOG = logging.getLogger(__name__)
 MAX_BYTES = 50 * 1024 * 1024
@@ -54,6 +66,14 @@ _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
 router = APIRouter(include_in_schema=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one input of the forms: ``document``, ``code`` or ``photo``."""
+
+    field: str
+    text: str
+
+
 class PublicPage:
     """What the page keeps between requests. For one event loop."""
 
@@ -61,6 +81,7 @@ class PublicPage:
         self.stage = stage
         self._rate = settings.public_per_minute / 60
         self._burst = settings.public_burst
+        self._photos: PhotoReader | None = None
         self.results = Results()
         self._buckets = TokenBuckets()
 
@@ -70,6 +91,24 @@ class PublicPage:
         left = self._buckets.take(source, rate=self._rate, burst=self._burst)
         if left < 0:
             raise RateLimited(retry_after_s=whole_seconds(-left))
+
+    def photos(self, house: House) -> PhotoReader:
+        """The reader of photographs, made with the first of them."""
+        if self._photos is None:
+            self._photos = photo_reader(house)
+        return self._photos
+
+    def close(self) -> None:
+        """End what it started."""
+        if self._photos is not None:
+            self._photos.close()
+
+
+def close(app: Any) -> None:  # noqa: ANN401 - FastAPI, or any app with a state
+    """End what the page of this application started, if it was ever asked for."""
+    found: PublicPage | None = getattr(app.state, "public_page", None)
+    if found is not None:
+        found.close()
 
 
 def public_page_of(app: Any) -> PublicPage:  # noqa: ANN401 - FastAPI, or any app with a state
@@ -111,7 +150,12 @@ def show(
         return f"{place}?{urlencode([*kept, ('lang', other)])}"
 
     content = public_page_of(request.app).stage.page(
-        template, language, link=link, in_language=in_language, **values
+        template,
+        language,
+        link=link,
+        in_language=in_language,
+        chosen=was_chosen,
+        **values,
     )
     headers = {
         **_NO_STORE,
@@ -124,8 +168,27 @@ def show(
 
 @router.api_route("/verify", methods=["GET", "HEAD"])
 async def ask(request: Request) -> Response:
-    """The page with the ways to ask."""
-    return show(request, "ask.html", problem=None)
+    """The page with the ways to ask; with ?code=… what the register says of that result."""
+    typed = request.query_params.get("code", "").strip()
+    if not typed:
+        return _asked(request)
+    public_page_of(request.app).admit(request)
+    language, _ = chosen_language(request)
+    try:
+        issued = await blocking(issued_with, house_of(request), typed)
+    except (InvalidOrder, NotFound) as error:
+        problem = Problem("code", in_language(str(error), language))
+        status = 404 if isinstance(error, NotFound) else 422
+        return _asked(request, problem, typed, status=status)
+    return show(request, "record.html", issued=issued, claims=None, tones=TONES)
+
+
+def _asked(
+    request: Request, problem: Problem | None = None, typed: str = "", *, status: int = 200
+) -> Response:
+    return show(
+        request, "ask.html", status=status, problem=problem, typed=typed[:64], most=MAX_BYTES
+    )
 
 
 @router.post("/verify")
@@ -134,24 +197,59 @@ async def upload(request: Request) -> Response:
     page = public_page_of(request.app)
     page.admit(request)
     house = house_of(request)
+    content_type = _form_type(request)
+    async with Intake(house.settings.data_dir / "incoming") as intake:
+        await read_form(content_type, _bounded(request), intake, document="document", entries=())
+        path = await intake.to_file()
+        key = _unusable(path)
+        if key is not None:
+            words = catalogue(chosen_language(request)[0])
+            return _asked(request, Problem("document", words(key)), status=422)
+        async with request.app.state.verifying:
+            result = await blocking(examine, house, path)
+    token = page.results.keep(result)
+    language, was_chosen = chosen_language(request)
+    query = f"?lang={language}" if was_chosen else ""
+    return RedirectResponse(f"/verify/results/{token}{query}", 303, _NO_STORE)
+
+
+@router.post("/verify/photo")
+async def photo(request: Request) -> Response:
+    """What a photograph of a printout proves. Raises `RateLimited` and `OCRError`."""
+    page = public_page_of(request.app)
+    page.admit(request)
+    house = house_of(request)
+    language, _ = chosen_language(request)
+    words = catalogue(language)
+    content_type = _form_type(request)
+    async with Intake(house.settings.data_dir / "incoming") as intake:
+        await read_form(content_type, _bounded(request), intake, document="photo", entries=())
+        path = await intake.to_file()
+        if not path.stat().st_size:
+            return _asked(request, Problem("photo", words("problem.no-photo")), status=422)
+        try:
+            async with request.app.state.verifying:
+                found = await blocking(lambda: page.photos(house).check(path))
+        except OCRError:
+            return _asked(request, Problem("photo", words("problem.no-picture")), status=422)
+    told = found.to_json()
+    issued = None
+    if found.code.is_proved and found.code.claims is not None:
+        try:
+            issued = await blocking(issued_with, house, found.code.claims.code)
+        except (InvalidOrder, NotFound):
+            issued = None
+    return show(request, "photo.html", here="/verify", told=told, issued=issued, tones=TONES)
+
+
+def _form_type(request: Request) -> str:
     content_type = request.headers.get("content-type", "")
     if not content_type.lower().startswith("multipart/form-data"):
         raise UnsupportedMediaType(
             "Hãy gửi tệp bằng biểu mẫu trên trang /verify. / Send the file with the form on the "
             "page /verify."
         )
-    async with Intake(house.settings.data_dir / "incoming") as intake:
-        await read_form(content_type, _bounded(request), intake, document="document", entries=())
-        path = await intake.to_file()
-        problem = _unusable(path)
-        if problem is not None:
-            return show(request, "ask.html", status=422, problem=problem)
-        async with request.app.state.verifying:
-            result = await blocking(examine, house.verifier, path)
-    token = page.results.keep(result)
-    language, was_chosen = chosen_language(request)
-    query = f"?lang={language}" if was_chosen else ""
-    return RedirectResponse(f"/verify/results/{token}{query}", 303, _NO_STORE)
+    return content_type
 
 
 async def _bounded(request: Request) -> AsyncIterator[bytes]:
@@ -177,11 +275,12 @@ def _unusable(path: Path) -> str | None:
     return None if b"%PDF-" in head else "problem.no-pdf"
 
 
-def examine(verifier: Checkers, path: Path) -> Result:
-    """Verify the file and draw its pages; a verdict without pictures is an answer too.
+def examine(house: House, path: Path) -> Result:
+    """Verify the file, look it up, draw its pages; a verdict alone is an answer too.
 
     Blocks. Raises what `Checkers.verify` raises.
     """
+    verifier = house.verifier
     raw = verifier.verify(path)
     report = json.loads(raw)
     pictures: PagePictures | None = None
@@ -189,7 +288,12 @@ def examine(verifier: Checkers, path: Path) -> Result:
         pictures = PagePictures.read(verifier.pages(path, saves_to_mark(report)))
     except (VerificationStopped, RuntimeError, ValueError):
         _LOG.warning("the pages of a document cannot be shown", exc_info=True)
-    return Result(report, raw, pictures)
+    issued: Issued | None = None
+    try:
+        issued = issued_as(house, report["document"]["sha256"])
+    except StoreError:
+        _LOG.warning("a document could not be looked up in the register", exc_info=True)
+    return Result(report, raw, pictures, issued)
 
 
 def _result_of(request: Request, token: str) -> Result:
@@ -215,6 +319,8 @@ async def answer(request: Request, token: str) -> Response:
         pictures=result.pictures,
         base=f"/verify/results/{token}",
         result=result,
+        issued=result.issued,
+        tones=TONES,
         minutes=KEPT_S // 60,
     )
 
@@ -253,6 +359,14 @@ async def report_xml(request: Request, token: str) -> Response:
     """The report as ETSI TS 119 102-2."""
     result = _whole(request, token)
     return _download(await blocking(etsi_report, result.report), "application/xml", "report.xml")
+
+
+@router.get("/verify/results/{token}/bundle.zip")
+async def bundle(request: Request, token: str) -> Response:
+    """The proof bundle of a result that was issued here. Raises `NotFound`."""
+    result = _whole(request, token)
+    content = await blocking(bundle_of, house_of(request), result.report)
+    return _download(content, "application/zip", "bundle.zip")
 
 
 def _whole(request: Request, token: str) -> Result:
