@@ -26,7 +26,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lxml import etree
 
 from hsm.keys import SignatureScheme
+from signer.sealing.levels import Level
+from signer.sealing.seal import SealRequest
 from tests.fakes import SoftwareKey
+from tests.sealed import blank, sealer
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 DAY = dt.timedelta(days=1)
@@ -148,6 +151,12 @@ def _certificate(
     return builder.sign(issuer_key, hashes.SHA256())
 
 
+def signed_by(party: Party, pdf: bytes | None = None, **request) -> bytes:
+    """A PDF with one more signature, at B-B; `claimed_at` and the like go to the request."""
+    asked = SealRequest(party.signing_key, Level.B_B, **request)
+    return sealer().seal_bytes(pdf or blank(), asked)[0]
+
+
 def base64_of(certificate: x509.Certificate) -> str:
     return base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
 
@@ -234,20 +243,25 @@ def signed_xml(text: bytes, operator: Party) -> bytes:
     By hand and by lxml's canonicalization, so that whoever verifies it is not whoever made it.
     """
     root = etree.fromstring(text)
-    document_digest = _digest(_canonical(root))
-    root.append(etree.fromstring(_signature(operator)))
-    signature = root[-1]
-    properties = signature.find(f".//{{{XADES}}}SignedProperties")
-    values = signature.findall(f".//{{{DS}}}SignedInfo/{{{DS}}}Reference/{{{DS}}}DigestValue")
-    values[0].text, values[1].text = document_digest, _digest(_canonical(properties))
-    info = _canonical(signature.find(f"{{{DS}}}SignedInfo"))
-    r, s = decode_dss_signature(operator.key.sign(info, ec.ECDSA(hashes.SHA256())))
-    raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
-    signature.find(f"{{{DS}}}SignatureValue").text = base64.b64encode(raw).decode()
+    covered = canonical(root)
+    root.append(etree.fromstring(signature_text(operator)))
+    complete_signature(root[-1], covered, operator)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
-def _signature(operator: Party) -> str:
+def complete_signature(signature, covered: bytes, operator: Party) -> None:
+    """Fill in the digests, that of `covered` first, and sign them."""
+    properties = signature.find(f".//{{{XADES}}}SignedProperties")
+    values = signature.findall(f".//{{{DS}}}SignedInfo/{{{DS}}}Reference/{{{DS}}}DigestValue")
+    values[0].text, values[1].text = _digest(covered), _digest(canonical(properties))
+    info = canonical(signature.find(f"{{{DS}}}SignedInfo"))
+    r, s = decode_dss_signature(operator.key.sign(info, ec.ECDSA(hashes.SHA256())))
+    raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    signature.find(f"{{{DS}}}SignatureValue").text = base64.b64encode(raw).decode()
+
+
+def signature_text(operator: Party) -> str:
+    """A signature over the whole document whose values are still to come."""
     exclusive = "http://www.w3.org/2001/10/xml-exc-c14n#"
     digest = '<ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>'
     certificate = operator.certificate.public_bytes(Encoding.DER)
@@ -275,7 +289,8 @@ def _signature(operator: Party) -> str:
     )
 
 
-def _canonical(element) -> bytes:
+def canonical(element) -> bytes:
+    """Exclusive canonical XML of an element, in its place."""
     return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
 
 
