@@ -14,6 +14,7 @@ from typing import Any
 from api.foundation import open_foundation
 from api.house import Foundation, House
 from api.pinned import timestamper_of
+from api.registering import open_register
 from api.settings import Role, Settings
 from api.trusting import (
     CertificatesInForce,
@@ -32,6 +33,7 @@ from dossier.batches.batches import Batches
 from dossier.clerical.sequences import Sequences
 from dossier.digitizing.digitizations import Digitizations
 from dossier.identity import Identity
+from dossier.printout.issuing import CodePrinter, Printing
 from dossier.queue.jobs import Job
 from dossier.signing.records import Records
 from dossier.signing.renewal import renewal_schedule
@@ -77,6 +79,7 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
             sequences=Sequences(database, below.holdings, audit, jobs, records, identity.policy),
             batches=Batches(database, audit, jobs, records, identity.policy),
             digitizations=Digitizations(database, below.blobs, below.holdings, audit, jobs),
+            register=open_register(settings, database, audit, below.agent),
             verifier=verifier,
             trust=live,
             profiles=profiles_of(settings),
@@ -124,6 +127,11 @@ def signing_desk(house: Foundation, live: LiveTrust, timestamper: Timestamper | 
         images_for=by_label.get,
         revocation=revocation,
         renew_at=renewal_schedule(timedelta(days=settings.trust.renewal_margin_days)),
+        code_printer=CodePrinter(
+            Printing(settings.lookup_url, settings.proof.system, settings.proof.masking),
+            settings.key_label("proof"),
+            settings.proof.always,
+        ),
     )
 
 

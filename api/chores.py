@@ -1,4 +1,4 @@
-"""What the `house` worker does beside its queue: heads of the audit log, renewals, forgetting.
+"""What the `house` worker does beside its queue: audit heads, checkpoints, renewals, forgetting.
 
 Each chore is a thread that runs until the process is told to stop. What a chore cannot do now it
 tries again; nothing here is in the way of a signature.
@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from api.pinned import timestamper_of, trust_store
+from api.registering import make_checkpoints
 from dossier.audit.head import PURPOSE, SUBJECT, Head
 from dossier.audit.heads import HeadSealer, note_head
 from dossier.errors import DossierError
@@ -24,10 +25,13 @@ from signer.errors import SignerError
 
 if TYPE_CHECKING:
     from api.house import Foundation
+    from api.settings import Role
     from signer.remote import RemoteKey
+    from signer.services import Timestamper
 
 _LOG = logging.getLogger(__name__)
 _AGENT_PAUSE_S = 2.0
+_LONGEST_PAUSE_S = 60.0
 _WITNESS_S = 2.0
 _KEYS = "keys"  # the key agent's chain
 _TIDY_S = 3600.0
@@ -48,6 +52,7 @@ def chores_of(house: Foundation) -> list[Chore]:
     renewals = RenewalDesk(house.database, house.audit, house.jobs)
     return [
         Chore("audit-heads", lambda stop: _seal_heads(house, stop)),
+        Chore("register", lambda stop: _register(house, stop)),
         Chore("witness", lambda stop: _witness(house, stop)),
         Chore("tidy", lambda stop: _every(_TIDY_S, stop, lambda: _tidy(house, stop))),
         Chore("renewal", lambda stop: _every(_RENEWAL_S, stop, renewals.sweep)),
@@ -83,29 +88,46 @@ def _fetching(house: Foundation) -> list[Chore]:
 
 def _seal_heads(house: Foundation, stop: threading.Event) -> None:
     """Seal heads of the service's chain with the audit key, once the agent offers it."""
-    label = house.settings.key_label("audit")
-    while True:
-        try:
-            key = house.agent.key(label)
-            break
-        except (HSMError, SignerError) as error:
-            _LOG.warning("the service's audit chain is not sealed: %s", error)
-        if stop.wait(_AGENT_PAUSE_S):
-            return
+    key = _key(house, "audit", "the service's audit chain is not sealed", stop)
+    if key is None:
+        return
 
     def bind(_: SigningKey, digest: str) -> RemoteKey:
         return key.bound(purpose=PURPOSE, subject=SUBJECT, document_sha256=digest)
 
     settings = house.settings.audit
-    anchors = [anchor.certificate for anchor in trust_store(house.settings).anchors]
     HeadSealer(
         house.audit,
         key,
-        timestamper_of(house.settings, anchors),
+        _timestamper(house),
         bind=bind,
         every_entries=settings.every_entries,
         every_s=settings.every_s,
     ).run(stop)
+
+
+def _register(house: Foundation, stop: threading.Event) -> None:
+    """Sign checkpoints of the register of results, once the agent offers its key."""
+    if _key(house, "results", "the register of results is not signed", stop) is not None:
+        make_checkpoints(house, _timestamper(house), stop)
+
+
+def _key(house: Foundation, role: Role, why: str, stop: threading.Event) -> RemoteKey | None:
+    """The key of `role`, waited for; None when the process stops first. Logs `why` meanwhile."""
+    pause_s = _AGENT_PAUSE_S
+    while True:
+        try:
+            return house.agent.key(house.settings.key_label(role))
+        except (HSMError, SignerError) as error:
+            _LOG.warning("%s: %s", why, error)
+        if stop.wait(pause_s):
+            return None
+        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+
+def _timestamper(house: Foundation) -> Timestamper | None:
+    anchors = [anchor.certificate for anchor in trust_store(house.settings).anchors]
+    return timestamper_of(house.settings, anchors)
 
 
 def _witness(house: Foundation, stop: threading.Event) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from api.registering import ResultRegister
     from api.settings import Settings
     from api.telemetry import Telemetry
     from dossier.audit.log import AuditLog
@@ -61,6 +62,7 @@ class House(Foundation):
     sequences: Sequences
     batches: Batches
     digitizations: Digitizations
+    register: ResultRegister
     verifier: Checkers
     trust: LiveTrust
     kept: KeptVerifications

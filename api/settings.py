@@ -246,8 +246,11 @@ class RegisterSettings(_Section):
     """How long a signed statement of a result's status may be shown."""
     public_fields: tuple[
         Literal["agency", "number", "decided_on", "digests", "reason", "reference"], ...
-    ] = ("agency", "number", "decided_on", "digests", "reason")
-    """What the public sees of a result, beside its code, status and times."""
+    ] = ("agency", "number", "decided_on", "digests", "reason", "reference")
+    """What the public sees of a result, beside its code, status and times.
+
+    Proofs show entries whole, so the public gets those alone that hold nothing masked.
+    """
     open_entries: bool = False
     """True lets everybody read whole entries, codes too; else their times and digests."""
 

@@ -25,6 +25,7 @@ import pytest
 
 from api import auth
 from api.house import House
+from api.registering import open_register
 from api.settings import Settings, TokenSettings
 from api.web.app import create_app
 from dossier.batches.batches import Batches
@@ -112,6 +113,9 @@ class StandInKey:
         self.agent.contexts.append(context)
         return self
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.agent.keys[self.label], name)
+
     def sign_digests(self, digests: Sequence[bytes]) -> list[bytes]:
         self.agent._require()
         return self.agent.keys[self.label].sign_digests(digests)
@@ -124,7 +128,7 @@ class Web:
         self.room = room
         self.folder = folder
         self.identity = Identity(room.database, room.audit)
-        self.agent = StandInAgent(room.keys)
+        self.agent = StandInAgent({**room.keys, "register": SoftwareKey(label="register")})
         self.settings = Settings(
             data_dir=folder, token=TokenSettings(module=folder / "none.so", label="none")
         )
@@ -145,6 +149,7 @@ class Web:
             records=room.records,
             **_others(room, self.identity),
             agent=self.agent,
+            register=open_register(self.settings, room.database, room.audit, self.agent),
             verifier=Checkers(self.live),
             trust=self.live,
             profiles=default_profiles(),

@@ -14,15 +14,31 @@ if TYPE_CHECKING:
     from api.auth.authenticator import Admitted
 
 PUBLIC = frozenset(
-    {"/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/verifications", "/csc/v2/info"}
+    {
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/v1/verifications",
+        "/v1/proofs",
+        "/csc/v2/info",
+        "/v1/records",
+        "/v1/records/{code}",
+        "/v1/records/{code}/proof",
+        "/v1/register/checkpoint",
+        "/v1/register/entries",
+        "/v1/register/proof/inclusion",
+        "/v1/register/proof/consistency",
+    }
 )
 """Paths whose routes decide themselves whether they ask who the caller is."""
 _PAGES = ("/verify", "/verify/")  # the citizen's pages: nobody logs in
+_RESULTS = "/v1/records/"
 
 
 def is_public(path: str, public: frozenset[str] = PUBLIC) -> bool:
     """True when nobody has to say who they are to ask for `path`."""
-    return path in public or path == _PAGES[0] or path.startswith(_PAGES[1])
+    return path in public or path == _PAGES[0] or path.startswith((_PAGES[1], _RESULTS))
 
 
 class Gate:

@@ -39,6 +39,9 @@ from api.web.routes import (
     jobs,
     keys,
     profiles,
+    proofs,
+    records,
+    register,
     sequences,
     signatures,
     verification_batches,
@@ -58,6 +61,9 @@ _ROUTERS = (
     signatures.router,
     blobs.router,
     verifications.router,
+    proofs.router,
+    records.router,
+    register.router,
     jobs.router,
     keys.router,
     profiles.router,
@@ -85,6 +91,7 @@ def create_app(house: House, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
     app.state.readiness = Readiness(probes_of(house))
     app.state.backlog = Shutter()
     app.state.verifying = verifications.Turns()
+    app.state.misses = records.Misses()
     app.state.refusal_page = refusals.page_of
     for router in (*_ROUTERS, *routers):
         app.include_router(router)

@@ -18,7 +18,7 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -216,18 +216,6 @@ PUBLIC_FIELDS = ("agency", "number", "decided_on", "digests", "reason", "referen
 
 def shown(found: ResultStatus, fields: Collection[str]) -> dict[str, JSON]:
     """The result as the public sees it: `fields` of `PUBLIC_FIELDS`, the others masked (null)."""
-    issued = found.issued.told
-    masked: dict[str, Sequence[tuple[str, JSON]]] = {
-        "agency": [("agency", issued.agency)],
-        "number": [("number", issued.number), ("symbol", issued.symbol), ("year", issued.year)],
-        "decided_on": [("decided_on", issued.decided_on and issued.decided_on.isoformat())],
-        "digests": [
-            ("document_sha256", found.document_sha256),
-            ("source_sha256", issued.source_sha256),
-        ],
-        "reason": [("reason", found.deciding.told.reason)],
-        "reference": [("reference", issued.reference)],
-    }
     by = found.deciding.told.by
     told: dict[str, JSON] = {
         "code": printed(found.code),
@@ -236,6 +224,30 @@ def shown(found: ResultStatus, fields: Collection[str]) -> dict[str, JSON]:
         "since": moment_text(found.deciding.at),
         "superseded_by": None if by is None else printed(by),
     }
-    for name, entries in masked.items():
-        told |= {entry: value if name in fields else None for entry, value in entries}
+    for name, entries in _maskable(found).items():
+        told |= {entry: value if name in fields else None for entry, value in entries.items()}
     return told
+
+
+def masked_by(found: ResultStatus, fields: Collection[str]) -> list[str]:
+    """Which of `PUBLIC_FIELDS` are not among `fields` though the result has something there."""
+    return [
+        name
+        for name, entries in _maskable(found).items()
+        if name not in fields and any(value is not None for value in entries.values())
+    ]
+
+
+def _maskable(found: ResultStatus) -> dict[str, dict[str, JSON]]:
+    issued = found.issued.told
+    return {
+        "agency": {"agency": issued.agency},
+        "number": {"number": issued.number, "symbol": issued.symbol, "year": issued.year},
+        "decided_on": {"decided_on": issued.decided_on and issued.decided_on.isoformat()},
+        "digests": {
+            "document_sha256": found.document_sha256,
+            "source_sha256": issued.source_sha256,
+        },
+        "reason": {"reason": found.deciding.told.reason},
+        "reference": {"reference": issued.reference},
+    }

@@ -6,14 +6,13 @@ other agencies' entries, so that its links can be followed by `sohoa audit verif
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.web.doorway import CurrentCaller, CurrentHouse, JSONAnswer, Limit, blocking, page
-from api.web.downloads import disposition
+from api.web.downloads import disposition, gathered
 from api.web.problem_documents import problems
 from api.web.schemas import AuditView, Page
 from dossier.audit.export import MEDIA_TYPE, export
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["Nhật ký / Audit"])
 _MAX_SEQ = 2**53
-_PART_BYTES = 256 * 1024
 
 
 def _scope(caller: Caller) -> str | None:
@@ -123,21 +121,8 @@ async def get_export(house: CurrentHouse, caller: CurrentCaller) -> Response:
     await blocking(house.audit.write, event)
     headers = {"content-disposition": disposition(f"audit-{house.audit.chain}.jsonl")}
     return StreamingResponse(
-        _gathered(export(house.audit, scope)), headers=headers, media_type=MEDIA_TYPE
+        gathered(export(house.audit, scope)), headers=headers, media_type=MEDIA_TYPE
     )
-
-
-def _gathered(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines in larger pieces: each piece costs a hop to a thread."""
-    held: list[bytes] = []
-    size = 0
-    for line in lines:
-        held.append(line)
-        size += len(line)
-        if size >= _PART_BYTES:
-            yield b"".join(held)
-            held, size = [], 0
-    yield b"".join(held)
 
 
 @router.get(

@@ -21,7 +21,7 @@ from api.web.doorway import (
     page,
     resource,
 )
-from api.web.downloads import download, range_responses
+from api.web.downloads import disposition, download, range_responses
 from api.web.intake import Intake, Received
 from api.web.multipart import read_form
 from api.web.orders import (
@@ -43,6 +43,7 @@ from api.web.validation import read_json, require_form
 from dossier.errors import InvalidOrder, StateConflict
 from dossier.model import JSON, Caller, RecordState, Role
 from dossier.register.codes import printed
+from dossier.register.proof import SUFFIX, prove
 from dossier.storage.store import BlobInfo
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def shown(record: Record) -> dict[str, JSON]:
     base = f"/v1/signatures/{record.id}"
     links = {"self": base}
     if record.state in _OPEN:
-        links |= {name: f"{base}/{name}" for name in _FILES}
+        links |= {name: f"{base}/{name}" for name in (*_FILES, _REGISTER)}
     return {
         "id": record.id,
         "code": printed(record.code),
@@ -331,7 +332,8 @@ async def cancel_record(
     return resource(request, shown(record), version=record.version)
 
 
-FileName = Literal["result", "report", "evidence"]
+FileName = Literal["result", "report", "evidence", "register"]
+_REGISTER = "register"
 _FILES: dict[str, tuple[str, str, str]] = {  # column, media type, file name
     "result": ("result_sha256", _PDF, ".pdf"),
     "report": ("report_sha256", "application/json", "-report.json"),
@@ -355,11 +357,25 @@ async def get_file(
     record_id: IdPath,
     file: Annotated[FileName, Path()],
 ) -> Response:
-    """One file of a published record; Range and If-None-Match are honoured."""
+    """One file of a published record; Range and If-None-Match are honoured.
+
+    `register` is the proof that it is in the register of results, once a checkpoint covers it.
+    """
+    if file == _REGISTER:
+        return await _proof(house, caller, record_id)
     info = await blocking(_file_of, house, caller, record_id, file)
     _, media_type, ending = _FILES[file]
     return await download(
         request, house.blobs, info, media_type=media_type, filename=record_id + ending
+    )
+
+
+async def _proof(house: House, caller: Caller, record_id: str) -> Response:
+    """The proof that travels with the file, under the file's name."""
+    record = await blocking(house.records.get, caller, record_id)
+    told = await blocking(prove, house.register.log, record.code)
+    return JSONAnswer(
+        told, headers={"content-disposition": disposition(f"{record_id}.pdf{SUFFIX}")}
     )
 
 
