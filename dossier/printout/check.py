@@ -9,6 +9,8 @@ with bounds on time and memory (`dossier.printout.desk`).
 from __future__ import annotations
 
 import datetime as dt
+import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +31,7 @@ from dossier.printout.report import (
     Verdict,
 )
 from dossier.printout.words import WordBox
-from ocr.errors import IntakeError, LimitExceeded
+from ocr.errors import IntakeError, LimitExceeded, OCRError
 from ocr.intake.limits import Limits
 from ocr.intake.survey import ScanPage, look, take
 from ocr.page_task import engine_of
@@ -81,6 +83,16 @@ def check_printout(
             same = any(code.text == text for codes in marks.values() for code in codes)
         compared = [_compared(page, pages, marks, crops) for page in photos]
     return PrintoutReport(finding, same, tuple(compared))
+
+
+def photo_answer(photo: Path, certificates: Sequence[bytes], at: dt.datetime) -> bytes:
+    """`check_printout` without a record, as UTF-8 JSON; what is no picture is told in it."""
+    with tempfile.TemporaryDirectory(prefix="sohoa-photo-") as work:
+        try:
+            answer = check_printout(photo, certificates, at, Path(work)).to_json()
+        except OCRError as error:
+            answer = {"unreadable": str(error)}
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _photos(path: Path, work: Path) -> Iterator[_Photo]:

@@ -26,7 +26,8 @@ from dossier.printout.words import WordBox, joined, word_boxes
 from ocr.reading.raster import Grey
 from ocr.reading.recognise import LineMode, Reading, Recogniser
 
-SUSPECT = 0.16  # unlikeness from which a word is looked at again
+SUSPECT = 0.09  # unlikeness from which a word is looked at again
+_UNLIKE = 0.16  # unlikeness from which missing print decides, whatever is read
 _CLEAR = 0.02  # of a window's ink gone or added: different whatever is read
 _SLIGHT = 0.006  # different when two words are read
 _STRIKING = 0.35  # unlikeness that cannot pass as the same, even if it reads so
@@ -61,6 +62,8 @@ class Suspect:
         if read_same:
             striking = self.unlike > _STRIKING and amount > 2 * _CLEAR
             return Finding.UNCLEAR if striking else None
+        if self.unlike < _UNLIKE:
+            return Finding.CHANGED if amount >= _CLEAR and ours != theirs else None
         if amount >= _CLEAR or (amount >= _SLIGHT and ours != theirs):
             return Finding.CHANGED
         # a stain: the word under it is there, or cannot be seen
@@ -89,7 +92,7 @@ def compare(
         return None
     page_ink = ink_of(page.grey)
     alike = likeness(page_ink, ink_of(placed.grey), placed.covered)
-    words = [box for box in word_boxes(page_ink) if not any(_meets(box, e) for e in exempt)]
+    words = word_boxes(_without(page_ink, exempt))
     found = [*_unseen(words, placed.covered)]
     suspects = _suspects(words, alike, page.coloured, engine)
     for suspect in suspects:
@@ -154,11 +157,10 @@ def _added(
     exempt: Sequence[WordBox],
 ) -> list[tuple[WordBox, Finding]]:
     """Print where the page has none: read as words, and as dark as print."""
-    taken = np.zeros(alike.page.shape, bool)
-    for box in (*words, *exempt):
-        wide = box.grown(*_MARGIN_PX, taken.shape)
-        taken[wide.top : wide.bottom, wide.left : wide.right] = True
-    alone = np.where(taken | ~covered, 0.0, alike.scan).astype(np.float32)
+    shape = alike.page.shape
+    taken = [box.grown(*_MARGIN_PX, shape) for box in (*words, *exempt)]
+    strange = covered & (alike.unlike > _STRIKING)
+    alone = _without(np.where(strange, alike.scan, 0.0).astype(np.float32), taken)
     low, high = _ADDED_PX
     boxes = [box for box in word_boxes(alone) if low <= box.bottom - box.top <= high]
     boxes = [box for box in joined(boxes, _GAP_PX) if box.right - box.left >= low]
@@ -167,6 +169,13 @@ def _added(
         for box, reading in zip(boxes, _read(alike.scan, boxes, engine), strict=True)
         if reading.confidence >= _SURE_ADDED and len(_letters(reading.text)) >= _LEAST_ADDED
     ]
+
+
+def _without(ink: Ink, boxes: Sequence[WordBox]) -> Ink:
+    left = ink.copy()
+    for box in boxes:
+        left[box.top : box.bottom, box.left : box.right] = 0.0
+    return left
 
 
 def _places(
@@ -220,7 +229,3 @@ def _part(grey: Grey, place: Place) -> Grey:
 def _letters(text: str) -> str:
     """Letters and digits alone: the recogniser's commas prove nothing."""
     return "".join(c for c in unicodedata.normalize("NFC", text) if c.isalnum())
-
-
-def _meets(a: WordBox, b: WordBox) -> bool:
-    return a.left < b.right and b.left < a.right and a.top < b.bottom and b.top < a.bottom

@@ -33,6 +33,15 @@ class Printing:
 
 
 @dataclass(frozen=True, slots=True)
+class CodePrinter:
+    """How a service prints codes: with the key of which label, and whether unasked."""
+
+    printing: Printing
+    key_label: str
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ResultFacts:
     """What is issued. `code` as it is kept, `printed_code` as people read it.
 
