@@ -1,0 +1,150 @@
+"""The page's other ways: a result code, a photograph of the code on a printout, a proof bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import zipfile
+from typing import Any
+
+import httpx
+import pytest
+import segno
+
+from api.public import routes
+from dossier.bundle.contents import DOCUMENT
+from dossier.printout.desk import PrintoutDesk
+from dossier.register.codes import printed
+from dossier.register.entry import Event, Registration
+from dossier.register.log import Register
+from tests.fakes import SoftwareKey
+from tests.fixtures_web import Web
+from tests.printed_codes import code_text
+
+
+def _issued(web: Web) -> tuple[bytes, str]:
+    """A published document and its code."""
+    record = web.published(number=17, symbol="QĐ-UBND")
+    document = web.ask("GET", f"/v1/signatures/{record['id']}/result", as_="clerk").content
+    code = Register(web.room.database).code_of(hashlib.sha256(document).hexdigest())
+    assert code is not None
+    return document, code
+
+
+def _photo(text: str) -> bytes:
+    out = io.BytesIO()
+    segno.make(text, error="m").save(out, kind="png", scale=6, border=6)
+    return out.getvalue()
+
+
+def _send(web: Web, path: str, field: str, content: bytes) -> httpx.Response:
+    answer: httpx.Response = web.ask("POST", path, files={field: ("x", content)})
+    return answer
+
+
+def _told(web: Web, code: str, event: Event, **more: Any) -> None:
+    register = Register(web.room.database)
+    issued = register.of_code(code)[0].told
+    with web.room.database.begin() as connection:
+        told = Registration(event, code, issued.agency, issued.document_sha256, **more)
+        register.append(connection, [told])
+
+
+def test_a_code_tells_what_the_register_says(web: Web) -> None:
+    _, code = _issued(web)
+    for typed in (code, printed(code), printed(code).lower(), f"  {printed(code)} "):
+        page = web.ask("GET", "/verify", params={"code": typed})
+        assert page.status_code == 200, page.text
+        assert 'class="verdict valid"' in page.text
+        assert printed(code) in page.text
+        assert "17/<bdi>QĐ-UBND</bdi>" in page.text
+        assert re.search(r'href="/verify\?code=[^"]+&amp;lang=vi"', page.text)
+
+
+@pytest.mark.parametrize(
+    ("event", "tone", "said", "more"),
+    [
+        (Event.ANNULLED, "wrong", "Annulled", {"reason": "Cấp <b>nhầm</b>"}),
+        (Event.SUPERSEDED, "doubt", "Superseded", {"by": "0" * 16}),
+    ],
+)
+def test_what_is_no_longer_in_force(
+    web: Web, event: Event, tone: str, said: str, more: dict[str, str]
+) -> None:
+    document, code = _issued(web)
+    _told(web, code, event, **more)
+    page = web.ask("GET", "/verify", params={"code": code})
+    assert f'class="verdict {tone}"' in page.text
+    assert said in page.text
+    assert "<b>nhầm" not in page.text
+    # a valid signature on a result that was withdrawn: the upload says so, too
+    sent = _send(web, "/verify", "document", document)
+    answer = web.ask("GET", sent.headers["location"])
+    assert f'class="register {tone}"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "said"),
+    [
+        ("abc", 422, "A result code has 16 characters"),
+        ("7K2M-9QXT-4AHW-C3RM", 422, "result code"),
+        ("0" * 16, 404, "No result was issued with this code"),
+        ("<script>alert(1)</script>", 422, "result code"),
+        ("x" * 10_000, 422, "A result code has 16 characters"),
+    ],
+)
+def test_codes_that_lead_nowhere(web: Web, typed: str, status: int, said: str) -> None:
+    page = web.ask("GET", "/verify", params={"code": typed})
+    assert page.status_code == status
+    assert page.text.count(said) >= 2
+    assert '<a href="#code">' in page.text
+    assert "<script>alert" not in page.text
+    assert len(page.text) < 40_000
+
+
+def test_codes_cannot_be_tried_out(web: Web) -> None:
+    statuses = {web.ask("GET", "/verify", params={"code": "0" * 16}).status_code for _ in range(14)}
+    assert statuses == {404, 429}
+
+
+def test_a_bundle_of_what_was_issued_here(web: Web, signed: dict[str, bytes]) -> None:
+    document, code = _issued(web)
+    place = _send(web, "/verify", "document", document).headers["location"]
+    page = web.ask("GET", place)
+    assert "Register of issued results" in page.text
+    assert "bundle.zip" in page.text
+    made = web.ask("GET", f"{place}/bundle.zip")
+    assert made.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(made.content)) as archive:
+        assert archive.read(DOCUMENT) == document
+        assert printed(code) in archive.read("README.txt").decode()
+    other = _send(web, "/verify", "document", signed["B-B"]).headers["location"]
+    assert "bundle.zip" not in web.ask("GET", other).text
+    assert web.ask("GET", f"{other}/bundle.zip").status_code == 404
+
+
+def test_a_photograph_of_the_code(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    document, code = _issued(web)
+    key, stranger = SoftwareKey(label="proof"), SoftwareKey(label="other")
+    desk = PrintoutDesk([key.certificate])
+    monkeypatch.setattr(routes, "photo_reader", lambda house: desk)
+    text = str(code_text(document, key, code=code, holder="N. V. <i>A</i>"))
+    page = _send(web, "/verify/photo", "photo", _photo(text))
+    assert page.status_code == 200, page.text
+    assert 'class="verdict valid"' in page.text
+    assert "UBND xã Mẫu Sơn Thử" in page.text
+    assert "N. V. &lt;i&gt;A&lt;/i&gt;" in page.text
+    assert 'class="register valid"' in page.text
+    forged = text[:-9] + ("A" if text[-9] != "A" else "B") + text[-8:]
+    other = str(code_text(document, stranger, code=code))
+    for shown, tone in ((forged, "wrong"), (other, "none"), ("xin chao", "none")):
+        page = _send(web, "/verify/photo", "photo", _photo(shown))
+        assert f'class="verdict {tone}"' in page.text
+        assert "UBND xã Mẫu Sơn Thử" not in page.text  # nothing that is not proved
+    for content, said in ((b"", "Choose or take a photograph."), (b"x", "cannot be read")):
+        page = _send(web, "/verify/photo", "photo", content)
+        assert page.status_code == 422
+        assert said in page.text
+        assert '<a href="#photo">' in page.text
+    routes.close(web.app)
