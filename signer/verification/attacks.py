@@ -66,5 +66,6 @@ OF_CHECK = {
     "timestamp.value": Attack.FORGED_VALUE,
     "timestamp.structure": Attack.AMBIGUOUS_ENCODING,
     "shown.revisions": Attack.INCREMENTAL_SAVING,
+    "shown.obscured": Attack.SNEAKY_SIGNATURE,
     "shown.engines": Attack.PARSER_DIFFERENTIAL,
 }

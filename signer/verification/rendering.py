@@ -18,6 +18,7 @@ from signer.errors import EngineRefused
 from signer.pdfium import LOCK, PDFiumDocument, PDFiumPage, Picture, opened
 from signer.verification.dependencies import Dependencies, Leaf, leaves
 from signer.verification.examination import Examined
+from signer.verification.obscured import hides_marks
 from signer.verification.pdf_objects import Dictionary, PDFString, PDFSyntaxError, Ref, Value
 from signer.verification.pictures import different_regions, region_of
 from signer.verification.report import Checklist, Integrity, SubIndication
@@ -75,6 +76,12 @@ def _conclude(found: _Comparison, items: list[Examined], checks: Checklist) -> S
             )  # fmt: skip
         elif not found.disagreements and not found.unfinished:
             item.checks.passed("shown.revisions")
+        hidden = [page for page, shown in found.obscured if shown > item.coverage.revision + 1]
+        if hidden:
+            item.checks.failed(
+                "shown.obscured", SubIndication.HASH_FAILURE,
+                f"a later signature's picture hides what page {hidden[0]} said", Integrity.CHANGED,
+            )  # fmt: skip
     if is_surprise:
         checks.failed(
             "shown.engines", SubIndication.HASH_FAILURE,
@@ -116,6 +123,7 @@ class _Comparison:
     def __init__(self, document: Document, items: list[Examined]) -> None:
         self.disagreements: list[str] = []
         self.differences: list[Difference] = []
+        self.obscured: list[tuple[int, int]] = []  # page and revision (1-based)
         self.drawn = 0
         self.unfinished = ""
         self._until = time.thread_time() + MAX_SECONDS
@@ -230,6 +238,8 @@ class _Comparison:
             regions = different_regions(earlier.picture, now.picture, boxes)
             if regions:
                 self._differ(index, before, after, "picture", regions)
+            if any(hides_marks(page, earlier.picture, now.picture, b, size) for b in boxes):
+                self.obscured.append((index + 1, after + 1))
 
     def _look(self, page: PDFiumPage, size_px: tuple[int, int]) -> _Look:
         if time.thread_time() > self._until:

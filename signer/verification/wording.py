@@ -117,6 +117,10 @@ _CHECKS: dict[str, tuple[str, str]] = {
     "timestamp.authority": ("Chứng thư dịch vụ dấu thời gian", "The authority's certificate"),
     "timestamp.order": ("Thứ tự thời gian hợp lý", "Times are in order"),
     "timestamp.proof": ("Dấu thời gian dùng làm bằng chứng", "The timestamp serves as proof"),
+    "shown.obscured": (
+        "Hình chữ ký sau không che nội dung đã ký",
+        "No later signature's picture hides what was signed",
+    ),
     "shown.engines": (
         "Bộ đọc PDF thứ hai thấy cùng một văn bản",
         "A second engine sees the same document",
