@@ -141,6 +141,9 @@ class Client:
         supersedes: str | None = None,
         field_name: str | None = None,
         result_reference: str | None = None,
+        proof_code: bool | None = None,
+        holder: str | None = None,
+        valid_until: date | None = None,
         idempotency_key: str | None = None,
         wait_s: float = 30.0,
     ) -> Record:
@@ -166,6 +169,9 @@ class Client:
                 "supersedes": supersedes,
                 "field_name": field_name,
                 "result_reference": result_reference,
+                "proof_code": proof_code,
+                "holder": holder,
+                "valid_until": valid_until,
             }
         )
         headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
@@ -289,6 +295,17 @@ class Client:
         Reports, receipts, kept evidence and whole lists: `verifications`.
         """
         return self.verifications.verify(document, **options)
+
+    def verify_printout(self, photo: str | os.PathLike[str] | bytes) -> Mapping[str, Any]:
+        """What the code in a photograph or scan of a printout is worth; needs no credential.
+
+        The entries are those of docs/printout.md; what counts is ``verdict``.
+        """
+        data = photo if isinstance(photo, bytes) else Path(photo).read_bytes()
+        headers = {"Content-Type": "application/octet-stream"}
+        response = self._transport.ask("POST", "/v1/proofs", content=data, headers=headers)
+        answer: Mapping[str, Any] = response.json()
+        return answer
 
     def keys(self) -> list[Mapping[str, Any]]:
         """The signing keys that this client may use."""

@@ -103,6 +103,19 @@ class OrderForm(Form):
     )
     field_name: Line | None = Field(default=None, min_length=1, max_length=64)
     result_reference: ResultReference = None
+    proof_code: bool | None = Field(
+        default=None,
+        description="In mã QR xác thực; bỏ trống: theo cấu hình. / Print the code that proves the "
+        "result; left out: as the installation has it.",
+    )
+    holder: Line | None = Field(
+        default=None,
+        max_length=120,
+        description="Người được cấp; mã chỉ ghi tên đã che. / The holder; the code masks the name.",
+    )
+    valid_until: date | None = Field(
+        default=None, description="Ngày cuối có giá trị, ghi trong mã. / Last day, in the code."
+    )
 
     def order(self) -> SignatureOrder:
         """The order that this describes. Raises `InvalidOrder` where it contradicts itself."""
@@ -121,6 +134,9 @@ class OrderForm(Form):
             supersedes=self.supersedes,
             field_name=self.field_name,
             result_reference=self.result_reference,
+            proof_code=self.proof_code,
+            holder=self.holder,
+            valid_until=self.valid_until,
         )
 
 

@@ -27,9 +27,11 @@ class SignatureOrder:
     `decided_on` gives the book's year. `expected_agency` has to be the organisation in the
     certificate (K14). `copy_form` is SY, TRS or SL (P5). `supersedes` is the record whose number
     this decision takes over. `field_name` names the signature's field (one profile at most).
-    An `annex` in a file of its own (P4) and a copy cite the number of the main document; they
-    are issued none. `result_reference` is the code that the dossier gives to its result
-    (``H22.12-220105-0007-KQ1``), kept beside the record's own.
+    `proof_code` prints the code that proves the result (None: as the installation has it), which
+    tells `holder`, masked, and `valid_until`, the last day. An `annex` in a file of its own (P4)
+    and a copy cite the number of the main document; they are issued none. `result_reference` is the
+    code that the dossier gives to its result (``H22.12-220105-0007-KQ1``), kept beside the record's
+    own.
     """
 
     key: str
@@ -46,6 +48,9 @@ class SignatureOrder:
     supersedes: str | None = None
     field_name: str | None = None
     annex: bool = False
+    proof_code: bool | None = None
+    holder: str | None = None
+    valid_until: date | None = None
     result_reference: str | None = None
 
     def __post_init__(self) -> None:
@@ -131,8 +136,9 @@ class SignatureOrder:
                 entries["profiles"] = tuple(entries["profiles"])
             if "level" in entries:
                 entries["level"] = Level(entries["level"])
-            if entries.get("decided_on") is not None:
-                entries["decided_on"] = date.fromisoformat(entries["decided_on"])
+            for name in ("decided_on", "valid_until"):
+                if entries.get(name) is not None:
+                    entries[name] = date.fromisoformat(entries[name])
             return cls(**entries)
         except (TypeError, ValueError) as error:
             raise InvalidOrder(

@@ -10,11 +10,15 @@ thought dead publishes nothing; what it signed stays unpublished, and the audit 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, time
 from typing import Any
 
 from dossier.audit.log import AuditLog
+from dossier.errors import InvalidOrder
+from dossier.printout.issuing import PrintedCode, ResultFacts, make_code
 from dossier.queue.jobs import Job, JobQueue
+from dossier.register.codes import printed
 from dossier.signing.evidence import KeptValues, evidence_json, report_json
 from dossier.signing.publisher import Publisher, PublishHook, Ready
 from dossier.signing.records import Publication, Records, SignatureOrder
@@ -30,6 +34,8 @@ from signer.sealing.appearance.plan import CopyForm
 from signer.services import RevocationEvidence
 
 __all__ = ["Desk", "KeyFor", "SigningWork"]
+
+_LAST_SECOND = time(23, 59, 59)
 
 
 class SigningWork:
@@ -78,9 +84,12 @@ class SigningWork:
         relied_on = self._shop.relied_on(key, at)
         if relied_on is not None:
             self._values.keep(job.agency_id or "", relied_on)
+        sealing = self._seal_order(job, order, key, at)
+        if self._wants_code(order):
+            sealing = replace(sealing, code=self._code(job, order, key, at))
         finished = seal_and_verify(
             source,
-            self._seal_order(job, order, key, at),
+            sealing,
             self._desk.services,
             judge=require_ours,
         )
@@ -111,6 +120,42 @@ class SigningWork:
             copy_form=CopyForm[order.copy_form] if order.copy_form else None,
             location=order.location,
         )
+
+    def _wants_code(self, order: SignatureOrder) -> bool:
+        """Whether a code is printed. Raises `InvalidOrder` for one that nobody can make."""
+        printer = self._desk.code_printer
+        if order.proof_code and printer is None:
+            raise InvalidOrder(
+                "Hệ thống chưa có khóa ký mã QR; hãy bỏ proof_code hoặc cấu hình keys.proof. / "
+                "This installation has no key for codes; leave proof_code out, or configure it.",
+                field="proof_code",
+            )
+        if order.proof_code is None:
+            return printer is not None and printer.always
+        return order.proof_code
+
+    def _code(
+        self, job: Job, order: SignatureOrder, key: WatchedKey, at: datetime
+    ) -> PrintedCode | None:
+        """The code of the result, signed; its use of a key is told with the document's own."""
+        printer = self._desk.code_printer
+        if printer is None:
+            return None
+        context = _context(job) | {"purpose": "proof"}
+        signing = WatchedKey(self._desk.key_for(printer.key_label, context)).beside(key)
+        until = order.valid_until
+        facts = ResultFacts(
+            issuer=self._shop.agency_name(job.agency_id or ""),
+            code=job.payload["code"],
+            printed_code=printed(job.payload["code"]),
+            source_sha256=job.payload["source"],
+            at=at,
+            number=number_symbol(job.payload["number"] or order.number, order.symbol),
+            decided_on=order.decided_on,
+            holder=order.holder,
+            valid_until=None if until is None else datetime.combine(until, _LAST_SECOND, VIETNAM),
+        )
+        return make_code(facts, signing, printer.printing)
 
     def _store(
         self,

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from dossier.audit.log import AuditLog
 from dossier.errors import AuditUnavailable, BlobDamaged, StoreError
 from dossier.model import AuditEvent
+from dossier.printout.issuing import CodePrinter
 from dossier.queue.jobs import Job
 from dossier.queue.retrying import error_json
 from dossier.signing.evidence import organisations
@@ -57,7 +58,8 @@ class Desk:
     `images_for` gives the pictures of a key's stamps. `revocation` is the source that the
     sealer asks too, so that it answers from its cache. `renew_at` says when the archive
     timestamp of a finished document should be renewed. `timestamper` is for what is no PDF: the
-    lists of batches; the sealer has its own.
+    lists of batches; the sealer has its own. `code_printer` makes the codes on printouts; None: no
+    document gets one.
     """
 
     services: Services
@@ -66,6 +68,7 @@ class Desk:
     revocation: RevocationSource | None = None
     renew_at: Callable[[Finished], datetime | None] = _no_renewal
     timestamper: Timestamper | None = None
+    code_printer: CodePrinter | None = None
 
 
 class Workshop:
@@ -167,6 +170,11 @@ class WatchedKey:
         self.certificate = key.certificate
         self.chain = key.chain
         self.scheme: SignatureScheme = key.scheme
+
+    def beside(self, other: WatchedKey) -> WatchedKey:
+        """This key, its uses told together with those of `other`: one document, two keys."""
+        self.digests = other.digests
+        return self
 
     @property
     def label(self) -> str:

@@ -11,6 +11,7 @@ keys, get no connection to the database, and answer with bytes that are never un
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import json
 import logging
@@ -46,7 +47,7 @@ _LOG = logging.getLogger(__name__)
 _START_S = 60.0
 _MOST_ANSWER = 64 * 1024 * 1024  # bytes of a report: a thousand times what is usual
 _READY, _REPORT, _NO_MEMORY, _STUMBLED = b"r", b"v", b"m", b"s"
-_VERIFY, _PICTURE, _LEARN = b"v", b"p", b"t"
+_VERIFY, _PICTURE, _PHOTO, _LEARN = b"v", b"p", b"q", b"t"
 _REMEMBERED = 4  # snapshots of trust that one process keeps at hand
 _SPAWN = multiprocessing.get_context("spawn")  # never forked: nothing of ours is in their memory
 
@@ -126,6 +127,15 @@ class Checkers:
         `saves` are 1-based revisions. Raises as `verify`.
         """
         return self._ask(_PICTURE, ",".join(map(str, saves)), path)
+
+    def printout(self, photo: Path, certificates: Sequence[bytes], at: dt.datetime) -> bytes:
+        """What the code in a photograph is worth, as UTF-8 JSON (`docs/printout.md`).
+
+        `certificates` (DER) are of the keys whose codes are believed. Raises as `verify`; a file
+        that is no picture gives ``{"unreadable": why}``.
+        """
+        keys = ",".join(base64.b64encode(der).decode() for der in certificates)
+        return self._ask(_PHOTO, f"{at.isoformat()},{keys}", photo)
 
     def _ask(
         self, task: bytes, argument: str, path: Path, snapshot: Snapshot | None = None
@@ -341,6 +351,12 @@ def _done(verifier: Verifier | None, task: bytes, argument: str, path: Path) -> 
 
         saves = [int(number) for number in argument.split(",") if number]
         return picture_pages(path.read_bytes(), saves).pack()
+    if task == _PHOTO:
+        from dossier.printout.check import photo_answer  # late: few hand in photographs
+
+        moment, *keys = argument.split(",")
+        certificates = [base64.b64decode(key) for key in keys if key]
+        return photo_answer(path, certificates, dt.datetime.fromisoformat(moment))
     if verifier is None:
         raise RuntimeError("asked to verify by a trust that was not taught")
     at = dt.datetime.fromisoformat(argument) if argument else None
