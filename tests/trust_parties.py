@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 from lxml import etree
 
 from hsm.keys import SignatureScheme
@@ -112,6 +113,25 @@ class Party:
             )
         return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
+    def ocsp_response(self, certificate: x509.Certificate, *, this_update=NOW) -> bytes:
+        """Its own answer that `certificate` is good, DER."""
+        return (
+            ocsp.OCSPResponseBuilder()
+            .add_response(
+                cert=certificate,
+                issuer=self.certificate,
+                algorithm=hashes.SHA1(),  # noqa: S303 - a look-up key, nothing else
+                cert_status=ocsp.OCSPCertStatus.GOOD,
+                this_update=this_update,
+                next_update=this_update + 7 * DAY,
+                revocation_time=None,
+                revocation_reason=None,
+            )
+            .responder_id(ocsp.OCSPResponderEncoding.NAME, self.certificate)
+            .sign(self.key, hashes.SHA256())
+            .public_bytes(Encoding.DER)
+        )
+
     @property
     def pem(self) -> bytes:
         return self.certificate.public_bytes(Encoding.PEM)
@@ -119,7 +139,7 @@ class Party:
 
 def _certificate(
     name, key, issuer, issuer_key, *, is_ca=False, usage=None, begins=NOW - YEAR, ends=NOW + YEAR,
-    crl_url=None,
+    crl_url=None, ocsp_url=None,
 ):  # fmt: skip
     public = key.public_key()
     builder = (
@@ -148,6 +168,10 @@ def _certificate(
     if crl_url is not None:
         point = x509.DistributionPoint([x509.UniformResourceIdentifier(crl_url)], None, None, None)
         builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+    if ocsp_url is not None:
+        place = x509.UniformResourceIdentifier(ocsp_url)
+        access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, place)
+        builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
 
 

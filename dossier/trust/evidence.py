@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from signer.trust import TrustStore
 
 _LOG = logging.getLogger(__name__)
-_INSERT = insert_if_new(revocation_values)
+_INSERT = insert_if_new(revocation_values, revocation_values.c.id)
 _SKEW = timedelta(minutes=5)
 _CRL, _OCSP = "crl", "ocsp"
 
@@ -100,8 +100,7 @@ class RevocationShelf:
             "fetched_at": fetched_at,
         }
         with self._database.begin() as connection:
-            done = connection.execute(_INSERT[connection.dialect.name], row)
-            return bool(done.rowcount)
+            return connection.execute(_INSERT[connection.dialect.name], row).first() is not None
 
     def evidence(self, at: datetime) -> RevocationEvidence:
         """Of each issuer and certificate the newest value made by `at` (aware).
