@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from api import output
 from api.commands.verdict import SIGNS, print_report
-from api.errors import InputUnusable, NotInitialised, PublishError
+from api.errors import InputUnusable, NotInitialised
 from api.settings import load_settings
 from api.trusting import snapshot_of
 from dossier.errors import VerificationStopped
@@ -86,6 +86,14 @@ def verify(
         Path | None,
         typer.Option("--pdf", metavar="OUT.pdf", help="Ghi báo cáo PDF/A. / Write a PDF/A report."),
     ] = None,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(
+            "--receipt",
+            metavar="OUT.pdf",
+            help="Ghi biên nhận có chữ ký, bằng khóa đóng dấu. / Write a receipt that is sealed.",
+        ),
+    ] = None,
     generous: Annotated[
         bool,
         typer.Option(
@@ -115,8 +123,8 @@ def verify(
     """
     moment = read_time(at) if at is not None else None
     is_single = len(sources) == 1 and not sources[0].is_dir()
-    if (as_xml or pdf) and not is_single:
-        raise typer.BadParameter("--xml and --pdf take one file")
+    if (as_xml or pdf or receipt) and not is_single:
+        raise typer.BadParameter("--xml, --pdf and --receipt take one file")
     if as_xml and as_json:
         raise typer.BadParameter("give --json or --xml, not both")
     files = [sources[0]] if is_single else list(_files(sources))
@@ -129,7 +137,14 @@ def verify(
         judge = _Judge(checkers, moment, agency)
         if is_single:
             report = judge(files[0])
-            _show_one(report, files[0], pdf, as_json=as_json, as_xml=as_xml)
+            _show_one(report, as_json=as_json, as_xml=as_xml)
+            if pdf is not None or receipt is not None:
+                from api.commands import verify_files  # late: few want papers
+
+                if pdf is not None:
+                    verify_files.write_pdf(report, files[0], pdf)
+                if receipt is not None:
+                    verify_files.write_receipt(report, files[0], receipt, data)
             raise typer.Exit(EXIT_CODES[report["indication"]])
         raise typer.Exit(_show_many(judge, files, processes, as_json=as_json))
 
@@ -151,9 +166,7 @@ class _Judge:
         return report if self._agency is None else expect_agency(report, self._agency)
 
 
-def _show_one(
-    report: Report, source: Path, pdf: Path | None, *, as_json: bool, as_xml: bool
-) -> None:
+def _show_one(report: Report, *, as_json: bool, as_xml: bool) -> None:
     print_report(report, whole=True)
     if as_json:
         output.machine(report)
@@ -162,21 +175,6 @@ def _show_one(
 
         sys.stdout.write(etsi_report(report).decode() + "\n")
         sys.stdout.flush()
-    if pdf is not None:
-        _write_pdf(report, source, pdf)
-
-
-def _write_pdf(report: Report, source: Path, target: Path) -> None:
-    from dossier.verifying.report_pdf import ReportFacts, write_report
-
-    made = write_report(report, ReportFacts(dt.datetime.now(VIETNAM), subject=source.name))
-    try:
-        target.write_bytes(made)
-    except OSError as error:
-        raise PublishError(
-            f"cannot write {target}: {error.strerror}; check the folder and the free space"
-        ) from error
-    output.bilingual(f"Báo cáo: {target}", "report", style="bold")
 
 
 def _show_many(judge: _Judge, files: Sequence[Path], processes: int, *, as_json: bool) -> int:

@@ -237,7 +237,11 @@ class _Writer:
             ("Thời hạn chứng thư", "Certificate period", _period(certificate)),
             ("Số chứng thư", "Serial number", _cut(certificate.get("serial", ""))),
             ("Miền tin cậy, quy tắc", "Trust domain, rules", _both(trust_words(one))),
-            ("Mức, thuật toán", "Level, algorithm", _joined(one["level"], one["algorithm"])),
+            (
+                "Mức, thuật toán",
+                "Level, algorithm",
+                ", ".join(filter(None, (one["level"], one["algorithm"]))),
+            ),
             ("Phiên bản được ký", "Revision covered", _revision(one)),
             ("Lý do ghi trong tệp", "Reason", _cut(one["reason"])),
         ):
@@ -362,9 +366,7 @@ def _groups(report: Report) -> Iterator[tuple[str, Sequence[Report]]]:
 
 
 def _changed_pages(shown: Report) -> str:
-    pages = sorted({difference["page"] for difference in shown["differences"]})
-    more = " …" if len(pages) > _MOST_CHANGES else ""
-    return ", ".join(map(str, pages[:_MOST_CHANGES])) + more
+    return _cut(", ".join(str(page) for page in sorted({d["page"] for d in shown["differences"]})))
 
 
 def _cut(text: str) -> str:
@@ -373,10 +375,6 @@ def _cut(text: str) -> str:
 
 def _both(words: tuple[str, str]) -> str:
     return " / ".join(words)
-
-
-def _joined(*parts: str | None) -> str:
-    return ", ".join(part for part in parts if part)
 
 
 def _time(text: str | None) -> str:

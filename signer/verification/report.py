@@ -267,6 +267,7 @@ class VerificationReport:
             self.indication.value, self.integrity.value, bool(self.signatures),
             self.sub_indication.value if self.sub_indication else None,
             {c.check for c in self.all_checks() if c.outcome not in _HARMLESS},
+            {s.trust_domain for s in self.signatures if s.trust_domain},
         )  # fmt: skip
 
     def require_passed(self) -> VerificationReport:

@@ -34,6 +34,12 @@ _PASSED = (
     "the document is as it was when it was signed, and every signature is confirmed; you can use "
     "this file",
 )
+_PASSED_IN_TEST = (
+    "văn bản còn nguyên vẹn và mọi chữ ký đều được xác nhận, nhưng bằng chứng thư thử nghiệm nên "
+    "không có giá trị pháp lý; chỉ dùng tệp này để thử",
+    "the document is intact and every signature is confirmed, but by test certificates, which have "
+    "no legal value; use this file for tests only",
+)
 _UNSIGNED = (
     "tệp này không có chữ ký số nên không thể biết ai đã ban hành; nếu đây là bản chụp hoặc bản "
     "in, hãy tra mã kết quả in trên đó hoặc xin tệp gốc",
@@ -155,12 +161,16 @@ def sentence(
     has_signatures: bool,
     sub: str | None,
     findings: Collection[str] = (),
+    domains: Collection[str] = (),
 ) -> Words:
     """The verdict as one plain sentence, Vietnamese and English.
 
-    `findings` are the ids of checks that were not passed.
+    `findings` are the ids of checks that were not passed, `domains` where the signatures' paths
+    end.
     """
     vi, en = _reason(indication, integrity, has_signatures, sub, findings)
+    if indication == "TOTAL-PASSED" and "TEST" in domains:
+        vi, en = _PASSED_IN_TEST
     verdict_vi, verdict_en = _VERDICTS[indication]
     return f"{verdict_vi}: {vi}.", f"{verdict_en}: {en}."
 

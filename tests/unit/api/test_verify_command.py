@@ -99,7 +99,7 @@ def test_at_a_time(run, record, root):
         (["/nowhere/x.pdf"], 4, "No such file"),
         (["{folder}/empty"], 4, "directory without PDF files"),
         (["{record}", "{record}", "--xml"], 2, "take one file"),
-        (["{folder}", "--pdf", "x.pdf"], 2, "take one file"),
+        (["{folder}", "--receipt", "x.pdf"], 2, "take one file"),
         (["{record}", "--xml", "--json"], 2, "not both"),
         (["{record}", "--pdf", "/nowhere/x.pdf"], 8, "cannot write"),
         (["{record}", "--at", "soon"], 4, "is not a time"),

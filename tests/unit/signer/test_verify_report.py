@@ -164,6 +164,16 @@ def test_a_finding_that_is_the_whole_reason_is_named(sub, findings, word):
     assert "; " in en
 
 
+def test_what_only_test_certificates_confirm_is_of_no_legal_value():
+    plain = sentence("TOTAL-PASSED", "INTACT", True, None, (), {"OFFICIAL_DUTY"})
+    tried = sentence("TOTAL-PASSED", "INTACT", True, None, (), {"OFFICIAL_DUTY", "TEST"})
+    assert "bạn có thể dùng tệp này" in plain[0]
+    assert "không có giá trị pháp lý" in tried[0]
+    assert tried[0].startswith("HỢP LỆ: ")
+    broken = sentence("TOTAL-FAILED", "CHANGED", True, None, (), {"TEST"})
+    assert "không có giá trị pháp lý" not in broken[0]
+
+
 def test_escapes_become_malformed_with_an_id(verifier, signed, monkeypatch, caplog):
     """A fault of our own below is a finding, logged with the same id."""
 
