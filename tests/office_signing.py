@@ -90,7 +90,9 @@ def _insert(body: bytes, at: bytes, item: int) -> bytes:
 
 def _list_in_form(save: Increment, field: int) -> None:
     form = save.indirect(save.root, "/AcroForm")
-    if form is None:
+    if form is None and save.has(save.root, "/AcroForm"):  # a dictionary in the catalogue
+        save.edit(save.root, lambda body: _insert(body, b"/Fields [", field))
+    elif form is None:
         made = save.add(b"<< /Fields [%d 0 R] /SigFlags 3 /DA (/Helv 0 Tf 0 g ) >>" % field)
         save.edit(save.root, lambda body: body.rstrip()[:-2] + b" /AcroForm %d 0 R >>" % made)
     else:
@@ -104,8 +106,7 @@ def _appearance(save: Increment, stroke: Stroke) -> int:
     size = b"/Type /XObject /Subtype /Form /BBox [0 0 %g %g]" % (width, height)
     resources, content = b"", b""
     if stroke.picture:
-        image = save.add_stream(*_picture(stroke.picture))
-        resources += b"/XObject << /img0 %d 0 R >> " % image
+        resources += b"/XObject << /img0 %d 0 R >> " % _picture(save, stroke.picture)
         content += b"q %g 0 0 %g 0 0 cm /img0 Do Q\n" % (min(width, height), height)
     if stroke.text:
         font = save.add(
@@ -124,8 +125,8 @@ def _appearance(save: Increment, stroke: Stroke) -> int:
     )
 
 
-def _picture(kind: str) -> tuple[bytes, bytes]:
-    """Dictionary entries and samples of a small drawing."""
+def _picture(save: Increment, kind: str) -> int:
+    """A small drawing that lets the page through where it draws nothing."""
     image = Image.new("RGB", (60, 60), "white")
     draw = ImageDraw.Draw(image)
     if kind == "seal":
@@ -133,11 +134,10 @@ def _picture(kind: str) -> tuple[bytes, bytes]:
         draw.regular_polygon((30, 30, 12), 5, fill=(200, 16, 30))
     else:
         draw.line((4, 40, 20, 12, 30, 50, 56, 20), fill=(20, 40, 170), width=3)
-    return (
-        b"/Type /XObject /Subtype /Image /Width 60 /Height 60 /BitsPerComponent 8 "
-        b"/ColorSpace /DeviceRGB",
-        image.tobytes(),
-    )
+    size = b"/Type /XObject /Subtype /Image /Width 60 /Height 60 /BitsPerComponent 8"
+    mask = image.convert("L").point(lambda grey: 0 if grey > 250 else 255)
+    soft = save.add_stream(size + b" /ColorSpace /DeviceGray", mask.tobytes())
+    return save.add_stream(size + b" /ColorSpace /DeviceRGB /SMask %d 0 R" % soft, image.tobytes())
 
 
 def scanned_paper(version: str = "1.4") -> bytes:

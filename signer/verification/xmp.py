@@ -10,6 +10,7 @@ from defusedxml.ElementTree import fromstring
 from signer.verification.pdf_objects import PDFSyntaxError, Stream
 from signer.verification.xref import decode_stream
 
+_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _VOLATILE = frozenset(
     {
         "{http://ns.adobe.com/xap/1.0/}ModifyDate",
@@ -28,11 +29,40 @@ def same_but_for_dates(old: Stream, new: Stream) -> bool:
         return False
 
 
-def _essence(stream: Stream) -> str:
+def _essence(stream: Stream) -> list[tuple[str, str]]:
+    """The properties with their values, however the packet spells them.
+
+    RDF lets a simple property be an attribute or an element, in one rdf:Description or in
+    several (ISO 16684-1, 7.9); tools that save a packet anew choose for themselves.
+    """
     root: Element = fromstring(decode_stream(stream))
-    for parent in root.iter():
-        for key in [k for k in parent.attrib if k in _VOLATILE]:
-            del parent.attrib[key]
-        for child in [c for c in parent if c.tag in _VOLATILE]:
-            parent.remove(child)
-    return canonicalize(tostring(root, encoding="unicode"), strip_text=True)
+    listed = [root] if root.tag == f"{_RDF}RDF" else list(root)
+    found: list[tuple[str, str]] = []
+    for part in listed:
+        if part.tag != f"{_RDF}RDF":
+            found.append((part.tag, _canonical(part)))
+            continue
+        for described in part:
+            found += _properties(described)
+    return sorted(found)
+
+
+def _properties(described: Element) -> list[tuple[str, str]]:
+    if described.tag != f"{_RDF}Description":
+        return [(described.tag, _canonical(described))]
+    about = described.get(f"{_RDF}about", "")
+    found = [(f"{_RDF}about", about)] if about else []
+    found += [
+        (key, value.strip())
+        for key, value in described.attrib.items()
+        if key not in _VOLATILE and key != f"{_RDF}about"
+    ]
+    for item in described:
+        if item.tag not in _VOLATILE:
+            is_simple = not item.attrib and not len(item)
+            found.append((item.tag, (item.text or "").strip() if is_simple else _canonical(item)))
+    return found
+
+
+def _canonical(item: Element) -> str:
+    return canonicalize(tostring(item, encoding="unicode"), strip_text=True)
