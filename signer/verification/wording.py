@@ -155,6 +155,11 @@ def check_text(check: str, outcome: str) -> tuple[str, str]:
     return f"{vi}: {outcome_vi}", f"{en}: {outcome_en}"
 
 
+def all_checks() -> dict[str, tuple[str, str]]:
+    """Every id of a check or change with its words: for the documentation."""
+    return dict(_CHECKS)
+
+
 def is_known(check: str) -> bool:
     """True when the id has words of its own."""
     return check in _CHECKS

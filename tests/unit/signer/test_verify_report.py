@@ -27,6 +27,7 @@ from signer.verification.sentences import sentence
 from signer.verification.structure import Document
 from signer.verification.wording import check_text, is_known
 from tests.fixtures_signed import append, body_of, objects_of, plain_pdf, seal
+from tools.list_checks import DOCUMENT, with_table
 
 ROOT = Path(__file__).parents[3]
 
@@ -312,3 +313,9 @@ def test_seal_after_seal(informed_verifier, test_pki, signed):
 
 def test_standing_is_closed():
     assert {s.value for s in Standing} == {"good", "revoked", "stale", "unknown"}
+
+
+def test_the_table_of_checks_is_that_of_the_reports():
+    """After a change of checks or words: PYTHONPATH=. python tools/list_checks.py"""
+    text = DOCUMENT.read_text("utf-8")
+    assert with_table(text) == text
