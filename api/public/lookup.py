@@ -1,42 +1,30 @@
-"""What the register and a photograph say of an issued result, as values for the page.
-
-`PhotoReader` is the seam to `dossier.printout`: the page needs no more of it than this.
-"""
+"""What the register and a photograph say of an issued result, as values for the page."""
 
 from __future__ import annotations
 
-import logging
+import datetime as dt
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from api.pinned import proof_certificates
 from dossier.bundle.making import Parts, make_bundle
 from dossier.errors import NotFound, StateConflict
 from dossier.register.codes import read_code
 from dossier.register.log import Register
 from dossier.register.proof import prove
-from dossier.register.statuses import PUBLIC_FIELDS, ResultStatus, look_up, shown
+from dossier.register.statuses import ResultStatus, look_up, masked_by, shown
 
 if TYPE_CHECKING:
     from api.house import House
-    from dossier.printout.report import PrintoutReport
 
-_LOG = logging.getLogger(__name__)
 Issued = Mapping[str, Any]
 """A result as the register shows it to the public (`dossier.register.statuses.shown`)."""
 TONES = {"in-force": "valid", "superseded": "doubt", "annulled": "wrong"}
-
-
-class PhotoReader(Protocol):
-    """Reads the code on a photograph of a printout, in a process with bounds. Thread-safe."""
-
-    def check(self, photo: Path) -> PrintoutReport:
-        """What the printout is worth now. Blocks. Raises `ocr.errors.OCRError`."""
-        ...
-
-    def close(self) -> None:
-        """End its processes."""
-        ...
 
 
 def issued_with(house: House, typed: str) -> Issued:
@@ -44,7 +32,7 @@ def issued_with(house: House, typed: str) -> Issued:
 
     Raises `InvalidOrder` for what is no code, `NotFound`, `StoreError`.
     """
-    return _shown(look_up(Register(house.database), read_code(typed)))
+    return _shown(house, look_up(Register(house.database), read_code(typed)))
 
 
 def issued_as(house: House, sha256: str) -> Issued | None:
@@ -52,19 +40,20 @@ def issued_as(house: House, sha256: str) -> Issued | None:
     register = Register(house.database)
     code = register.code_of(sha256)
     try:
-        return _shown(look_up(register, code)) if code is not None else None
+        return _shown(house, look_up(register, code)) if code is not None else None
     except NotFound:
         return None
 
 
-def _shown(found: ResultStatus) -> Issued:
-    return shown(found, PUBLIC_FIELDS)
+def _shown(house: House, found: ResultStatus) -> Issued:
+    return shown(found, house.settings.results.public_fields)
 
 
 def bundle_of(house: House, report: Mapping[str, Any]) -> bytes:
     """The proof bundle of a published document that the visitor has, and so may have again.
 
-    Raises `NotFound` for a document that is not in the register, `StoreError`.
+    The register's proof tells all that was entered, so it is left out where something is not for
+    the public. Raises `NotFound` for a document that is not in the register, `StoreError`.
     """
     register = Register(house.database)
     sha256 = report["document"]["sha256"]
@@ -74,17 +63,23 @@ def bundle_of(house: House, report: Mapping[str, Any]) -> bytes:
             "Gói bằng chứng chỉ có cho kết quả do hệ thống này cấp. / Proof bundles are made of "
             "results that were issued here; make one of another document with “sohoa bundle make”."
         )
-    try:
-        proof = prove(register, code)
-    except StateConflict:
-        proof = None  # entered just now: no checkpoint covers it yet
+    proof = None
+    if not masked_by(look_up(register, code), house.settings.results.public_fields):
+        with suppress(StateConflict):  # entered just now: no checkpoint covers it yet
+            proof = prove(register, code)
     document = house.blobs.get(sha256)
     return make_bundle(Parts(document, report, house.trust.snapshot(), proof, code))
 
 
-def photo_reader(house: House) -> PhotoReader:
-    """A reader that believes the keys of the settings. Raises `TrustError`, `ProductionRefused`."""
-    from api.pinned import proof_certificates
-    from dossier.printout.desk import PrintoutDesk  # late: it loads what reads pictures
+def read_photo(house: House, path: Path) -> dict[str, Any] | None:
+    """What the code on a photograph is worth, by the keys of the settings; None: no picture.
 
-    return PrintoutDesk(proof_certificates(None, house.settings))
+    Blocks; the picture is parsed in a checker. Raises `VerificationStopped`, `Overloaded`,
+    `TrustError`, `ProductionRefused`.
+    """
+    keys = [
+        certificate.public_bytes(Encoding.DER)
+        for certificate in proof_certificates(None, house.settings)
+    ]
+    told: dict[str, Any] = json.loads(house.verifier.printout(path, keys, dt.datetime.now(dt.UTC)))
+    return None if told.get("unreadable") is not None else told

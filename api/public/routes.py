@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +29,10 @@ from api.errors import RateLimited, UnsupportedMediaType
 from api.public.lookup import (
     TONES,
     Issued,
-    PhotoReader,
     bundle_of,
     issued_as,
     issued_with,
-    photo_reader,
+    read_photo,
 )
 from api.public.results import KEPT_S, Result, Results
 from api.public.stage import CSP, Stage
@@ -47,7 +47,6 @@ from api.web.problem_documents import Language, in_language
 from dossier.errors import InvalidOrder, NotFound, StoreError, VerificationStopped
 from dossier.verifying.pages import PagePictures
 from dossier.verifying.report_pdf import ReportFacts, write_report
-from ocr.errors import OCRError
 from signer.verification.etsi_report import etsi_report
 
 if TYPE_CHECKING:
@@ -81,7 +80,6 @@ class PublicPage:
         self.stage = stage
         self._rate = settings.public_per_minute / 60
         self._burst = settings.public_burst
-        self._photos: PhotoReader | None = None
         self.results = Results()
         self._buckets = TokenBuckets()
 
@@ -91,24 +89,6 @@ class PublicPage:
         left = self._buckets.take(source, rate=self._rate, burst=self._burst)
         if left < 0:
             raise RateLimited(retry_after_s=whole_seconds(-left))
-
-    def photos(self, house: House) -> PhotoReader:
-        """The reader of photographs, made with the first of them."""
-        if self._photos is None:
-            self._photos = photo_reader(house)
-        return self._photos
-
-    def close(self) -> None:
-        """End what it started."""
-        if self._photos is not None:
-            self._photos.close()
-
-
-def close(app: Any) -> None:  # noqa: ANN401 - FastAPI, or any app with a state
-    """End what the page of this application started, if it was ever asked for."""
-    found: PublicPage | None = getattr(app.state, "public_page", None)
-    if found is not None:
-        found.close()
 
 
 def public_page_of(app: Any) -> PublicPage:  # noqa: ANN401 - FastAPI, or any app with a state
@@ -215,7 +195,7 @@ async def upload(request: Request) -> Response:
 
 @router.post("/verify/photo")
 async def photo(request: Request) -> Response:
-    """What a photograph of a printout proves. Raises `RateLimited` and `OCRError`."""
+    """What a photograph of a printout proves. Raises `RateLimited` and what reading raises."""
     page = public_page_of(request.app)
     page.admit(request)
     house = house_of(request)
@@ -227,18 +207,14 @@ async def photo(request: Request) -> Response:
         path = await intake.to_file()
         if not path.stat().st_size:
             return _asked(request, Problem("photo", words("problem.no-photo")), status=422)
-        try:
-            async with request.app.state.verifying:
-                found = await blocking(lambda: page.photos(house).check(path))
-        except OCRError:
-            return _asked(request, Problem("photo", words("problem.no-picture")), status=422)
-    told = found.to_json()
+        async with request.app.state.verifying:
+            told = await blocking(read_photo, house, path)
+    if told is None:
+        return _asked(request, Problem("photo", words("problem.no-picture")), status=422)
     issued = None
-    if found.code.is_proved and found.code.claims is not None:
-        try:
-            issued = await blocking(issued_with, house, found.code.claims.code)
-        except (InvalidOrder, NotFound):
-            issued = None
+    if told["code"]["status"] in ("genuine", "expired"):
+        with suppress(InvalidOrder, NotFound):
+            issued = await blocking(issued_with, house, told["code"]["claims"]["code"])
     return show(request, "photo.html", here="/verify", told=told, issued=issued, tones=TONES)
 
 

@@ -14,11 +14,15 @@ from playwright.sync_api import Page, expect
 
 from signer.sealing.levels import Level
 from signer.sealing.seal import SealRequest
-from tests.citizens_papers import altered, sign
+from tests.citizens_papers import altered, installation, printed_code, sign
 from tests.clerical import decision
+from tests.fakes import SoftwareKey
 from tests.fixtures_browser import BrowserAt, serious_findings
 from tests.fixtures_signed import sealer_of
 from tests.running_service import RunningService
+
+PROOF_KEY = SoftwareKey(label="proof")
+_CODE = re.compile("[0-9A-Z]{4}(-[0-9A-Z]{4}){3}")
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,14 @@ class Papers:
     changed: Path
     hostile: Path
     text: Path
+    photo: Path
+    forged_photo: Path
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A whole service that lets one source ask as often as this module does."""
-    data = tmp_path_factory.mktemp("page") / "data"
+    data = installation(tmp_path_factory.mktemp("page") / "data", PROOF_KEY)
     with RunningService(data, {"SOHOA_WEB__PUBLIC_BURST": "500"}) as running:
         yield running
 
@@ -45,11 +51,15 @@ def papers(
 ) -> Papers:
     folder = tmp_path_factory.mktemp("papers")
     signed = sign(service)
-    papers = Papers(*(folder / name for name in ("a.pdf", "b.pdf", "c.pdf", "d.txt")))
+    papers = Papers(
+        *(folder / name for name in ("a.pdf", "b.pdf", "c.pdf", "d.txt", "e.png", "f.png"))
+    )
     papers.signed.write_bytes(signed)
     papers.changed.write_bytes(altered(signed))
     papers.hostile.write_bytes(_hostile(test_pki))
     papers.text.write_text("không phải PDF")
+    papers.photo.write_bytes(printed_code(signed, PROOF_KEY))
+    papers.forged_photo.write_bytes(printed_code(signed, PROOF_KEY, forged=True))
     return papers
 
 
@@ -105,15 +115,73 @@ def test_a_changed_document_shows_what_was_changed(
     assert frames.count() >= 1
     picture = page.locator(".paper.now img").first
     picture.scroll_into_view_if_needed()
-    page.wait_for_function(
-        "document.querySelector('.paper.now img').naturalWidth > 500"
-    )  # both are drawn at the same size
+    expect(picture).to_have_js_property("complete", True)
+    assert page.evaluate("document.querySelector('.paper.now img').naturalWidth") > 500
     box, frame = picture.bounding_box(), frames.first.bounding_box()
     assert box is not None
     assert frame is not None
     assert box["x"] <= frame["x"] <= box["x"] + box["width"]
     assert box["y"] <= frame["y"] <= box["y"] + box["height"]
     assert serious_findings(page) == []
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
+def test_a_result_code_typed_with_the_keyboard(
+    script: bool, service: RunningService, papers: Papers, browser_at: BrowserAt
+) -> None:
+    page = browser_at(service.url, script=script)
+    _checked(page, service, papers.signed)
+    expect(page.get_by_role("heading", name="Sổ đăng ký kết quả")).to_be_visible()
+    expect(page.get_by_role("link", name="Gói bằng chứng")).to_be_visible()
+    code = page.locator(".register .digest").first.inner_text()
+    assert _CODE.fullmatch(code)
+    page.goto(service.url + "/verify")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.locator("#code:focus").count():
+            break
+    page.keyboard.type(code.lower().replace("-", " "))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Đang có hiệu lực")
+    expect(page.get_by_text(code)).to_be_visible()
+    page.get_by_role("link", name="English").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("In force")
+    expect(page.get_by_text(code)).to_be_visible()
+    if script:
+        assert serious_findings(page) == []
+    page.goto(f"{service.url}/verify?code={code[:-1]}A&lang=en")
+    summary = page.get_by_role("alert")
+    expect(summary).to_be_visible()
+    summary.get_by_role("link").click()
+    expect(page.locator("#code")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("query", "script", "genuine", "forged"),
+    [
+        ("?lang=vi", True, "Mã thật", "Mã giả"),
+        ("?lang=en", False, "Genuine code", "Forged code"),
+    ],
+)
+def test_a_photograph_of_the_printed_code(
+    query: str,
+    script: bool,
+    genuine: str,
+    forged: str,
+    service: RunningService,
+    papers: Papers,
+    browser_at: BrowserAt,
+) -> None:
+    page = browser_at(service.url, script=script, width=390, height=844)
+    for photo, said in ((papers.photo, genuine), (papers.forged_photo, forged)):
+        page.goto(f"{service.url}/verify{query}")
+        page.set_input_files("#photo", photo)
+        page.click("form[action*=photo] button")
+        expect(page.get_by_role("heading", level=1)).to_contain_text(said)
+        claims = page.get_by_text("UBND xã Mẫu Sơn Thử")
+        expect(claims).to_have_count(1 if said == genuine else 0)
+        if script:
+            assert serious_findings(page) == []
 
 
 def test_hostile_names_are_shown_and_do_nothing(

@@ -12,15 +12,14 @@ import httpx
 import pytest
 import segno
 
-from api.public import routes
+from api.public import lookup
 from dossier.bundle.contents import DOCUMENT
-from dossier.printout.desk import PrintoutDesk
 from dossier.register.codes import printed
 from dossier.register.entry import Event, Registration
 from dossier.register.log import Register
+from tests.citizens_papers import printed_code
 from tests.fakes import SoftwareKey
 from tests.fixtures_web import Web
-from tests.printed_codes import code_text
 
 
 def _issued(web: Web) -> tuple[bytes, str]:
@@ -30,12 +29,6 @@ def _issued(web: Web) -> tuple[bytes, str]:
     code = Register(web.room.database).code_of(hashlib.sha256(document).hexdigest())
     assert code is not None
     return document, code
-
-
-def _photo(text: str) -> bytes:
-    out = io.BytesIO()
-    segno.make(text, error="m").save(out, kind="png", scale=6, border=6)
-    return out.getvalue()
 
 
 def _send(web: Web, path: str, field: str, content: bytes) -> httpx.Response:
@@ -127,19 +120,20 @@ def test_a_bundle_of_what_was_issued_here(web: Web, signed: dict[str, bytes]) ->
 def test_a_photograph_of_the_code(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     document, code = _issued(web)
     key, stranger = SoftwareKey(label="proof"), SoftwareKey(label="other")
-    desk = PrintoutDesk([key.certificate])
-    monkeypatch.setattr(routes, "photo_reader", lambda house: desk)
-    text = str(code_text(document, key, code=code, holder="N. V. <i>A</i>"))
-    page = _send(web, "/verify/photo", "photo", _photo(text))
+    monkeypatch.setattr(lookup, "proof_certificates", lambda *_: [key.certificate])
+    claims = {"code": code, "holder": "N. V. <i>A</i>"}
+    page = _send(web, "/verify/photo", "photo", printed_code(document, key, **claims))
     assert page.status_code == 200, page.text
     assert 'class="verdict valid"' in page.text
     assert "UBND xã Mẫu Sơn Thử" in page.text
     assert "N. V. &lt;i&gt;A&lt;/i&gt;" in page.text
     assert 'class="register valid"' in page.text
-    forged = text[:-9] + ("A" if text[-9] != "A" else "B") + text[-8:]
-    other = str(code_text(document, stranger, code=code))
-    for shown, tone in ((forged, "wrong"), (other, "none"), ("xin chao", "none")):
-        page = _send(web, "/verify/photo", "photo", _photo(shown))
+    forged = printed_code(document, key, forged=True, **claims)
+    other = printed_code(document, stranger, **claims)
+    greeting = io.BytesIO()
+    segno.make("xin chao").save(greeting, kind="png", scale=6, border=6)
+    for shown, tone in ((forged, "wrong"), (other, "none"), (greeting.getvalue(), "none")):
+        page = _send(web, "/verify/photo", "photo", shown)
         assert f'class="verdict {tone}"' in page.text
         assert "UBND xã Mẫu Sơn Thử" not in page.text  # nothing that is not proved
     for content, said in ((b"", "Choose or take a photograph."), (b"x", "cannot be read")):
@@ -147,4 +141,3 @@ def test_a_photograph_of_the_code(web: Web, monkeypatch: pytest.MonkeyPatch) -> 
         assert page.status_code == 422
         assert said in page.text
         assert '<a href="#photo">' in page.text
-    routes.close(web.app)
