@@ -136,6 +136,7 @@ class Web:
             TrustStore.of(pki.anchors),
             TrustHistory(room.database, room.blobs, room.audit),
             RevocationShelf(room.database, room.blobs),
+            look_s=0,
         )
         self.house = House(
             settings=self.settings,

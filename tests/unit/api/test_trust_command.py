@@ -99,7 +99,7 @@ def test_import_list_show_history_export(run, take_in, tmp_path):
     assert ours["format"] == "sohoa-trust-list/1"
     run("trust", "export", "national/1", tmp_path / "out.xml", "--original")
     assert (tmp_path / "out.xml").read_bytes() == xml
-    run("trust", "export", "national/1", tmp_path / "out.xml", code=3)  # never over a file
+    run("trust", "export", "national/1", tmp_path / "out.xml", code=4)  # never over a file
 
 
 def test_people_read_it_too(run, take_in):
