@@ -17,7 +17,8 @@ from dossier.audit.log import AuditLog
 from dossier.digitizing.order import Digitization, DigitizationOrder, digitization_of
 from dossier.errors import LeaseLost, NotFound, StateConflict, VersionConflict
 from dossier.model import JSON, AuditEvent, Caller, JobState, Role, new_id
-from dossier.queue.jobs import Follower, Job, JobQueue
+from dossier.queue.jobmodel import SubjectMoves
+from dossier.queue.jobs import Job, JobQueue
 from dossier.signing.recordtable import claim_key
 from dossier.storage.database import Database
 from dossier.storage.holdings import Holdings
@@ -55,7 +56,7 @@ class Digitizations:
         self._audit = audit
         self._jobs = jobs
         self._hooks: list[Hook] = []
-        jobs.follow(KIND, _Moves(self))
+        jobs.follow(KIND, SubjectMoves(self))
 
     def watch(self, hook: Hook) -> None:
         """Let `hook` see each digitization that ends, in that transaction. At the start."""
@@ -316,19 +317,3 @@ class Digitizations:
                 "it up in the list."
             )
         return digitization_of(row)
-
-
-class _Moves(Follower):
-    """Moves digitizations with their jobs."""
-
-    def __init__(self, digitizations: Digitizations) -> None:
-        self._digitizations = digitizations
-
-    def claimed(self, connection: sa.Connection, taken: Sequence[Job]) -> None:
-        self._digitizations.taken(connection, [job.subject for job in taken])
-
-    def waiting(self, connection: sa.Connection, job: Job, error: JSON) -> None:
-        self._digitizations.put_back(connection, job.subject, error)
-
-    def failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
-        self._digitizations.failed(connection, job, error)

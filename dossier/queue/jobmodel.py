@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -79,3 +80,32 @@ class Follower:
 
     def failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
         """The job failed for good."""
+
+
+class Subjects(Protocol):
+    """Resources whose state is that of their job: digitizations, bulk verifications."""
+
+    def taken(self, connection: sa.Connection, subjects: Sequence[str]) -> None:
+        """A worker begins with them."""
+
+    def put_back(self, connection: sa.Connection, subject: str, error: JSON) -> None:
+        """The work waits for another try."""
+
+    def failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
+        """The job failed for good."""
+
+
+class SubjectMoves(Follower):
+    """Moves subjects with their jobs."""
+
+    def __init__(self, subjects: Subjects) -> None:
+        self._subjects = subjects
+
+    def claimed(self, connection: sa.Connection, taken: Sequence[Job]) -> None:
+        self._subjects.taken(connection, [job.subject for job in taken])
+
+    def waiting(self, connection: sa.Connection, job: Job, error: JSON) -> None:
+        self._subjects.put_back(connection, job.subject, error)
+
+    def failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
+        self._subjects.failed(connection, job, error)

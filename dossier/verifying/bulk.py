@@ -20,7 +20,8 @@ import sqlalchemy as sa
 from dossier.audit.log import AuditLog
 from dossier.errors import InvalidOrder, NotFound, QuotaExceeded, StateConflict, VersionConflict
 from dossier.model import JSON, AuditEvent, Caller, JobState, Role, new_id
-from dossier.queue.jobs import Follower, Job, JobQueue
+from dossier.queue.jobmodel import SubjectMoves
+from dossier.queue.jobs import Job, JobQueue
 from dossier.signing.recordtable import claim_key
 from dossier.storage.database import Database
 from dossier.storage.holdings import Holdings
@@ -74,7 +75,7 @@ class BulkVerifications:
         self._holdings = holdings
         self._audit = audit
         self._jobs = jobs
-        jobs.follow(KIND, _Moves(self))
+        jobs.follow(KIND, SubjectMoves(self))
 
     def accept(
         self,
@@ -274,21 +275,29 @@ class BulkVerifications:
         """Let a worker take the next documents."""
         self._jobs.enqueue(connection, queue=QUEUE, kind=KIND, subject=bulk_id, agency_id=agency_id)
 
-    def move(
-        self, connection: sa.Connection, subjects: Sequence[str], to: JobState, error: JSON = None
+    def taken(self, connection: sa.Connection, subjects: Sequence[str]) -> None:
+        """A worker begins, or goes on."""
+        self._move(connection, subjects, JobState.RUNNING, None)
+
+    def put_back(self, connection: sa.Connection, subject: str, error: JSON) -> None:
+        """The work waits for another try."""
+        self._move(connection, [subject], JobState.READY, error)
+
+    def failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
+        """The job failed for good."""
+        found = self._one(connection, job.agency_id, job.subject, lock=True)
+        if found.state in _OPEN:
+            self._end(connection, found, JobState.FAILED, f"worker:{job.worker}", error)
+
+    @staticmethod
+    def _move(
+        connection: sa.Connection, subjects: Sequence[str], to: JobState, error: JSON
     ) -> None:
-        """Follow the job between READY and RUNNING."""
         connection.execute(
             sa.update(_batches)
             .where(_batches.c.id.in_(subjects), _batches.c.state.in_(_OPEN))
             .values(state=to, error=sa.null() if error is None else error)
         )
-
-    def give_up(self, connection: sa.Connection, job: Job, error: JSON) -> None:
-        """The job failed for good."""
-        found = self._one(connection, job.agency_id, job.subject, lock=True)
-        if found.state in _OPEN:
-            self._end(connection, found, JobState.FAILED, f"worker:{job.worker}", error)
 
     # --- rows ----------------------------------------------------------------------------
 
@@ -364,19 +373,3 @@ class BulkVerifications:
                 "it up in the list."
             )
         return bulk_of(row)
-
-
-class _Moves(Follower):
-    """Moves bulk verifications with their jobs."""
-
-    def __init__(self, bulk: BulkVerifications) -> None:
-        self._bulk = bulk
-
-    def claimed(self, connection: sa.Connection, taken: Sequence[Job]) -> None:
-        self._bulk.move(connection, [job.subject for job in taken], JobState.RUNNING)
-
-    def waiting(self, connection: sa.Connection, job: Job, error: JSON) -> None:
-        self._bulk.move(connection, [job.subject], JobState.READY, error)
-
-    def failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
-        self._bulk.give_up(connection, job, error)

@@ -304,9 +304,12 @@ class VerificationReport:
             yield from token.checks
 
     def to_json(self) -> dict[str, Any]:
-        """One JSON object; its top-level keys are stable."""
+        """One JSON object; its top-level keys are stable.
+
+        Every text is valid Unicode of at most 4,000 characters, whatever the file says.
+        """
         vi, en = self.sentence
-        return {
+        told: dict[str, Any] = {
             "indication": self.indication.value,
             "sub_indication": self.sub_indication.value if self.sub_indication else None,
             "integrity": self.integrity.value,
@@ -321,9 +324,22 @@ class VerificationReport:
             "shown": self.shown.to_json(),
             "checks": [check.to_json() for check in self.checks],
         }
+        bounded: dict[str, Any] = _bounded(told)
+        return bounded
 
 
 _HARMLESS = (Outcome.PASSED, Outcome.WARNING)
+_LONGEST = 4000  # characters of one text of the report
+
+
+def _bounded(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """`value` with what strangers wrote cut to `_LONGEST`, lone surrogates replaced."""
+    if isinstance(value, str):
+        text = value if len(value) <= _LONGEST else value[:_LONGEST] + "…"
+        return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {key: _bounded(inner) for key, inner in value.items()}
+    return [_bounded(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _digest(digest: tuple[str, str] | None) -> dict[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -313,6 +314,17 @@ def test_seal_after_seal(informed_verifier, test_pki, signed):
 
 def test_standing_is_closed():
     assert {s.value for s in Standing} == {"good", "revoked", "stale", "unknown"}
+
+
+def test_no_text_is_endless_or_unwritable(verifier, signed):
+    report = verifier.verify(signed["B-B"])
+    one = dataclasses.replace(report.signatures[0], reason="x" * 10**6, field_name="a\ud800b")
+    checks = (*report.checks, Check("file.structure", Outcome.PASSED, "ế" * 10**5))
+    told = dataclasses.replace(report, signatures=(one,), checks=checks).to_json()
+    text = json.dumps(told, ensure_ascii=False).encode()  # as it is sent
+    assert len(text) < 100_000
+    assert told["signatures"][0]["field"] == "a?b"
+    assert told["checks"][-1]["detail"].endswith("ế…")
 
 
 def test_the_table_of_checks_is_that_of_the_reports():
