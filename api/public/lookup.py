@@ -15,7 +15,6 @@ from api.pinned import proof_certificates
 from dossier.bundle.making import Parts, make_bundle
 from dossier.errors import NotFound, StateConflict
 from dossier.register.codes import read_code
-from dossier.register.log import Register
 from dossier.register.proof import prove
 from dossier.register.statuses import ResultStatus, look_up, masked_by, shown
 
@@ -32,12 +31,12 @@ def issued_with(house: House, typed: str) -> Issued:
 
     Raises `InvalidOrder` for what is no code, `NotFound`, `StoreError`.
     """
-    return _shown(house, look_up(Register(house.database), read_code(typed)))
+    return _shown(house, look_up(house.register.log, read_code(typed)))
 
 
 def issued_as(house: House, sha256: str) -> Issued | None:
     """The result that this document is, or was handed in for; None when the register has none."""
-    register = Register(house.database)
+    register = house.register.log
     code = register.code_of(sha256)
     try:
         return _shown(house, look_up(register, code)) if code is not None else None
@@ -55,7 +54,7 @@ def bundle_of(house: House, report: Mapping[str, Any]) -> bytes:
     The register's proof tells all that was entered, so it is left out where something is not for
     the public. Raises `NotFound` for a document that is not in the register, `StoreError`.
     """
-    register = Register(house.database)
+    register = house.register.log
     sha256 = report["document"]["sha256"]
     code = register.code_of(sha256)
     if code is None:

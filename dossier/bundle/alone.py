@@ -63,11 +63,16 @@ def tell(answer: Answer, out: TextIO) -> None:
     """The answer for people, Vietnamese first."""
     report = answer.report
     lines = [*report.sentence, ""]
-    if answer.register_refused is not None or (answer.register and not answer.register.holds):
+    if answer.register is not None and not answer.register.holds:
         lines = [
             "KHÔNG HỢP LỆ: bằng chứng đăng ký không thuộc về văn bản này.",
             "NOT VALID: the register's proof does not belong to this document.",
-            *([f"  {answer.register_refused}"] if answer.register_refused else []),
+            "",
+        ]
+    elif answer.register_refused is not None:
+        lines += [
+            "Bằng chứng đăng ký không được xác nhận. / The register's proof is not confirmed.",
+            f"  {_plain(answer.register_refused)}",
             "",
         ]
     at = report.verified_at.astimezone(VIETNAM)

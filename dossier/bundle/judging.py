@@ -69,13 +69,16 @@ class Answer:
     def indication(self) -> str:
         """Of the document; TOTAL-FAILED where the register's proof is of another one.
 
-        Never better than what the maker found, who had a second reader and a second engine.
+        Never better than what the maker found, who had a second reader and a second engine. A
+        proof that does not hold by the bundle's own roots leaves doubt; by the caller's it may
+        only be that they do not include the register's.
         """
-        if self.register_refused is not None or (
-            self.register is not None and not self.register.holds
-        ):
+        if self.register is not None and not self.register.holds:
             return "TOTAL-FAILED"
-        return max(self.report.indication.value, self.told, key=_FROM_BEST.index)
+        found = [self.report.indication.value, self.told]
+        if self.register_refused is not None and not self.own_roots:
+            found.append("INDETERMINATE")
+        return max(found, key=_FROM_BEST.index)
 
     @property
     def agrees(self) -> bool:

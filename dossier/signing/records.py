@@ -130,6 +130,13 @@ class Records:
         with self._database.read() as connection:
             return required(find(connection, caller.agency_id, record_id), record_id)
 
+    def with_code(self, caller: Caller, code: str) -> Record:
+        """The record with this result code, as it is kept. Raises `NotFound`, as `get`."""
+        mine = (records.c.agency_id == caller.agency_id) & (records.c.code == code)
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(records).where(mine)).first()
+        return required(None if row is None else record_of(row), code)
+
     def list(
         self,
         caller: Caller,
