@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from signer.verification.attacks import Attack
 from signer.verification.pdf_objects import PDFString
 from signer.verification.structure import Document, SignatureField
 
@@ -18,11 +19,12 @@ _UPPER = re.compile(rb"[0-9A-F]*")
 
 
 class ByteRangeError(ValueError):
-    """A rule is broken; `rule` is the id of the check."""
+    """A rule is broken; `rule` is the id of the check, `attack` what leaves such a trace."""
 
-    def __init__(self, rule: str, message: str) -> None:
+    def __init__(self, rule: str, message: str, attack: Attack | None = None) -> None:
         super().__init__(message)
         self.rule = rule
+        self.attack = attack
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,10 @@ def read_coverage(document: Document, field: SignatureField) -> Coverage:
     if field.defined_in is None:
         raise ByteRangeError("byterange.own-object", "the signature dictionary is not an object")
     if (contents.start, contents.end) != (first, second):
+        is_older = second <= document.revisions[field.defined_in].start
         raise ByteRangeError(
             "byterange.gap", f"the gap {first}-{second} is not the /Contents string "
-            f"{contents.start}-{contents.end}",
+            f"{contents.start}-{contents.end}", Attack.SWAPPED_DICTIONARY if is_older else None,
         )  # fmt: skip
     revision = document.revision_ending_at(end)
     if revision is None:

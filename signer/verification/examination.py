@@ -68,7 +68,10 @@ def examine_structure(document: Document, found: SignatureField) -> Examined:
     try:
         item.coverage = read_coverage(document, found)
     except ByteRangeError as error:
-        checks.failed(error.rule, SubIndication.FORMAT_FAILURE, str(error), Integrity.MALFORMED)
+        checks.failed(
+            error.rule, SubIndication.FORMAT_FAILURE, str(error), Integrity.MALFORMED,
+            attack=error.attack,
+        )  # fmt: skip
         return item
     checks.passed("byterange", f"bytes 0-{item.coverage.end} but for the signature itself")
     if not found.is_timestamp and found.sub_filter not in SIGNATURE_FORMATS:

@@ -17,7 +17,7 @@ from signer.pdfium import PDFiumPage, Picture, PixelBox
 MAX_COVERED = 2  # letters that ink may cover: a star or a stroke of a seal lies on some
 _LEAST_CONTRAST = 50.0  # of 255: weaker marks are not meant to be read (invisible OCR text)
 _KEPT = 0.3  # of the contrast: what is left when only ink was added
-_ERASED = 0.6  # of the contrast: how much lighter a mark gets when paper is laid on it
+_ERASED = 0.4  # of a mark's pixels: so many get lighter when paper is laid on it, none by ink
 _TILE = 12  # pixels
 _MIN_MARKS = 4  # pixels of a tile or letter that are ink, and as many that are paper
 _COVERED_TILES = 6, 0.3  # so many, and of the tiles with marks: more is hidden by ink
@@ -34,14 +34,18 @@ def hides_marks(
 
     Both pictures are of `page`, which holds the letters; their size is `size_px`.
     """
-    before, after = _grey(old), _grey(new)
-    letters = page.letters()[:_MAX_LETTERS]
-    places = page.text_boxes(0, len(letters))
-    lost = [
-        _lost(before, after, at)
-        for letter, place in zip(letters, places, strict=False)
-        if letter.isalnum() and _overlap(at := page.to_pixels(place, size_px), box)
+    letters = [
+        at
+        for letter, at in page.letters_near(box, size_px, _MAX_LETTERS)
+        if letter.isalnum() and _overlap(at, box)
     ]
+    every = (box, *letters)
+    left, top = (max(0, min(at.left for at in every) - 1), max(0, min(at.top for at in every) - 1))
+    right, bottom = (max(at.right for at in every) + 1, max(at.bottom for at in every) + 1)
+    part = slice(top, max(top, bottom)), slice(left, max(left, right))
+    before, after = _grey(old[part]), _grey(new[part])
+    box = _moved(box, left, top)
+    lost = [_lost(before, after, _moved(at, left, top)) for at in letters]
     if "erased" in lost or lost.count("covered") > MAX_COVERED:
         return True
     tiles = [_lost(before, after, tile) for tile in _tiles(box)]
@@ -64,17 +68,21 @@ def _lost(before: _Grey, after: _Grey, at: PixelBox) -> str | None:
     """``erased``, ``covered`` or empty for what became of a mark; None where there is none."""
     window = slice(max(0, at.top - 1), at.bottom + 1), slice(max(0, at.left - 1), at.right + 1)
     old, new = before[window], after[window]
-    if old.size < 2 * _MIN_MARKS:
+    if old.size < 2 * _MIN_MARKS or float(old.max() - old.min()) <= _LEAST_CONTRAST:
         return None
     paper = float(np.percentile(old, 90))
     ink = old < paper - _LEAST_CONTRAST
     if not _MIN_MARKS <= int(ink.sum()) <= old.size - _MIN_MARKS:
         return None
     contrast = float(old[~ink].mean() - old[ink].mean())
-    if float(new[~ink].mean() - new[ink].mean()) >= _KEPT * contrast:
-        return ""
-    lighter = float(new[ink].mean() - old[ink].mean())
-    return "erased" if lighter >= _ERASED * contrast else "covered"
+    if float((new[ink] - old[ink] > contrast / 2).mean()) > _ERASED:
+        return "erased"
+    return "" if float(new[~ink].mean() - new[ink].mean()) >= _KEPT * contrast else "covered"
+
+
+def _moved(box: PixelBox, left: int, top: int) -> PixelBox:
+    """`box` as it is in the part of the picture that begins at `left` and `top`."""
+    return PixelBox(box.left - left, box.top - top, box.right - left, box.bottom - top)
 
 
 def _overlap(one: PixelBox, other: PixelBox) -> bool:

@@ -44,6 +44,7 @@ from signer.verification.examination import (
 )
 from signer.verification.judgement import Judge, Judged, check_claimed_time, trusted_times
 from signer.verification.paths import Anchors
+from signer.verification.payloads import wraps_encrypted
 from signer.verification.pdf_objects import PDFSyntaxError, Value
 from signer.verification.rendering import compare_shown
 from signer.verification.report import (
@@ -133,7 +134,7 @@ class Verifier:
         # 1 bytes and revisions
         document = Document(data)
         checks = Checklist()
-        if document.is_encrypted:
+        if document.is_encrypted or wraps_encrypted(document.current):
             checks.unknown(
                 "file.encrypted", SubIndication.FORMAT_FAILURE,
                 "encrypted files are not judged; verify the file as it was issued",
