@@ -38,6 +38,7 @@ class Commands(LazyCommands):
         "clients": "api.commands.clients:app",
         "agencies": "api.commands.agencies:app",
         "audit": "api.commands.audit:app",
+        "register": "api.commands.register:app",
         "backup": "api.commands.backup:backup",
         "restore": "api.commands.backup:restore",
     }

@@ -137,7 +137,7 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     dossier_errors.RegisterBroken: Problem(
         "Sổ đăng ký hoặc bằng chứng không đúng",
         "The register or a proof of it does not hold",
-        1,
+        6,
         409,
     ),
     dossier_errors.BackupError: Problem("Sao lưu không thành", "Backup or restore failed", 8, 500),

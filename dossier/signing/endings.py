@@ -33,6 +33,11 @@ _LOCKED = (
     .order_by(records.c.id)
     .with_for_update()
 )
+# as the partial index says it, so that it is used
+_OF_CODE = sa.select(records).where(
+    records.c.code == sa.bindparam("code_"),
+    records.c.state.not_in([sa.literal_column("'failed'"), sa.literal_column("'cancelled'")]),
+)
 _END = (
     sa.update(records)
     .where(records.c.id == sa.bindparam("id_"))
@@ -116,6 +121,15 @@ class Endings:
             return self._end(connection, caller, record, RecordState.SUPERSEDED, told, by)
 
         return self._database.together(work)
+
+    def of_code(self, code: str) -> Record:
+        """The record with this result code, whosever it is: for whoever administers the database.
+
+        Raises `NotFound`, `StoreError`.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(_OF_CODE, {"code_": code}).first()
+        return required(None if row is None else record_of(row), code)
 
     def _end(
         self,

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from api.auth import authenticator_of
 from api.auth import refusals as refusals_module
 from dossier.identity import AgencyPolicy
+from dossier.register.checkpoints import Checkpointer
 from dossier.storage import tables
 from tests.fixtures_signing import AGENCY, OTHER_AGENCY
 from tests.fixtures_web import Web, document
@@ -30,6 +31,13 @@ OPEN = {
     "GET /readyz",
     "GET /metrics",
     "POST /csc/v2/info",
+    "GET /v1/records",
+    "GET /v1/records/{code}",
+    "GET /v1/records/{code}/proof",
+    "GET /v1/register/checkpoint",
+    "GET /v1/register/entries",
+    "GET /v1/register/proof/inclusion",
+    "GET /v1/register/proof/consistency",
     "GET /v1/profiles",
     "GET /v1/profiles/{profile_id}",
 }
@@ -81,6 +89,7 @@ def neighbour(web: Web) -> Neighbour:
     published = web.published(number=17, symbol="QĐ-UBND")
     blob = document(99)
     sha256 = web.room.put(blob)
+    checkpoint(web)
     pending = web.sign(document(2)).json()
 
     def made(path: str, body: Any, as_: str) -> dict[str, Any]:
@@ -118,6 +127,7 @@ def neighbour(web: Web) -> Neighbour:
     entry = next(e for e in web.room.events() if e.agency_id == AGENCY)
     ids = {
         "record_id": published["id"],
+        "code": published["code"],
         "sha256": sha256,
         "job_id": job["id"],
         "label": A_KEY,
@@ -148,6 +158,13 @@ def neighbour(web: Web) -> Neighbour:
         client["name"],
     }
     return Neighbour(ids, sha256, secrets)
+
+
+def checkpoint(web: Web) -> None:
+    """What the house worker's chore does: the export needs one."""
+    key = web.agent.keys["register"]
+    log = web.house.register.log
+    Checkpointer(log, web.room.audit, key, None, origin="so.example.vn/ket-qua").make()
 
 
 def _digitization(sha256: str) -> dict[str, Any]:
@@ -191,6 +208,14 @@ def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
         "GET /v1/signatures/{record_id}": [Attack("clerk", 404)],
         "DELETE /v1/signatures/{record_id}": [Attack("clerk", 404, headers=tag)],
         "GET /v1/signatures/{record_id}/{file}": [Attack("clerk", 404)],
+        "POST /v1/signatures/{record_id}/annulment": [
+            Attack("leader", 404, {"reason": "của tôi"}),
+            Attack("clerk", 404, {"reason": "của tôi"}, headers=tag),
+        ],
+        "POST /v1/signatures/{record_id}/supersession": [
+            Attack("leader", 404, {"by": a.ids["record_id"][:-1] + "0"}),
+        ],
+        "GET /v1/register/export": [Attack("auditor", 200, own=True)],
         "HEAD /v1/blobs/{sha256}": [Attack("clerk", 404)],
         "GET /v1/blobs/{sha256}": [Attack("clerk", 404)],
         "PUT /v1/blobs/{sha256}": [
@@ -282,6 +307,7 @@ def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
         "POST /v1/webhooks": [
             Attack("admin", 422, {"url": "http://127.0.0.1:9/b", "events": [AGENCY]})
         ],
+        "GET /v1/records/{code}/bundle": [Attack("clerk", 404)],
         "GET /v1/webhooks": [Attack("admin", 200, own=True)],
         "GET /v1/webhooks/{webhook_id}": [Attack("admin", 404)],
         "PATCH /v1/webhooks/{webhook_id}": [Attack("admin", 404, {"enabled": False}, headers=tag)],
