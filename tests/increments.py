@@ -1,6 +1,6 @@
 """Appends incremental saves as signing libraries write them, object by object.
 
-save = Increment(pdf)                      # or Increment(pdf, xref_stream=True)
+save = Increment(pdf)                      # or Increment(pdf, xref_stream=True, packed=True)
 number = save.add(b"<< … >>")
 save.put(save.page(0), edited_body)
 save.close()                               # bytes
@@ -19,9 +19,11 @@ import pikepdf
 class Increment:
     """One incremental save on top of `pdf`."""
 
-    def __init__(self, pdf: bytes, *, xref_stream: bool = False) -> None:
+    def __init__(self, pdf: bytes, *, xref_stream: bool = False, packed: bool = False) -> None:
+        """`packed` puts into an object stream what may stand in one; signatures stay outside."""
         self._base = pdf if pdf.endswith((b"\n", b"\r")) else pdf + b"\n"
-        self._is_stream = xref_stream
+        self._is_stream = xref_stream or packed
+        self._is_packed = packed
         self._opened = pikepdf.open(io.BytesIO(pdf))
         self._objects: dict[int, bytes] = {}
         self.next = int(self._opened.trailer["/Size"])
@@ -79,14 +81,17 @@ class Increment:
     def close(self) -> bytes:
         """The file with the save behind it."""
         out = bytearray(self._base)
-        places = {}
+        places: dict[int, int] = {}
+        inside = self._pack() if self._is_packed else {}
         for number, body in sorted(self._objects.items()):
+            if number in inside:
+                continue
             places[number] = len(out)
             out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
         start = len(out)
         entries = self._entries()
         if self._is_stream:
-            out += self._stream_section(places, start, entries)
+            out += self._stream_section(places, inside, start, entries)
         else:
             out += b"xref\n" + b"".join(
                 b"%d 1\n%010d 00000 n \n" % item for item in sorted(places.items())
@@ -105,10 +110,30 @@ class Increment:
             )
         return out + (b" /Info %d 0 R" % self.info if self.info else b"")
 
-    def _stream_section(self, places: dict[int, int], start: int, entries: bytes) -> bytes:
+    def _pack(self) -> dict[int, tuple[int, int]]:
+        """Where packed objects are: (object stream, index); the stream itself is added."""
+        numbers = [
+            number
+            for number, body in sorted(self._objects.items())
+            if b"\nstream\n" not in body and b"/ByteRange" not in body
+        ]
+        bodies = [self._objects[number] for number in numbers]
+        places = [sum(len(body) + 1 for body in bodies[:i]) for i in range(len(bodies))]
+        head = b"".join(b"%d %d " % pair for pair in zip(numbers, places, strict=True))
+        entries = b"/Type /ObjStm /N %d /First %d" % (len(numbers), len(head))
+        holder = self.add_stream(entries, head + b" ".join(bodies))
+        return {number: (holder, index) for index, number in enumerate(numbers)}
+
+    def _stream_section(
+        self, places: dict[int, int], inside: dict[int, tuple[int, int]], start: int, entries: bytes
+    ) -> bytes:
         own = self.next
-        rows = {**places, own: start}
-        data = b"".join(b"\1" + place.to_bytes(4) + b"\0\0" for _, place in sorted(rows.items()))
+        rows = {
+            n: b"\1" + place.to_bytes(4) + b"\0\0" for n, place in {**places, own: start}.items()
+        }
+        for number, (holder, at) in inside.items():
+            rows[number] = b"\2" + holder.to_bytes(4) + at.to_bytes(2)
+        data = b"".join(row for _, row in sorted(rows.items()))
         index = b" ".join(b"%d 1" % number for number in sorted(rows))
         head = b"/Type /XRef /W [1 4 2] /Index [%s] /Size %d %s" % (index, own + 1, entries)
         return b"%d 0 obj\n%s\nendobj\n" % (own, stream(head, data))

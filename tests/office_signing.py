@@ -41,6 +41,7 @@ class Stroke:
     at: dt.datetime = dt.datetime(2024, 5, 6, 9, 30, 0, tzinfo=VIETNAM)
     page: int = 0
     entries: bytes = b""  # more of the signature dictionary
+    kind: str = "Sig"  # its /Type
 
 
 def pdf_time(moment: dt.datetime) -> bytes:
@@ -49,9 +50,11 @@ def pdf_time(moment: dt.datetime) -> bytes:
     return b"(D:%s+07'00')" % f"{local:%Y%m%d%H%M%S}".encode()
 
 
-def sign_visibly(pdf: bytes, stroke: Stroke, *, xref_stream: bool = False) -> bytes:
+def sign_visibly(
+    pdf: bytes, stroke: Stroke, *, xref_stream: bool = False, packed: bool = False
+) -> bytes:
     """`pdf` with one more signature in one more save."""
-    save = Increment(pdf, xref_stream=xref_stream)
+    save = Increment(pdf, xref_stream=xref_stream, packed=packed)
     appearance = _appearance(save, stroke) if stroke.box else None
     page = save.page(stroke.page)
     signature = save.add(b"")
@@ -63,8 +66,8 @@ def sign_visibly(pdf: bytes, stroke: Stroke, *, xref_stream: bool = False) -> by
     field = save.add(b"<< %s /Rect [%s]%s >>" % (widget, box, seen))
     _list(save, page, "/Annots", field)
     _list_in_form(save, field)
-    entries = b"/Type /Sig /Filter /Adobe.PPKLite /SubFilter /%s /M %s %s" % (
-        stroke.sub_filter.encode(), pdf_time(stroke.at), stroke.entries,
+    entries = b"/Type /%s /Filter /Adobe.PPKLite /SubFilter /%s /M %s %s" % (
+        stroke.kind.encode(), stroke.sub_filter.encode(), pdf_time(stroke.at), stroke.entries,
     )  # fmt: skip
     return signed_save(save, signature, entries, stroke.make, stroke.room)
 
