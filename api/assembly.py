@@ -84,9 +84,7 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
             trust=live,
             profiles=profiles_of(settings),
             timestamper=timestamper,
-            kept=KeptVerifications(
-                database, below.blobs, below.holdings, audit, lambda: live.snapshot().pack()
-            ),
+            kept=KeptVerifications(database, below.blobs, below.holdings, audit, live),
             bulk=BulkVerifications(database, below.holdings, audit, jobs),
             receipts=Receipts(
                 audit,

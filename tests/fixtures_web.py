@@ -38,7 +38,6 @@ from dossier.storage.uploads import Uploads
 from dossier.trust.evidence import RevocationShelf
 from dossier.trust.history import TrustHistory
 from dossier.trust.live import LiveTrust
-from dossier.trust.snapshot import Snapshot
 from dossier.verifying.bulk import BulkVerifications
 from dossier.verifying.bulk_work import BulkWork
 from dossier.verifying.checkers import Checkers
@@ -155,7 +154,7 @@ class Web:
             trust=self.live,
             profiles=default_profiles(),
             timestamper=pki.timestamper,
-            **_answers(room, pki),
+            **_answers(room, self.live),
         )
         self.keys = dict(self._people())
         self.app = create_app(self.house)
@@ -267,13 +266,10 @@ def _others(room: SigningRoom, identity: Identity) -> dict[str, Any]:
     }
 
 
-def _answers(room: SigningRoom, pki: RunningPKI) -> dict[str, Any]:
+def _answers(room: SigningRoom, live: LiveTrust) -> dict[str, Any]:
     """What gives verifications, and keeps them."""
-    store = TrustStore.of(pki.anchors)
     return {
-        "kept": KeptVerifications(
-            room.database, room.blobs, room.holdings, room.audit, lambda: Snapshot(store).pack()
-        ),
+        "kept": KeptVerifications(room.database, room.blobs, room.holdings, room.audit, live),
         "bulk": BulkVerifications(room.database, room.holdings, room.audit, room.jobs),
         "receipts": Receipts(
             room.audit, room.desk, own_key=None, maker="Sohoa (mẫu)", level=Level.B_LTA

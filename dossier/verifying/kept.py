@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,12 +18,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from dossier.audit.log import AuditLog
-from dossier.errors import NotFound, StateConflict, VersionConflict
+from dossier.errors import NotFound, Overloaded, StateConflict, VersionConflict
 from dossier.model import JSON, AuditEvent, Caller, Role, new_id
 from dossier.storage.database import Database
 from dossier.storage.holdings import Holdings
 from dossier.storage.store import BlobStore
 from dossier.storage.tables import verifications
+from dossier.verifying.checkers import TrustSource
 
 MAY_KEEP = (Role.SCANNER, Role.OFFICER, Role.LEADER, Role.CLERK, Role.AUDITOR)
 MAY_DELETE = (Role.ADMIN, Role.CLERK, Role.LEADER)
@@ -60,9 +61,9 @@ class KeptVerifications:
         blobs: BlobStore,
         holdings: Holdings,
         audit: AuditLog,
-        trust: Callable[[], bytes],
+        trust: TrustSource,
     ) -> None:
-        """`trust` gives what judges now: roots, rules and evidence (`Snapshot.pack`)."""
+        """`trust` is what the verifier asks, too: roots, rules and evidence of a time."""
         self._database = database
         self._blobs = blobs
         self._holdings = holdings
@@ -70,14 +71,26 @@ class KeptVerifications:
         self._trust = trust
 
     def keep(
-        self, caller: Caller, report: Mapping[str, Any], reference: str | None = None
+        self,
+        caller: Caller,
+        report: Mapping[str, Any],
+        reference: str | None = None,
+        at: datetime | None = None,
     ) -> KeptVerification:
-        """Keep `report`, which was just made, with the trust store that judged. Durable on return.
+        """Keep `report`, which was just made as of `at`, with what judged. Durable on return.
 
-        Raises `AccessRefused`, `QuotaExceeded`, `StoreError`, `AuditUnavailable`.
+        Raises `AccessRefused`, `QuotaExceeded`, `Overloaded` (another trust store is in force by
+        now), `StoreError`, `AuditUnavailable`.
         """
         caller.require(*MAY_KEEP)
-        trust = self._trust()
+        snapshot = self._trust.snapshot(at)
+        said = report["trust"]
+        if said is not None and said["sha256"] != snapshot.store.fingerprint:
+            raise Overloaded(
+                "Kho tin cậy vừa thay đổi trong khi kiểm tra; hãy gửi lại. / The trust store "
+                "changed during the verification; send it again."
+            )
+        trust = snapshot.pack()
         text = json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode()
         self._holdings.require_room(caller.agency_id, len(text) + len(trust))
         answer, store = self._blobs.put(text), self._blobs.put(trust)

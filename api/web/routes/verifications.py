@@ -180,7 +180,7 @@ async def verify(
         report = expect_agency(report, expected_agency)
     if not keep:
         return await asked.answer(request, report, caller)
-    kept = await blocking(house.kept.keep, caller, report, asked.reference or None)
+    kept = await blocking(house.kept.keep, caller, report, asked.reference or None, as_of)
     answer = await asked.answer(request, report, caller)
     answer.status_code = 201
     answer.headers["location"] = f"{PATH}/{kept.id}"

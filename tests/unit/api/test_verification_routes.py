@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import io
 import json
@@ -12,6 +13,7 @@ import pytest
 from lxml import etree
 
 from api.web.verification_answers import format_of
+from dossier.errors import Overloaded
 from dossier.trust.snapshot import Snapshot
 from dossier.verifying.receipts import Receipts
 from signer.sealing.levels import Level
@@ -166,14 +168,22 @@ def test_what_was_kept_gives_the_same_answer_again(web: Web, signed) -> None:
     assert web.ask("GET", f"{place}/report", as_="clerk").json() == first.json()
     pdf = web.ask("GET", f"{place}/report", as_="clerk", headers={"accept": "application/pdf"})
     assert pdf.content.startswith(b"%PDF-")
-    # the kept trust store alone gives the same answer
+    # years later, the document and the kept trust store alone give the very same answer
     trust = web.ask("GET", f"{place}/trust", as_="clerk").content
-    repeated = Snapshot.unpack(trust).verifier().verify(data)
-    assert repeated.indication.value == "TOTAL-PASSED"
+    at = dt.datetime.fromisoformat(first.json()["verified_at"])
+    assert Snapshot.unpack(trust).verifier().verify(data, at).to_json() == first.json()
     listed = web.ask(
         "GET", "/v1/kept-verifications", as_="clerk", params={"sha256": shown["sha256"]}
     ).json()
     assert [entry["id"] for entry in listed["items"]] == [shown["id"]]
+
+
+def test_what_another_trust_store_judged_is_not_kept(web: Web, signed) -> None:
+    report = web.ask("POST", PATH, content=signed["B-B"]).json()
+    report["trust"]["sha256"] = "0" * 64
+    caller, _ = web.identity.authenticate_key(web.keys["clerk"])
+    with pytest.raises(Overloaded, match="send it again"):
+        web.house.kept.keep(caller, report)
 
 
 def test_deleting_is_an_audited_act(web: Web, signed) -> None:
