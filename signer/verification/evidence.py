@@ -29,6 +29,7 @@ from signer.verification.certificates import (
     signed_parts,
 )
 from signer.verification.der import ENUMERATED, INTEGER, SEQUENCE, DERError, Node, read_exactly
+from signer.verification.list_scope import list_covers
 from signer.verification.x509_fields import name_key
 
 _BASIC_OCSP = "1.3.6.1.5.5.7.48.1.1"
@@ -245,7 +246,7 @@ class Evidence:
     ) -> Iterator[Answer]:
         for item in self._lists:
             parsed = item.parsed
-            if name_key(item.issuer) != name_key(certificate.issuer) or not _list_covers(
+            if name_key(item.issuer) != name_key(certificate.issuer) or not list_covers(
                 parsed, certificate
             ):
                 continue
@@ -313,26 +314,6 @@ def _speaks_of(single: _Single, certificate: Certificate, issuer: Certificate) -
     name = digest_of(single.digest, issuer.subject)
     key = digest_of(single.digest, issuer.key_octets)
     return single.name_hash == name and single.key_hash == key
-
-
-def _list_covers(crl: x509.CertificateRevocationList, certificate: Certificate) -> bool:
-    """False for delta lists, indirect lists and lists of another scope."""
-    for extension in crl.extensions:
-        value = extension.value
-        if isinstance(value, x509.DeltaCRLIndicator):
-            return False
-        if isinstance(value, x509.IssuingDistributionPoint):
-            if value.indirect_crl or value.only_some_reasons:
-                return False
-            if value.only_contains_attribute_certs:
-                return False
-            if value.only_contains_user_certs and certificate.is_ca:
-                return False
-            if value.only_contains_ca_certs and not certificate.is_ca:
-                return False
-        elif extension.critical:
-            return False
-    return True
 
 
 def _read_response(octets: bytes, in_file: bool) -> _Response:

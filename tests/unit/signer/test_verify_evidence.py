@@ -175,6 +175,35 @@ class TestLists:
         found, *_ = standing(root, leaf, crls=[crl(root, extensions=[(scope, True)])])
         assert found.standing is expected
 
+    @pytest.mark.parametrize(
+        ("of_list", "of_leaf", "expected"),
+        [
+            (["http://crl.example/a"], ["http://crl.example/a"], Standing.GOOD),
+            (
+                ["http://crl.example/a"],
+                ["http://x.example/", "http://crl.example/a"],
+                Standing.GOOD,
+            ),
+            (["http://crl.example/a"], ["http://crl.example/b"], Standing.UNKNOWN),
+            (["http://crl.example/a"], None, Standing.GOOD),
+            (None, ["http://crl.example/b"], Standing.GOOD),
+        ],
+    )
+    def test_of_another_distribution_point(self, root, of_list, of_leaf, expected):
+        """A divided list: that one part does not name a certificate of another says nothing."""
+
+        def names(urls):
+            return [x509.UniformResourceIdentifier(url) for url in urls]
+
+        points = [x509.DistributionPoint(names(of_leaf), None, None, None)] if of_leaf else []
+        extra = [(x509.CRLDistributionPoints(points), False)] if points else []
+        leaf = Party("Điểm phân phối", root, extensions=extra)
+        scope = x509.IssuingDistributionPoint(
+            names(of_list) if of_list else None, None, not of_list, False, None, False, False
+        )
+        found, *_ = standing(root, leaf, crls=[crl(root, extensions=[(scope, True)])])
+        assert found.standing is expected
+
     def test_for_authorities_only_users_do_not_count(self, root):
         inner = Party("Trong", root, ca=True)
         scope = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
