@@ -46,6 +46,7 @@ MOST_PAGES = 20
 _LIMITS = Limits(page_pixels=60_000_000, page_side_px=12_000, file_bytes=50_000_000, file_pages=200)
 _COMPARED_DPI = 300  # of an A4 page; more pixels only cost time
 _A4_LONG_INCHES = 297 / 25.4
+_CAPTION = 0.42  # of the code's side, below it
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +178,16 @@ def _compared(
 
 
 def _box(code: FoundCode) -> WordBox:
+    """The code with its caption, whose type is too small to be judged; the code says the same."""
     xs, ys = [x for x, _ in code.corners], [y for _, y in code.corners]
-    return WordBox(int(min(xs)) - 2, int(min(ys)) - 2, int(max(xs)) + 3, int(max(ys)) + 3)
+    side = max(max(xs) - min(xs), max(ys) - min(ys))
+    edge = 0.1 * side
+    return WordBox(
+        max(0, int(min(xs) - edge)),
+        max(0, int(min(ys) - 2)),
+        int(max(xs) + edge),
+        int(max(ys) + _CAPTION * side),
+    )
 
 
 def _keep(pictures: Sequence[Crop], photo_page: int, folder: Path) -> None:

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dossier.printout.likeness import Evidence, Ink, Likeness, ink_of, likeness
+from dossier.printout.likeness import WINDOW_PX, Evidence, Ink, Likeness, ink_of, likeness
 from dossier.printout.original import MM_A_PIXEL, OriginalPage
 from dossier.printout.registration import Matrix, register
 from dossier.printout.report import ComparedPage, Finding, Place, Verdict
@@ -93,8 +93,9 @@ def compare(
     page_ink = ink_of(page.grey)
     alike = likeness(page_ink, ink_of(placed.grey), placed.covered)
     words = word_boxes(_without(page_ink, exempt))
-    found = [*_unseen(words, placed.covered)]
-    suspects = _suspects(words, alike, page.coloured, engine)
+    seen, unseen = _seen(words, placed.covered)
+    found = [(box, Finding.UNCLEAR) for box in unseen]
+    suspects = _suspects(seen, alike, page.coloured, engine)
     for suspect in suspects:
         if suspect.finding is not None:
             found.append((suspect.box, suspect.finding))
@@ -120,13 +121,17 @@ def _verdict(places: Sequence[Place], agreement: float) -> Verdict:
     return Verdict.CANNOT_SAY if findings else Verdict.SAME
 
 
-def _unseen(words: Sequence[WordBox], covered: NDArray[np.bool_]) -> list[tuple[WordBox, Finding]]:
-    """Words that the image does not show: cut off, or outside the photograph."""
-    return [
-        (box, Finding.UNCLEAR)
-        for box in words
-        if covered[box.top : box.bottom, box.left : box.right].mean() < _SEEN
-    ]
+def _seen(
+    words: Sequence[WordBox], covered: NDArray[np.bool_]
+) -> tuple[list[WordBox], list[WordBox]]:
+    """Words that the image shows, and those that it does not: cut off, or outside of it."""
+    seen: list[WordBox] = []
+    unseen: list[WordBox] = []
+    for box in words:
+        wide = box.grown(WINDOW_PX[0] // 2, WINDOW_PX[1] // 2, covered.shape)
+        shown = covered[wide.top : wide.bottom, wide.left : wide.right].mean() >= _SEEN
+        (seen if shown else unseen).append(box)
+    return seen, unseen
 
 
 def _suspects(
