@@ -184,16 +184,29 @@ class PDFiumPage:
 
     def _bound_images(self) -> None:
         """Refuse what would be unpacked to gigabytes: sizes are read, nothing is decoded."""
-        kinds = (pdfium_c.FPDF_PAGEOBJ_IMAGE,)
         pixels = 0
-        for image in islice(self._page.get_objects(kinds, MAX_FORM_DEPTH), MAX_IMAGES):
-            width, height = image.get_px_size()
-            pixels += width * height
+        for image in islice(self._images(), MAX_IMAGES):
+            width, height = ctypes.c_uint(), ctypes.c_uint()
+            pdfium_c.FPDFImageObj_GetImagePixelSize(image, width, height)
+            pixels += width.value * height.value
             if pixels > MAX_IMAGE_PIXELS:
                 raise EngineRefused(
                     "Hình trên trang quá lớn. / The images of a page have more than "
                     f"{MAX_IMAGE_PIXELS} pixels."
                 )
+
+    def _images(self) -> Iterator[object]:
+        """The images of the page and of the forms that it draws, some levels deep."""
+        count, take = pdfium_c.FPDFPage_CountObjects, pdfium_c.FPDFPage_GetObject
+        stack = [(take(self._page, n), 1) for n in range(count(self._page))]
+        while stack:
+            item, depth = stack.pop()
+            kind = pdfium_c.FPDFPageObj_GetType(item)
+            if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE:
+                yield item
+            elif kind == pdfium_c.FPDF_PAGEOBJ_FORM and depth < MAX_FORM_DEPTH:
+                inner = range(pdfium_c.FPDFFormObj_CountObjects(item))
+                stack += [(pdfium_c.FPDFFormObj_GetObject(item, n), depth + 1) for n in inner]
 
     def text(self) -> bytes:
         """The text of the page's contents (UTF-16); of annotations there is none.
@@ -217,6 +230,36 @@ class PDFiumPage:
         with self._text() as text:
             end = min(last, _characters(text))
             return [text.get_charbox(index) for index in range(first, end)]
+
+    def letters_near(
+        self, box: PixelBox, size_px: tuple[int, int], most: int
+    ) -> list[tuple[str, PixelBox]]:
+        """The letters (of the first `most`) that touch `box` of a picture of that size."""
+        near = self._to_points(box, size_px)
+        found: list[tuple[str, PixelBox]] = []
+        with self._text() as text:
+            left, bottom, right, top = near
+            if not pdfium_c.FPDFText_GetBoundedText(text, left, top, right, bottom, None, 0):
+                return found
+            edges = [ctypes.c_double() for _ in range(4)]  # left, right, bottom, top
+            for index in range(min(_characters(text), most)):
+                pdfium_c.FPDFText_GetCharBox(text, index, *edges)
+                x, end, y, up = (edge.value for edge in edges)
+                if x < right and end > left and y < top and up > bottom:
+                    code = min(pdfium_c.FPDFText_GetUnicode(text, index), sys.maxunicode)
+                    found.append((chr(code), self.to_pixels((x, y, end, up), size_px)))
+        return found
+
+    def _to_points(
+        self, box: PixelBox, size_px: tuple[int, int]
+    ) -> tuple[float, float, float, float]:
+        xs, ys = [], []
+        for across, down in ((box.left, box.top), (box.right, box.bottom)):
+            x, y = ctypes.c_double(), ctypes.c_double()
+            pdfium_c.FPDF_DeviceToPage(self._page, 0, 0, *size_px, 0, across, down, x, y)
+            xs.append(x.value)
+            ys.append(y.value)
+        return min(xs), min(ys), max(xs), max(ys)
 
     @contextmanager
     def _text(self) -> Iterator[pypdfium2.PdfTextPage]:

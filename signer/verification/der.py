@@ -11,6 +11,7 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from signer.verification.attacks import Attack
 
@@ -193,6 +194,7 @@ def _indefinite(data: bytes, at: int, here: int, tag: int, depth: int) -> tuple[
     return Node(tag, data[at : here + 2], data[start:here], True), here + 2
 
 
+@lru_cache(4096)
 def _oid(content: bytes) -> str:
     if not content or content[-1] & 0x80:
         raise DERError("an OBJECT IDENTIFIER is damaged")

@@ -19,7 +19,6 @@ from signer.verification.pdf_objects import (
     Ref,
     Stream,
     Value,
-    parse_head,
 )
 from signer.verification.structure import Document, View
 from signer.verification.xref import Entry
@@ -67,7 +66,7 @@ class References:
             else:
                 if not self._mentioned(entry.offset):
                     return
-                value = parse_head(self._document.data, entry.offset)[2]
+                value = self._document.head_at(entry, number)
         except PDFSyntaxError:
             # what a strict reader cannot read may mean anything to a forgiving one
             found = [(target, _UNREADABLE) for target in self._mentioned(entry.offset)]
