@@ -12,5 +12,6 @@ Nothing that is uploaded is stored. A PDF is parsed in the processes of
 
 There is no CSRF token on the forms, and none is needed: they carry no authority of the visitor's
 (no cookie, no login, no client certificate is looked at), so a foreign page that makes a visitor
-send one gains nothing that it could not do itself.
+send one gains nothing that it could not do itself. What belongs to one answer (a receipt, its end)
+is asked for by the answer's own token, which no foreign page knows.
 """

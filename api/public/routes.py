@@ -40,12 +40,13 @@ from api.public.verdict import saves_to_mark, view_of
 from api.public.words import LANGUAGES, catalogue
 from api.web.body import too_large
 from api.web.door import language_of
-from api.web.doorway import blocking, house_of
+from api.web.doorway import blocking, house_of, request_id
 from api.web.intake import Intake
 from api.web.multipart import read_form
 from api.web.problem_documents import Language, in_language
 from dossier.errors import InvalidOrder, NotFound, StoreError, VerificationStopped
 from dossier.verifying.pages import PagePictures
+from dossier.verifying.receipts import ReceiptRequest
 from dossier.verifying.report_pdf import ReportFacts, write_report
 from signer.verification.etsi_report import etsi_report
 
@@ -295,6 +296,7 @@ async def answer(request: Request, token: str) -> Response:
         pictures=result.pictures,
         base=f"/verify/results/{token}",
         result=result,
+        has_receipts=house_of(request).receipts.has_own_key,
         issued=result.issued,
         tones=TONES,
         minutes=KEPT_S // 60,
@@ -335,6 +337,19 @@ async def report_xml(request: Request, token: str) -> Response:
     """The report as ETSI TS 119 102-2."""
     result = _whole(request, token)
     return _download(await blocking(etsi_report, result.report), "application/xml", "report.xml")
+
+
+@router.post("/verify/results/{token}/receipt")
+async def receipt(request: Request, token: str) -> Response:
+    """The report sealed by the service's own key, where it has one; each is one use of that key.
+
+    Raises `RateLimited`, `InvalidOrder` without such a key, and what sealing raises.
+    """
+    result = _whole(request, token)
+    public_page_of(request.app).admit(request)
+    order = ReceiptRequest(None, request_id=request_id(request))
+    made = await blocking(house_of(request).receipts.seal, result.report, order)
+    return _download(made.pdf, "application/pdf", "receipt.pdf")
 
 
 @router.get("/verify/results/{token}/bundle.zip")

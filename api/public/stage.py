@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from api.public.words import catalogue
 from api.web.problem_documents import Language
+from dossier.register.codes import LENGTH, printed
 from signer.clock import VIETNAM
 
 CSP = (
@@ -72,7 +73,12 @@ class Stage:
             "agency": agency,
             "is_test": is_test,
         }
-        self._environment.filters |= {"plain": plain, "size": size_text, "bdi": isolated}
+        self._environment.filters |= {
+            "plain": plain,
+            "size": size_text,
+            "bdi": isolated,
+            "grouped": grouped,
+        }
 
     def _known(self, name: str) -> str:
         if name not in self.files:
@@ -119,6 +125,11 @@ def plain(text: object, longest: int = _LONGEST) -> str:
 def isolated(text: object, longest: int = _LONGEST) -> Markup:
     """`plain`, in an element that keeps right-to-left names from rearranging what is around."""
     return Markup("<bdi>{}</bdi>").format(plain(text, longest))
+
+
+def grouped(code: object) -> str:
+    """A result code in groups of four, as it is printed."""
+    return printed(plain(code, LENGTH))
 
 
 def size_text(size: int) -> str:

@@ -17,6 +17,8 @@ from dossier.bundle.contents import DOCUMENT
 from dossier.register.codes import printed
 from dossier.register.entry import Event, Registration
 from dossier.register.log import Register
+from dossier.verifying.receipts import Receipts
+from signer.sealing.levels import Level
 from tests.citizens_papers import printed_code
 from tests.fakes import SoftwareKey
 from tests.fixtures_web import Web
@@ -75,6 +77,9 @@ def test_what_is_no_longer_in_force(
     sent = _send(web, "/verify", "document", document)
     answer = web.ask("GET", sent.headers["location"])
     assert f'class="register {tone}"' in answer.text
+    verdict = re.search('class="verdict ([a-z]+)"', answer.text)
+    assert verdict is not None
+    assert verdict[1] != "valid"
 
 
 @pytest.mark.parametrize(
@@ -141,3 +146,18 @@ def test_a_photograph_of_the_code(web: Web, monkeypatch: pytest.MonkeyPatch) -> 
         assert page.status_code == 422
         assert said in page.text
         assert '<a href="#photo">' in page.text
+
+
+def test_a_receipt_where_the_service_has_a_key_for_it(web: Web, signed: dict[str, bytes]) -> None:
+    place = _send(web, "/verify", "document", signed["B-LTA"]).headers["location"]
+    assert "/receipt" not in web.ask("GET", place).text
+    assert web.ask("POST", f"{place}/receipt").status_code == 422
+    own = Receipts(web.room.audit, web.room.desk, own_key="officer", maker="Xã", level=Level.B_B)
+    object.__setattr__(web.house, "receipts", own)
+    assert f'action="{place}/receipt"' in web.ask("GET", place).text
+    made = web.ask("POST", f"{place}/receipt")
+    assert made.status_code == 200, made.text
+    assert made.headers["content-disposition"] == 'attachment; filename="receipt.pdf"'
+    again = _send(web, "/verify", "document", made.content).headers["location"]
+    assert "Digital signatures (1)" in web.ask("GET", again).text
+    assert web.ask("GET", f"{place}/receipt").status_code == 405  # each is one use of the key
