@@ -63,9 +63,9 @@ class Checkpoints:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def newest(self) -> SignedCheckpoint | None:
+    def newest(self, connection: sa.Connection | None = None) -> SignedCheckpoint | None:
         """The last one. Raises `StoreError`."""
-        return self._one(_NEWEST)
+        return self._one(_NEWEST, connection)
 
     def of_size(self, size: int) -> SignedCheckpoint | None:
         """The one over exactly `size` entries."""
@@ -76,9 +76,13 @@ class Checkpoints:
         with self.database.read() as connection:
             return str(fact(connection, _ORIGIN) or wanted)
 
-    def _one(self, wanted: sa.Select[tuple[object, ...]]) -> SignedCheckpoint | None:
-        with self.database.read() as connection:
-            row = connection.execute(wanted).first()
+    def _one(
+        self, wanted: sa.Select[tuple[object, ...]], connection: sa.Connection | None = None
+    ) -> SignedCheckpoint | None:
+        if connection is None:
+            with self.database.read() as reading:
+                return self._one(wanted, reading)
+        row = connection.execute(wanted).first()
         return None if row is None else _checkpoint_of(row)
 
 

@@ -22,7 +22,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from dossier.errors import RegisterBroken
+from dossier.errors import NotFound, RegisterBroken
 from dossier.register.entry import Entry, Event, MalformedEntry, Registration
 from dossier.storage.database import Database
 from dossier.storage.tables import register_entries as rows
@@ -114,10 +114,12 @@ class Register:
         for first in range(start, end, AT_ONCE):
             yield from self.entries(first, min(first + AT_ONCE, end))
 
-    def of_code(self, code: str) -> builtins.list[Entry]:
+    def of_code(self, code: str, connection: sa.Connection | None = None) -> builtins.list[Entry]:
         """Every entry of one result, oldest first; none for a code that was not issued."""
-        with self.database.read() as connection:
-            found = connection.execute(_OF_CODE, {"code_": code}).all()
+        if connection is None:
+            with self.database.read() as reading:
+                return self.of_code(code, reading)
+        found = connection.execute(_OF_CODE, {"code_": code}).all()
         return [_entry(*row) for row in found]
 
     def code_of(self, sha256: str) -> str | None:
@@ -138,6 +140,14 @@ class Register:
         if last is None:
             return 0, now
         return last.seq + 1, max(now, last.at)
+
+
+def not_issued() -> NotFound:
+    """What is said of every code that was not issued, mistaken or not yet published."""
+    return NotFound(
+        "Không có kết quả nào mang mã này; hãy so lại mã với bản in. / No result was issued with "
+        "this code; compare it with the printout."
+    )
 
 
 def _entry(seq: int, at: datetime, text: str) -> Entry:

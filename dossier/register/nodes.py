@@ -9,7 +9,8 @@ whoever doubts them computes them again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -32,13 +33,6 @@ STEP = 4
 """Levels from one kept size of subtree to the next."""
 
 _AT_ONCE = 256  # nodes made in one statement
-_LEAVES = sa.select(register_entries.c.seq, register_entries.c.leaf_sha256).where(
-    register_entries.c.seq.in_(sa.bindparam("wanted", expanding=True))
-)
-_NODES = sa.select(register_nodes.c.place, register_nodes.c.sha256).where(
-    register_nodes.c.level == sa.bindparam("level_"),
-    register_nodes.c.place.in_(sa.bindparam("wanted", expanding=True)),
-)
 _LAST = sa.select(sa.func.max(register_nodes.c.place)).where(
     register_nodes.c.level == sa.bindparam("level_")
 )
@@ -129,9 +123,8 @@ def _fetch(connection: sa.Connection, wanted: Iterable[Node]) -> Callable[[Node]
         kept = level - level % STEP
         below[kept].update(range(index << level - kept, (index + 1) << level - kept))
     known: dict[Node, bytes] = {}
-    for level, places in below.items():
-        statement, values = (_NODES, {"level_": level}) if level else (_LEAVES, {})
-        for place, sha256 in connection.execute(statement, {**values, "wanted": sorted(places)}):
+    if below:
+        for level, place, sha256 in connection.execute(_all_of(below)):
             known[level, place] = bytes.fromhex(sha256)
 
     def subtree(node: Node) -> bytes:
@@ -144,6 +137,24 @@ def _fetch(connection: sa.Connection, wanted: Iterable[Node]) -> Callable[[Node]
         return known[node]
 
     return subtree
+
+
+def _all_of(wanted: Mapping[int, Collection[int]]) -> sa.Select[Any] | sa.CompoundSelect[Any]:
+    """Leaves and kept subtrees in one statement: a round trip costs more than all of them."""
+    parts = []
+    for level, places in sorted(wanted.items()):
+        if level:
+            columns = (register_nodes.c.level, register_nodes.c.place, register_nodes.c.sha256)
+            found = sa.select(*columns).where(
+                register_nodes.c.level == level, register_nodes.c.place.in_(sorted(places))
+            )
+        else:
+            seq = register_entries.c.seq
+            found = sa.select(sa.literal(0), seq, register_entries.c.leaf_sha256).where(
+                seq.in_(sorted(places))
+            )
+        parts.append(found)
+    return sa.union_all(*parts) if len(parts) > 1 else parts[0]
 
 
 def _missing(node: Node) -> RegisterBroken:

@@ -19,13 +19,13 @@ from typing import NoReturn
 from cryptography import x509
 
 from dossier.audit.chain import moment_of, moment_text
-from dossier.errors import NotFound, RegisterBroken, StateConflict
+from dossier.errors import RegisterBroken, StateConflict
 from dossier.model import JSON
 from dossier.register import merkle, nodes
 from dossier.register.checkpoint import Checkpoint, ProvedCheckpoint, SignedCheckpoint
 from dossier.register.checkpoints import Checkpoints
 from dossier.register.entry import Entry, Event, MalformedEntry, Status, status_of
-from dossier.register.log import Register
+from dossier.register.log import Register, not_issued
 from dossier.register.merkle import ProofWrong
 from dossier.register.notes import NoteInvalid, NoteKey
 
@@ -78,22 +78,18 @@ def prove(register: Register, code: str) -> dict[str, JSON]:
 
     Raises `NotFound`, `StateConflict` while no checkpoint covers it, `StoreError`.
     """
-    entries = register.of_code(code)
-    if not entries:
-        raise NotFound(
-            "Không có kết quả nào mang mã này; hãy so lại mã với bản in. / No result was issued "
-            "with this code; compare it with the printout."
-        )
-    signed = Checkpoints(register.database).newest()
-    size = 0 if signed is None else signed.checkpoint.size
-    if signed is None or entries[0].index >= size:
-        raise StateConflict(
-            "Kết quả vừa được ghi sổ, chưa có điểm niêm phong nào bao phủ; hãy thử lại sau ít "
-            "phút. / The result was entered just now and no checkpoint covers it yet; try again "
-            "in a few minutes."
-        )
-    covered = [entry for entry in entries if entry.index < size]
     with register.database.read() as connection:
+        entries = register.of_code(code, connection)
+        if not entries:
+            raise not_issued()
+        signed = Checkpoints(register.database).newest(connection)
+        size = 0 if signed is None else signed.checkpoint.size
+        if signed is None or entries[0].index >= size:
+            raise StateConflict(
+                "Kết quả vừa được ghi sổ, chưa có điểm niêm phong nào bao phủ; hãy thử lại sau ít "
+                "phút. / The result was entered just now and no checkpoint covers it yet; try "
+                "again in a few minutes."
+            )
         shown = [
             {
                 "index": entry.index,
@@ -101,7 +97,8 @@ def prove(register: Register, code: str) -> dict[str, JSON]:
                 "entry": entry.text,
                 "path": [one.hex() for one in nodes.inclusion(connection, entry.index, size)],
             }
-            for entry in covered
+            for entry in entries
+            if entry.index < size
         ]
     return {"type": _TYPE, "entries": shown, "checkpoint": signed.to_json()}
 

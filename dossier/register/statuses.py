@@ -24,13 +24,12 @@ from datetime import UTC, datetime, timedelta
 
 from dossier.audit.chain import canonical, moment_of, moment_text
 from dossier.audit.log import AuditLog
-from dossier.errors import NotFound
 from dossier.model import JSON, AuditEvent
 from dossier.register import notes
 from dossier.register.checkpoints import SUBJECT, Bind
 from dossier.register.codes import printed
 from dossier.register.entry import Entry, Event, Status, status_of
-from dossier.register.log import Register
+from dossier.register.log import Register, not_issued
 from dossier.register.notes import NoteInvalid, NoteKey
 from hsm.keys import SigningKey
 
@@ -99,10 +98,7 @@ def look_up(register: Register, code: str) -> ResultStatus:
     """What the register says of `code`, as it is kept. Raises `NotFound`, `StoreError`."""
     entries = register.of_code(code)
     if not entries:
-        raise NotFound(
-            "Không có kết quả nào mang mã này; hãy so lại mã với bản in. / No result was issued "
-            "with this code; compare it with the printout."
-        )
+        raise not_issued()
     return ResultStatus(code, tuple(entries))
 
 
