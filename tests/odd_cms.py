@@ -90,6 +90,7 @@ class Habit:
     is_ber: bool = False
     ordered: bool = True  # the signed attributes as SET OF asks, else as listed
     sign_ordered: bool = True  # what is signed is in order, however it is written
+    holds_sha1: bool = False  # adbe.pkcs7.sha1: the SHA-1 of the document is the content
 
 
 def signer_of(key: OddKey, habit: Habit | None = None) -> Callable[[bytes], bytes]:
@@ -106,6 +107,10 @@ def digest_of(name: str, value: bytes) -> bytes:
 
 def signed_data(key: OddKey, how: Habit, covered: bytes) -> bytes:
     """ContentInfo with SignedData over `covered`."""
+    held = b""
+    if how.holds_sha1:
+        covered = digest_of("sha1", covered)
+        held = explicit(0, octet_string(covered))
     attributes = [
         attribute("1.2.840.113549.1.9.3", oid("1.2.840.113549.1.7.1")),
         *(
@@ -144,7 +149,7 @@ def signed_data(key: OddKey, how: Habit, covered: bytes) -> bytes:
     parts = (
         integer(how.version or (3 if how.by_key_identifier else 1)),
         set_of(algorithm(DIGESTS[name][0], how.null) for name in named),
-        sequence(oid("1.2.840.113549.1.7.1")),
+        sequence(oid("1.2.840.113549.1.7.1"), held),
         *([tlv(0xA0, *carried)] if carried else []),
         *([tlv(0xA1, *how.revocation)] if how.revocation else []),
         set_of([info]),

@@ -31,6 +31,9 @@ from signer.verification.timestamps import (
 )
 
 SIGNATURE_FORMATS = frozenset({"ETSI.CAdES.detached", "adbe.pkcs7.detached"})
+# an encapsulated SHA-1 of the covered bytes is what this one signs (ISO 32000-1, 12.8.3.3)
+_SHA1_FORMAT = "adbe.pkcs7.sha1"
+_SHA1_SIZE = 20
 _OLD_FORMATS = frozenset({"adbe.pkcs7.sha1", "adbe.x509.rsa_sha1", "ETSI.CAdES.attached"})
 
 
@@ -74,7 +77,8 @@ def examine_structure(document: Document, found: SignatureField) -> Examined:
         )  # fmt: skip
         return item
     checks.passed("byterange", f"bytes 0-{item.coverage.end} but for the signature itself")
-    if not found.is_timestamp and found.sub_filter not in SIGNATURE_FORMATS:
+    is_sha1 = found.sub_filter == _SHA1_FORMAT and _holds_sha1(item.coverage.contents)
+    if not found.is_timestamp and not is_sha1 and found.sub_filter not in SIGNATURE_FORMATS:
         known = "an old format" if found.sub_filter in _OLD_FORMATS else "an unknown format"
         checks.unknown(
             "signature.sub-filter", SubIndication.SIG_CONSTRAINTS_FAILURE,
@@ -90,6 +94,15 @@ def examine_structure(document: Document, found: SignatureField) -> Examined:
     else:
         item.tokens = list(_signature_tokens(item.data))
     return item
+
+
+def _holds_sha1(contents: bytes) -> bool:
+    """True when the content of the SignedData has the length of a SHA-1 and attributes sign it."""
+    try:
+        data = cms.parse_contents(contents)
+    except (DERError, UnknownAlgorithm):
+        return False
+    return len(data.content or b"") == _SHA1_SIZE
 
 
 def _parse(contents: bytes, checks: Checklist) -> cms.SignedData | None:
@@ -158,7 +171,7 @@ def wanted_digest(item: Examined) -> str | None:
     if item.coverage is None or item.data is None:
         return None
     if item.document_token is None:
-        return item.data.digest
+        return "sha1" if item.field.sub_filter == _SHA1_FORMAT else item.data.digest
     try:
         return read_tst_info(item.data).digest
     except (DERError, UnknownAlgorithm):
@@ -182,7 +195,7 @@ def examine_values(
         return
     item.is_intact = _check_signature(
         item,
-        own[item.data.digest],
+        own[wanted_digest(item) or ""],
         {value for (start, _), value in digests.items() if start != gap},
     )
     for token in item.tokens:
@@ -223,10 +236,7 @@ def _check_signature(item: Examined, covered: bytes, others: set[bytes]) -> bool
         return False
     try:
         cms.check_content_type(data, cms.ID_DATA)
-        if data.content is not None:
-            message = "the signature carries content of its own"
-            raise DERError(message, Attack.ENCAPSULATED_CONTENT)  # noqa: TRY301
-        signed = cms.message_digest(data)
+        signed = _signed_digest(item, data)
         cms.check_algorithm_protection(data)
         named = Naming.ABSENT
         if item.certificate is not None:
@@ -271,6 +281,11 @@ def _check_signature(item: Examined, covered: bytes, others: set[bytes]) -> bool
         )  # fmt: skip
         return False
     checks.passed("signature.value", data.algorithm.name)
+    if item.field.sub_filter == _SHA1_FORMAT:
+        checks.unknown(
+            "signature.strength", SubIndication.CRYPTO_CONSTRAINTS_FAILURE,
+            "adbe.pkcs7.sha1 signs no more of the document than its SHA-1",
+        )  # fmt: skip
     if named is Naming.ABSENT:
         _miss_signing_certificate(item)
     elif named is Naming.ODD:
@@ -280,10 +295,21 @@ def _check_signature(item: Examined, covered: bytes, others: set[bytes]) -> bool
     return True
 
 
+def _signed_digest(item: Examined, data: cms.SignedData) -> bytes:
+    """The digest of the covered bytes that was signed. Raises `DERError`."""
+    digest = cms.message_digest(data)
+    if item.field.sub_filter == _SHA1_FORMAT:
+        content = data.content or b""
+        return content if digest_of(data.digest, content) == digest else b""
+    if data.content is not None:
+        raise DERError("the signature carries content of its own", Attack.ENCAPSULATED_CONTENT)
+    return digest
+
+
 def _miss_signing_certificate(item: Examined) -> None:
     """Agencies sign adbe.pkcs7.detached without it (`domain.md` 5.8); PAdES demands it."""
     message = "the signature does not name its certificate; the one found verifies it"
-    if item.field.sub_filter == "adbe.pkcs7.detached":
+    if item.field.sub_filter in ("adbe.pkcs7.detached", _SHA1_FORMAT):
         item.checks.warn("cms.signing-certificate", message)
     else:
         item.checks.unknown(

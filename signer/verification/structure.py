@@ -328,6 +328,12 @@ class View:
                 raise PDFSyntaxError(f"the file has more than {MAX_SIGNATURES} signatures")
         return out
 
+    def usage_rights(self) -> list[Dictionary]:
+        """The signatures of /Perms that enable a reader's functions (ISO 32000-1, 12.8.2.3)."""
+        permissions = self.dictionary(self.root.get("Perms")) or Dictionary()
+        found = [self.dictionary(permissions.get(key)) for key in ("UR", "UR3")]
+        return [dictionary for dictionary in found if dictionary is not None]
+
     def _defined_in(self, number: int) -> int | None:
         """The newest revision that defines object `number` outside an object stream."""
         for index in range(self.revision, -1, -1):

@@ -177,11 +177,10 @@ class Verifier:
 
 def _check_file(document: Document, items: list[Examined], checks: Checklist) -> None:
     """Step 1, second half: every signature is where the form says, and the last covers all."""
-    if "Perms" in document.current.root:
-        permissions = document.current.dictionary(document.current.root["Perms"])
-        if permissions and ("UR3" in permissions or "UR" in permissions):
-            checks.warn("file.usage-rights", "usage rights are not signatures of the document")
-    known = [(i.field.dictionary.start, i.field.dictionary.end) for i in items]
+    rights = document.current.usage_rights()
+    if rights:
+        checks.warn("file.usage-rights", "usage rights are not signatures of the document")
+    known = [(d.start, d.end) for d in (*(i.field.dictionary for i in items), *rights)]
     stray = next(document.stray_byte_ranges(known), None)
     if stray is not None:
         checks.failed(
