@@ -6,7 +6,7 @@ PYTEST := $(PY) -m pytest
 .PHONY: help setup demo test lint serve bench docs lock sbom image clean \
 	proof-memory proof-one-bit proof-kill-storm proof-hsm-faults proof-backup-restore proof-parallel-signers \
 	proof-two-machines proof-locks \
-	proof-schemathesis
+	proof-schemathesis screenshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ bench: setup  ## all measurements: a table and bench/results.json (one by one: m
 
 docs: setup  ## regenerate what docs/ takes from the code
 	.venv/bin/typer api.cli utils docs --name sohoa --title "Lệnh sohoa / the sohoa command" --output docs/cli.md
+
+screenshots: setup  ## take the pictures of the public page anew (docs/img)
+	$(PY) -m tests.screenshots docs/img
 
 PROOF := var/proof
 
