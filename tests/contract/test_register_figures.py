@@ -1,4 +1,4 @@
-"""The small twin of `python -m tests.proof_register`: forgeries found, proofs fast and right."""
+"""The small twin of `python -m tests.proof_register`: forgeries found, proofs that hold."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from tests.proof_register import measured, trials
 
 
 def test_every_forgery_of_a_few_is_found() -> None:
-    told = trials(60, 7)
-    assert told["found"] == told["trials"] == 60
+    told = trials(40, 7)
+    assert told["found"] == told["trials"] == 40
 
 
 def test_proofs_of_a_small_register(database_url: str) -> None:
-    told = measured(database_url, 1200)
-    assert told["entries"] == 1200
+    told = measured(database_url, 700, asked=20)
+    assert told["entries"] == 700
