@@ -23,7 +23,7 @@ from dossier.model import JSON
 
 T = TypeVar("T")
 _POLL_S = 0.3  # between two looks at something that somebody follows
-_HEARTBEAT_S = 15
+HEARTBEAT_S = 15
 
 EVENT_STREAM = {
     "text/event-stream": {
@@ -55,7 +55,7 @@ async def follow(request: Request, what: Followed[T], last_event_id: str | None)
     first = await blocking(what.again)
     if what.is_final(first) and what.mark(first) == last_event_id:
         return Response(status_code=204)
-    return EventSourceResponse(_events(request, what, first, last_event_id), ping=_HEARTBEAT_S)
+    return EventSourceResponse(_events(request, what, first, last_event_id), ping=HEARTBEAT_S)
 
 
 async def _events(

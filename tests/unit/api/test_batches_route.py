@@ -142,9 +142,9 @@ def test_progress_resumes_behind_the_last_event(web: Web) -> None:
 
 
 def test_a_silent_stream_beats_and_ends_with_its_client(web: Web, monkeypatch: Any) -> None:
-    from api.web.routes import batches
+    from api.web import following
 
-    monkeypatch.setattr(batches, "_HEARTBEAT_S", 1)
+    monkeypatch.setattr(following, "HEARTBEAT_S", 1)
     made = freeze(web, 1)
     path = f"{PATH}/{made['id']}/events"
     sent: list[bytes] = []
