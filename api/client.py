@@ -37,6 +37,7 @@ from api.client_errors import (
     StillWorking,
 )
 from api.client_files import Files, Progress, require_digest
+from api.client_register import Result, ResultRegister
 from api.client_transport import Transport
 from api.client_values import Blob, Event, Level, Record, Resource, Verification
 from api.client_verifications import Verifiable, Verifications
@@ -57,6 +58,7 @@ __all__ = [
     "Record",
     "Refused",
     "Resource",
+    "Result",
     "StillWorking",
     "Verification",
 ]
@@ -104,6 +106,7 @@ class Client:
         self.batches = Batches(self._transport)
         self.sequences = Sequences(self._transport)
         self.digitizations = Digitizations(self._transport)
+        self.register = ResultRegister(self._transport, self._files)
         self.verifications = Verifications(self._transport)
 
     def close(self) -> None:

@@ -15,6 +15,10 @@ from api.settings import load_settings
 from dossier.audit.explain import Explanation, all_entries, explain
 from dossier.audit.head import Head, from_seq, head_of
 from dossier.audit.log import AuditLog
+from dossier.register.checkpoints import Checkpoints
+from dossier.register.entry import Event
+from dossier.register.log import Register
+from dossier.register.merkle import root_of
 from dossier.storage.database import Database
 from tests.running_service import RunningService
 from tests.storm import StormResult, decision, download, submit, verdict
@@ -39,6 +43,7 @@ def judge(
     same = repeat(service, result, seed)
     published = count_published(service)
     assert published == decisions, f"{published} records are published"
+    registered = require_registered(service, result)
     audit = account(service, counter)
     assert not audit["explanation"].findings, audit["explanation"].findings
     return {
@@ -50,6 +55,7 @@ def judge(
         "refused": result.refused,
         "seconds": round(result.seconds),
         "same_bytes_on_repeat": same,
+        "registered_once": registered,
         "c_sign_calls": audit["calls"],
         "intents": audit["intents"],
         "reasons": audit["explanation"].counts(),
@@ -86,6 +92,30 @@ def count_published(service: RunningService) -> int:
         if not items or not page.json.get("next"):
             return count
         after = items[-1]["id"]
+
+
+def require_registered(service: RunningService, result: StormResult) -> int:
+    """Each published record is in the register exactly once, with its digests and number."""
+    settings = load_settings(service.data, {**service.environ})
+    database = Database(settings.database_url)
+    try:
+        register = Register(database)
+        told = [entry.told for entry in register.walk(0, register.size())]
+        signed = Checkpoints(database).newest()
+        if signed is not None:
+            size = signed.checkpoint.size
+            leaves = [entry.leaf_hash for entry in register.walk(0, size)]
+            assert signed.checkpoint.root == root_of(leaves), "the checkpoint is of another log"
+    finally:
+        database.close()
+    entered = {one.code: one for one in told if one.event is Event.ISSUED}
+    assert len(told) == len(entered) == len(result.records), "entries missing, or twice"
+    for record in result.records.values():
+        one = entered[record["code"].replace("-", "")]
+        assert (one.document_sha256, one.source_sha256, one.number) == (
+            record["result_sha256"], record["source_sha256"], record["number"],
+        ), record  # fmt: skip
+    return len(entered)
 
 
 def account(service: RunningService, counter: Path) -> dict[str, Any]:

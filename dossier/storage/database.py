@@ -6,7 +6,8 @@
 
 On PostgreSQL rows are locked in one order by everybody, so that nobody waits in a circle: jobs
 (by id), idempotency keys, blobs, clerical sequences, records, items and rows of batches, books of
-numbers, deliveries; the audit log's lock comes last. Each module says where its own order matters.
+numbers, deliveries, the register of results; the audit log's lock comes last. Each module says
+where its own order matters.
 
 On SQLite every writing transaction begins with BEGIN IMMEDIATE: pysqlite begins none before a
 SELECT, and two callers that read, then write, would lose an update (measured: 200 increments
