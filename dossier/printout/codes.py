@@ -23,6 +23,8 @@ _MOST_CODES = 8
 
 Point = tuple[float, float]
 
+_SMALLEST = 21  # pixels: the modules of the smallest QR code (ISO/IEC 18004, 5.2)
+
 
 @dataclass(frozen=True, slots=True)
 class FoundCode:
@@ -37,6 +39,8 @@ class FoundCode:
 
 def find_codes(grey: Grey, seconds: float = MOST_SECONDS) -> tuple[FoundCode, ...]:
     """All codes that the first successful try shows; none when no try reads one in time."""
+    if min(grey.shape) < _SMALLEST:
+        return ()
     until = time.monotonic() + seconds
     for image, factor in _tries(grey):
         for binarizer in (zxingcpp.Binarizer.LocalAverage, zxingcpp.Binarizer.GlobalHistogram):

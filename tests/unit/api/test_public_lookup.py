@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import segno
+from PIL import Image
 
 from api.public import lookup
 from dossier.bundle.contents import DOCUMENT
@@ -141,6 +142,9 @@ def test_a_photograph_of_the_code(web: Web, monkeypatch: pytest.MonkeyPatch) -> 
         page = _send(web, "/verify/photo", "photo", shown)
         assert f'class="verdict {tone}"' in page.text
         assert "UBND xã Mẫu Sơn Thử" not in page.text  # nothing that is not proved
+    dot = io.BytesIO()
+    Image.new("L", (1, 3)).save(dot, "PNG")
+    assert "No QR code found" in _send(web, "/verify/photo", "photo", dot.getvalue()).text
     for content, said in ((b"", "Choose or take a photograph."), (b"x", "cannot be read")):
         page = _send(web, "/verify/photo", "photo", content)
         assert page.status_code == 422
