@@ -56,6 +56,18 @@ def test_without_json_nothing_on_standard_output(run, record, root):
     assert (code, out) == (0, "")
 
 
+def test_the_parts_of_a_sequence_are_told_apart(run, record, root):
+    _, out, err = run(record, "--trust", root, "--json")
+    signatures = json.loads(out)["signatures"]
+    assert [s["part"] for s in signatures] == ["officer", "leader", "seal"]
+    assert signatures[1]["part_name"] == {
+        "vi": "Người có thẩm quyền ký", "en": "Authorised person",
+    }  # fmt: skip
+    shown = " ".join(err.split())
+    for word in ("Người số hóa", "Đóng dấu"):
+        assert word in shown
+
+
 def test_failed(run, record, root):
     data = bytearray(record.read_bytes())
     data[300] ^= 1
