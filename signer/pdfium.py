@@ -12,6 +12,7 @@ Nothing in the file is trusted: numbers are bounded before anything is drawn.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import math
 import sys
 import threading
@@ -139,8 +140,43 @@ class PDFiumPage:
 
         Raises `EngineRefused` when its images have more than `MAX_IMAGE_PIXELS`.
         """
-        width, height = size_px
         self._bound_images()
+        return self._drawn(size_px, None, pdfium_c.FPDF_ANNOT)
+
+    def contents(self, size_px: tuple[int, int]) -> Picture:
+        """As `picture`, without annotations and fields. Raises `EngineRefused`."""
+        self._bound_images()
+        return self._drawn(size_px, None, 0)
+
+    def over(self, contents: Picture) -> Picture:
+        """The annotations and fields alone, over `contents`. The page has none of its own then."""
+        items = pdfium_c.FPDFPage_CountObjects(self._page)
+        for index in reversed(range(items)):
+            item = pdfium_c.FPDFPage_GetObject(self._page, index)
+            if not pdfium_c.FPDFPage_RemoveObject(self._page, item):
+                raise EngineRefused("PDFium không tách được trang. / PDFium cannot part a page.")
+            pdfium_c.FPDFPageObj_Destroy(item)
+        size_px = contents.shape[1], contents.shape[0]
+        return self._drawn(size_px, contents, pdfium_c.FPDF_ANNOT)
+
+    def contents_print(self) -> bytes:
+        """A digest of what PDFium reads as contents: kinds, places, the images' octets, text."""
+        digest = hashlib.sha256(self.text())
+        edges = [ctypes.c_float() for _ in range(4)]
+        for index in range(pdfium_c.FPDFPage_CountObjects(self._page)):
+            item = pdfium_c.FPDFPage_GetObject(self._page, index)
+            kind = pdfium_c.FPDFPageObj_GetType(item)
+            pdfium_c.FPDFPageObj_GetBounds(item, *edges)
+            digest.update(repr((kind, *(edge.value for edge in edges))).encode())
+            if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE:
+                length = pdfium_c.FPDFImageObj_GetImageDataRaw(item, None, 0)
+                octets = (ctypes.c_ubyte * length)()
+                pdfium_c.FPDFImageObj_GetImageDataRaw(item, octets, length)
+                digest.update(octets)
+        return digest.digest()
+
+    def _drawn(self, size_px: tuple[int, int], paper: Picture | None, flags: int) -> Picture:
+        width, height = size_px
         buffer = (ctypes.c_ubyte * (width * height * _BYTES_A_PIXEL))()
         bitmap = pdfium_c.FPDFBitmap_CreateEx(
             width, height, pdfium_c.FPDFBitmap_BGRx, buffer, width * _BYTES_A_PIXEL
@@ -148,11 +184,13 @@ class PDFiumPage:
         if not bitmap:
             raise MemoryError("no bitmap")
         try:
-            pdfium_c.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, _WHITE)
+            if paper is None:
+                pdfium_c.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, _WHITE)
+            else:
+                ctypes.memmove(buffer, paper.tobytes(), len(buffer))
             place = (0, 0, width, height, 0)
-            flags = pdfium_c.FPDF_ANNOT
             pdfium_c.FPDF_RenderPageBitmap(bitmap, self._page, *place, flags)
-            if self._page.formenv:
+            if flags and self._page.formenv:
                 pdfium_c.FPDF_FFLDraw(self._page.formenv, bitmap, self._page, *place, flags)
         finally:
             pdfium_c.FPDFBitmap_Destroy(bitmap)

@@ -93,6 +93,8 @@ class Dependencies:
         self._pages: dict[int, list[int]] = {}
         self._order: list[int] = []
         self._tree: set[int] = set()
+        self._contents: dict[int, frozenset[int]] = {}
+        self._last: tuple[int, int, set[int]] = (revision, revision, set())
         self._is_readable = True
         try:
             self._begin(document.view(revision))
@@ -112,6 +114,7 @@ class Dependencies:
             changed = self._changed(before, revision)
             if not self._is_plain(before, revision, changed):
                 return None
+            self._last = before, revision, changed
             view = self._document.view(revision)
             self._follow(view, changed & self._known)
             blank = self._blank(before, revision, changed)
@@ -120,6 +123,33 @@ class Dependencies:
         except PDFSyntaxError:
             self._is_readable = False
             return None
+
+    def has_same_contents(self, index: int) -> bool:
+        """Whether the saves of the last `advance` left all of a page alone but its annotations."""
+        before, after, changed = self._last
+        old, new = self._document.view(before), self._document.view(after)
+        number = self._order[index]
+        page = _node(old, number)
+        if not _same(page, _node(new, number), {"Annots"}):
+            return False
+        if number not in self._contents:
+            self._contents[number] = self._reached(_without(page, "Annots"), old)
+        if self._contents[number] & changed:
+            del self._contents[number]
+            return False
+        return True
+
+    def _reached(self, page: Dictionary, view: View) -> frozenset[int]:
+        """All objects that a page (without its annotations) is drawn from, and their streams."""
+        found: set[int] = set()
+        stack = list(_references(page, is_page=True))
+        while stack:
+            number = stack.pop()
+            if number not in found:
+                found |= {number, view.entry(number).container}
+                value = _without_data(self._document, view, number)
+                stack += _references(value, is_page=False)
+        return frozenset(found - {0})
 
     def _begin(self, view: View) -> None:
         self._tree = set(_tree_numbers(view))

@@ -115,6 +115,8 @@ class _Look:
     text: bytes
     extent: tuple[float, float]  # points
     size_px: tuple[int, int]
+    contents: Picture | None = None  # what it was drawn over
+    mark: bytes = b""  # of those contents
 
 
 class _Comparison:
@@ -199,11 +201,18 @@ class _Comparison:
                 else:
                     numbers = {index: pages.page_number(index) for index in sorted(altered)}
                     found = {i: _dictionary(view, number) for i, number in numbers.items()}
-                self._compare(before, after, found, is_all=altered is None)
+                annotated = {i for i in altered or () if pages.has_same_contents(i)}
+                self._compare(before, after, found, annotated, is_all=altered is None)
             self._keep((after, last))
 
     def _compare(
-        self, before: int, after: int, pages: Mapping[int, Dictionary], *, is_all: bool
+        self,
+        before: int,
+        after: int,
+        pages: Mapping[int, Dictionary],
+        annotated: set[int],
+        *,
+        is_all: bool,
     ) -> None:
         old, new = self._engine(before), self._engine(after)
         if old.page_count != new.page_count:
@@ -214,21 +223,28 @@ class _Comparison:
         budget = self._pixels // (2 * len(indices)) if indices else 0
         most = min(MAX_PAGE_PIXELS, max(budget, _MIN_PAGE_PIXELS))
         for index in indices:
-            self._compare_page(index, before, after, most, pages.get(index, Dictionary()))
+            leaf = pages.get(index, Dictionary())
+            self._compare_page(index, before, after, most, leaf, index in annotated)
 
     def _compare_page(
-        self, index: int, before: int, after: int, most: int, leaf: Dictionary
+        self, index: int, before: int, after: int, most: int, leaf: Dictionary, keeps_contents: bool
     ) -> None:
+        """`keeps_contents`: only annotations differ, so contents are drawn once for both."""
         earlier = self._looks.get(index)
         with self._engine(after).page(index) as page:
-            if earlier is None:
+            mark = page.contents_print() if keeps_contents else b""
+            if earlier is None or earlier.mark != mark:
                 with self._engine(before).page(index) as old_page:
-                    earlier = self._look(old_page, old_page.size_px(SCALE, most))
+                    if mark != (old_page.contents_print() if keeps_contents else b""):
+                        mark = b""  # the engines read the contents otherwise: all is drawn
+                    size = old_page.size_px(SCALE, most)
+                    contents = old_page.contents(size) if mark else None
+                    earlier = self._look(old_page, before, index, size, contents, mark)
             size = earlier.size_px
             if (page.width, page.height) != earlier.extent:
                 self._differ(index, before, after, "picture", (WHOLE_PAGE,))
                 return
-            now = self._look(page, size)
+            now = self._look(page, after, index, size, earlier.contents, earlier.mark)
             self._looks = {index: now}  # the next signature is mostly on the same page
             if now.text != earlier.text:
                 with self._engine(before).page(index) as old_page:
@@ -241,12 +257,27 @@ class _Comparison:
             if any(hides_marks(page, earlier.picture, now.picture, b, size) for b in boxes):
                 self.obscured.append((index + 1, after + 1))
 
-    def _look(self, page: PDFiumPage, size_px: tuple[int, int]) -> _Look:
+    def _look(
+        self,
+        page: PDFiumPage,
+        revision: int,
+        index: int,
+        size_px: tuple[int, int],
+        contents: Picture | None,
+        mark: bytes,
+    ) -> _Look:
+        """How a page looks: drawn as it is, or its annotations over the `contents` of before."""
         if time.thread_time() > self._until:
             raise _TooCostly(f"drawing the pages takes more than {MAX_SECONDS:g} s")
         self._pixels -= size_px[0] * size_px[1]
         self.drawn += 1
-        return _Look(page.picture(size_px), page.text(), (page.width, page.height), size_px)
+        if contents is None:
+            picture = page.picture(size_px)
+        else:
+            with self._engine(revision).page(index) as bare:
+                picture = bare.over(contents)
+        extent = page.width, page.height
+        return _Look(picture, page.text(), extent, size_px, contents, mark)
 
     def _differ(
         self, index: int, before: int, after: int, what: str, regions: tuple[Region, ...]
