@@ -64,40 +64,46 @@ def all_on_all(room: Room) -> tuple[dict[str, int], list[str]]:
     return dict(made), fooled
 
 
-def drawn(room: Room, count: int, first: int, folder: Path) -> tuple[dict[str, int], list[str]]:
-    """Saves by Hypothesis, on every file in turn."""
-    counts: collections.Counter[str] = collections.Counter()
-    fooled: list[str] = []
-    files = {**room.victims, **{f"prepared {n}": room.prepared[n] for n in room.prepared}}
-    for number, (name, data) in enumerate(files.items()):
+class Drawn:
+    """What came of the saves that Hypothesis drew."""
 
-        @seed(first + number)
+    def __init__(self, room: Room, folder: Path) -> None:
+        self.counts: collections.Counter[str] = collections.Counter()
+        self.fooled: list[str] = []
+        self._room = room
+        self._folder = folder
+
+    def run(self, name: str, data: bytes, count: int, first: int) -> None:
+        """`count` saves of one file."""
+        signatures_before = len(self._room.verifier.verify(data).signatures)
+
+        @seed(first)
         @settings(
-            max_examples=max(1, count // len(files)), deadline=None, database=None,
+            max_examples=count, deadline=None, database=None,
             suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         @given(st.data())
-        def run(choice, data=data, name=name):
-            forged = choice.draw(saves(data, room.forger))
-            report = room.verifier.verify(forged)
-            counts["saves"] += 1
-            if any(c.check == "file.escape" for c in report.all_checks()):
-                fooled.append(f"{name}: escaped")
-            is_accepted = (
-                report.integrity is Integrity.INTACT or report.indication is Indication.TOTAL_PASSED
-            )
-            different = look_different(data, forged, folder)
-            counts["changed what is shown"] += bool(different)
-            counts["accepted"] += is_accepted
-            signatures_before = len(room.verifier.verify(data).signatures) if is_accepted else 0
-            is_signed_again = len(report.signatures) > signatures_before
-            counts["accepted later signatures"] += is_accepted and is_signed_again
-            if is_accepted and different and not is_signed_again:
-                (Path.cwd() / f"fooled-{len(fooled)}.pdf").write_bytes(forged)
-                fooled.append(f"{name}: shown otherwise by {', '.join(different)}")
+        def draw(choice):
+            self._judge(name, data, choice.draw(saves(data, self._room.forger)), signatures_before)
 
-        run()
-    return dict(counts), fooled
+        draw()
+
+    def _judge(self, name: str, data: bytes, forged: bytes, signatures_before: int) -> None:
+        report = self._room.verifier.verify(forged)
+        self.counts["saves"] += 1
+        if any(c.check == "file.escape" for c in report.all_checks()):
+            self.fooled.append(f"{name}: escaped")
+        is_accepted = (
+            report.integrity is Integrity.INTACT or report.indication is Indication.TOTAL_PASSED
+        )
+        different = look_different(data, forged, self._folder)
+        is_signed_again = len(report.signatures) > signatures_before
+        self.counts["changed what is shown"] += bool(different)
+        self.counts["accepted"] += is_accepted
+        self.counts["accepted later signatures"] += is_accepted and is_signed_again
+        if is_accepted and different and not is_signed_again:
+            (Path.cwd() / f"fooled-{len(self.fooled)}.pdf").write_bytes(forged)
+            self.fooled.append(f"{name}: shown otherwise by {', '.join(different)}")
 
 
 def main() -> int:
@@ -110,8 +116,12 @@ def main() -> int:
         folder = Path(name)
         with forging_room(folder) as room:
             made, fooled = all_on_all(room)
-            counts, more = drawn(room, options.saves, options.seed, folder)
-    fooled += more
+            drawn = Drawn(room, folder)
+            files = {**room.victims, **{f"prepared {n}": d for n, d in room.prepared.items()}}
+            for number, (title, data) in enumerate(files.items()):
+                drawn.run(title, data, max(1, options.saves // len(files)), options.seed + number)
+    fooled += drawn.fooled
+    counts = dict(drawn.counts)
     print(json.dumps({"forgeries": made, "drawn": counts, "fooled": fooled}, indent=1))
     return 1 if fooled else 0
 
