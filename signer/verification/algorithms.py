@@ -1,7 +1,7 @@
-"""From an AlgorithmIdentifier to a verified signature; what is weak, and why.
+"""From an AlgorithmIdentifier to a verified signature.
 
 Old algorithms are still *computed*, so that a genuine file under SHA-1 is told from a forged
-one (`domain.md` 5.8), but they are named weak and never pass.
+one (`domain.md` 5.8); which are too weak to pass, the rule sets say (`signer.trust.rules`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ _HASHES: dict[str, tuple[str, hashes.HashAlgorithm]] = {
 }
 _SHAKE256_LENGTH = 64
 _BY_NAME = dict(_HASHES.values())
-WEAK_DIGESTS = frozenset({"md5", "sha1"})
 _RSA, _PSS, _MGF1 = "1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10", "1.2.840.113549.1.1.8"
 _EC_KEY, _EC_SPECIFIED = "1.2.840.10045.2.1", "1.2.840.10045.4.3"
 _SHAKE256_LEN = "2.16.840.1.101.3.4.2.18"
@@ -283,20 +282,3 @@ def _from_plain(signature: bytes) -> bytes:
     return utils.encode_dss_signature(
         int.from_bytes(signature[:half]), int.from_bytes(signature[half:])
     )
-
-
-def weakness(key: PublicKeyTypes, algorithm: SignatureAlgorithm) -> str | None:
-    """Why key or algorithm is below the minimum (TT 15/2025 1.2-1.3), or None."""
-    if algorithm.digest in WEAK_DIGESTS:
-        return algorithm.digest.upper()
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < 2048:
-            return f"RSA-{key.key_size}"
-        exponent = key.public_numbers().e
-        if exponent < 65537:
-            return f"RSA, e={exponent}"
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < 256:
-        return f"EC-{key.key_size}"
-    if isinstance(key, dsa.DSAPublicKey):
-        return f"DSA-{key.key_size}"
-    return None

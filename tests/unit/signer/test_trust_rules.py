@@ -99,10 +99,18 @@ RSA_2048 = rsa.generate_private_key(65537, 2048).public_key()
         ("ecdsa", "sha256", ec.generate_private_key(ec.SECP224R1()).public_key(), "EC-224"),
         ("ed25519", "sha512", ed25519.Ed25519PrivateKey.generate().public_key(), "ed25519"),
         ("gost", "streebog", RSA_2048, "gost"),
+        ("dsa", "sha256", None, "dsa"),
     ],
 )
 def test_what_public_signatures_may_use(family, digest, key, weak):
     assert RuleBook.default().at(PUBLIC, NOW).weakness(family, digest, key) == weak
+
+
+def test_the_general_rules_know_edwards_curves_too():
+    rules = RuleBook.default().at(TrustDomain.PINNED, NOW)
+    key = ed25519.Ed25519PrivateKey.generate().public_key()
+    assert rules.weakness("ed25519", "sha512", key) is None
+    assert rules.weakness("ed448", "", key) is None
 
 
 def test_sha3_came_with_the_circular_of_2025():

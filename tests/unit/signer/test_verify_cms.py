@@ -17,7 +17,6 @@ from signer.verification.algorithms import (
     digest_name,
     signature_algorithm,
     verifies,
-    weakness,
 )
 from signer.verification.der import DERError, Node, check_tree, read, read_exactly
 from signer.verification.report import Indication, Integrity, Outcome
@@ -212,17 +211,6 @@ class TestAlgorithms:
         inner = bytes.fromhex("06092a864886f70d01010a" + parameters)
         with pytest.raises(DERError):
             signature_algorithm(read_exactly(core.Sequence(contents=inner).dump()), "sha256")
-
-    def test_weakness(self):
-        strong = SignatureAlgorithm("rsa-pkcs1", "sha256")
-        key = rsa.generate_private_key(65537, 2048).public_key()
-        assert weakness(key, strong) is None
-        assert weakness(key, SignatureAlgorithm("rsa-pkcs1", "sha1")) == "SHA1"
-        low = rsa.RSAPublicNumbers(3, key.public_numbers().n).public_key()
-        assert weakness(low, strong) == "RSA, e=3"
-        small = ec.generate_private_key(ec.SECP224R1()).public_key()
-        assert weakness(small, SignatureAlgorithm("ecdsa", "sha256")) == "EC-224"
-        assert weakness(ed25519.Ed25519PrivateKey.generate().public_key(), strong) is None
 
     def test_edwards_curves(self):
         for family, key in (
