@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from signer.verification.pdf_objects import Dictionary, Ref, Value
+from signer.verification.pdf_objects import Ref
 from signer.verification.structure import View
+from signer.verification.widgets import Box, inherited, rectangle, visible_box
 
 _ZERO_AREA = 1.0  # square points: an invisible widget
 LOW = 40.0  # points: a box over one typed line
@@ -75,23 +76,13 @@ def place_of(view: View, field_number: int) -> Place | None:
         if found is not None:
             widgets.append((kid.number if isinstance(kid, Ref) else 0, found))
     for number, widget in widgets:
-        box = _box(view, widget.get("Rect"))
+        box = rectangle(view, widget.get("Rect"))
         if box is None or (box[2] - box[0]) * (box[3] - box[1]) <= _ZERO_AREA:
             continue
         page = widget.get("P") or _page_of(view, number)
         if isinstance(page, Ref):
             return _seen(view, box, page)
     return None
-
-
-def _box(view: View, value: Value) -> tuple[float, float, float, float] | None:
-    """The rectangle with its lower left corner first."""
-    listed = view.array(value) if isinstance(value, list | Ref) else []
-    sides = [float(n) for n in map(view.resolve, listed) if isinstance(n, int | float)]
-    if len(sides) != 4:
-        return None
-    a, b, c, d = sides
-    return min(a, c), min(b, d), max(a, c), max(b, d)
 
 
 def _page_of(view: View, widget: int) -> Ref | None:
@@ -117,10 +108,9 @@ def _outer_page(view: View, *, first: bool) -> Ref | None:
     return None
 
 
-def _seen(view: View, box: tuple[float, float, float, float], page: Ref) -> Place:
-    media = _box(view, _inherited(view, page, "MediaBox")) or (0.0, 0.0, 612.0, 792.0)
-    crop = _box(view, _inherited(view, page, "CropBox")) or media
-    turn = view.resolve(_inherited(view, page, "Rotate"))
+def _seen(view: View, box: Box, page: Ref) -> Place:
+    crop = visible_box(view, page.number)
+    turn = view.resolve(inherited(view, page.number, "Rotate"))
     quarters = int(turn) // 90 % 4 if isinstance(turn, int) else 0
     x0, y0, x1, y1 = box[0] - crop[0], box[1] - crop[1], box[2] - crop[0], box[3] - crop[1]
     width, height = crop[2] - crop[0], crop[3] - crop[1]
@@ -128,14 +118,3 @@ def _seen(view: View, box: tuple[float, float, float, float], page: Ref) -> Plac
         x0, y0, x1, y1 = y0, width - x1, y1, width - x0
         width, height = height, width
     return Place(x0, y0, x1, y1, width, height, page == _outer_page(view, first=True), page.number)
-
-
-def _inherited(view: View, page: Ref, key: str) -> Value:
-    node: Dictionary | None = view.dictionary(page)
-    for _ in range(_MAX_PARENTS):
-        if node is None:
-            return None
-        if key in node:
-            return node[key]
-        node = view.dictionary(node.get("Parent"))
-    return None

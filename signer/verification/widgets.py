@@ -118,8 +118,8 @@ def _judge_appearance(ledger: Ledger, number: int, field: Dictionary, *, is_visi
 
 def visible_box(view: View, page: int) -> Box:
     """What a reader shows of a page: the crop box inside the media box (ISO 32000-2, 14.11.2)."""
-    media = rectangle(view, _inherited(view, page, "MediaBox")) or _LETTER
-    crop = rectangle(view, _inherited(view, page, "CropBox"))
+    media = rectangle(view, inherited(view, page, "MediaBox")) or _LETTER
+    crop = rectangle(view, inherited(view, page, "CropBox"))
     if crop is None or not _area(_common(crop, media)):
         return media
     return _common(crop, media)
@@ -144,7 +144,8 @@ def _area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _inherited(view: View, page: int, key: str) -> Value:
+def inherited(view: View, page: int, key: str) -> Value:
+    """An entry of the page or of the nearest node above it that has one."""
     node = view.dictionary(Ref(page, view.entry(page).generation))
     for _ in range(_MAX_PARENTS):
         if node is None:
