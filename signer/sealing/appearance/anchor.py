@@ -7,7 +7,7 @@ The room between title and name is what is looked for here.
 
 The text comes from the PDF itself, whether it was typed or recognised, through PDFium, so
 that every way of signing finds the same place. PDFium is not safe under threads: `lines_of`
-holds a lock of this module while it reads.
+holds the lock of `signer.pdfium` while it reads.
 """
 
 from __future__ import annotations
@@ -22,18 +22,16 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import reduce
 from pathlib import Path
-from threading import Lock
 from typing import TypeVar
 
 import pypdfium2
 import pypdfium2.raw as pdfium_c
 
 from signer.errors import ProfileError, UnsuitableDocument
+from signer.pdfium import LOCK
 from signer.sealing.appearance.placement import POINTS_PER_MM, View
 from signer.sealing.stamp import PageGeometry, Rect
 
-PDFIUM = Lock()
-"""PDFium is not safe under threads: whoever calls it in `signer` holds this lock."""
 _MAX_CHARACTERS = 20_000  # a page with more text is no letter; it is passed over
 
 _MIN_GAP = 6 * POINTS_PER_MM  # less than this between two lines is no room for a signature
@@ -223,7 +221,7 @@ def rows_of(source: Path | bytes, page_index: int = 0) -> PageRows:
     Blocking, some milliseconds. Raises `UnsuitableDocument` when PDFium cannot read the file
     and `ProfileError` when there is no such page.
     """
-    with PDFIUM:
+    with LOCK:
         try:
             with closing(pypdfium2.PdfDocument(source)) as document:
                 pages = len(document)
@@ -249,7 +247,7 @@ def lines_of(source: Path | bytes, pages: Iterable[int] | None = None) -> tuple[
     Columns are kept apart. Blocking, some milliseconds a page. Raises `UnsuitableDocument`
     when PDFium cannot read the file.
     """
-    with PDFIUM:
+    with LOCK:
         try:
             with closing(pypdfium2.PdfDocument(source)) as document:
                 count = len(document)

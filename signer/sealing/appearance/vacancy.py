@@ -17,7 +17,7 @@ import pypdfium2
 from numpy.typing import NDArray
 
 from signer.errors import UnsuitableDocument
-from signer.sealing.appearance.anchor import PDFIUM
+from signer.pdfium import LOCK
 from signer.sealing.stamp import Rect
 
 _PIXELS_PER_POINT = 1.0  # 72 dpi: a comma still shows
@@ -54,7 +54,7 @@ def vacancy_of(document: bytes | Path, page_index: int, width: float, height: fl
     scale = min(_PIXELS_PER_POINT, _LONGEST_PX / max(width, height))
     source = io.BytesIO(document) if isinstance(document, bytes) else document
     try:
-        with PDFIUM, closing(pypdfium2.PdfDocument(source)) as pdf:
+        with LOCK, closing(pypdfium2.PdfDocument(source)) as pdf:
             pdf.init_forms()
             with closing(pdf[page_index]) as page:
                 drawn = page.get_width(), page.get_height()

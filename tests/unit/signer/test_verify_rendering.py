@@ -9,9 +9,12 @@ from __future__ import annotations
 import io
 import re
 
+import numpy as np
 import pikepdf
 import pytest
 
+from signer.errors import EngineRefused
+from signer.pdfium import PDFiumDocument, PDFiumPage, opened
 from signer.sealing.seal import SealRequest
 from signer.verification import changes_after, rendering
 from signer.verification.report import Indication, Integrity
@@ -246,3 +249,72 @@ def test_images_that_unpack_to_gigabytes_are_not_drawn(blind, verifier, signed):
     assert report.engines is Engines.DISAGREE
     assert report.indication is not Indication.TOTAL_PASSED
     assert any("pixels" in check.detail for check in report.checks)
+
+
+# --- one revision, two engines: PDFium's half is made to see something else ---------------------
+
+
+def refuse(*_: object) -> None:
+    raise EngineRefused("PDFium không mở được tệp. / PDFium cannot open the file.")
+
+
+SEEN_OTHERWISE = {
+    "more pages": ("page_count", property(lambda self: 3), "counts 3 pages, not 2"),
+    "larger pages": ("page_size", lambda self, index: (842.0, 1191.0), "842.0 × 1191.0"),
+    "no signatures": ("byte_ranges", lambda self: [], "does not see the signature"),
+    "other signatures": ("byte_ranges", lambda self: [(0, 1, 2, 3)], "that is not there"),
+    "nothing": ("__init__", refuse, "cannot open the file"),
+}
+
+
+@pytest.mark.parametrize(("name", "seen", "said"), SEEN_OTHERWISE.values(), ids=SEEN_OTHERWISE)
+def test_engines_that_disagree_are_a_verdict_of_their_own(
+    verifier, signed, monkeypatch, name, seen, said
+):
+    monkeypatch.setattr(PDFiumDocument, name, seen)
+    report = verifier.verify(signed["B-LTA"])
+    assert report.engines is Engines.DISAGREE
+    assert report.indication is Indication.INDETERMINATE
+    assert report.integrity is Integrity.UNKNOWN
+    assert any(c.check == "shown.engines" and said in c.detail for c in report.checks)
+
+
+def test_a_count_that_lies_is_a_disagreement(verifier, test_pki):
+    """Readers that believe /Count show pages that are not there, or hide some."""
+
+    def edit(pdf: pikepdf.Pdf) -> None:
+        pdf.Root.Pages.Count = 7
+
+    lying = edited(plain_pdf(), edit)
+    with pikepdf.open(io.BytesIO(lying)) as pdf:
+        if pdf.Root.Pages.Count != 7:
+            lying = lying.replace(b"/Count 2", b"/Count 7")
+    pdf, _ = sealer().seal_bytes(lying, SealRequest(test_pki.officer))
+    report = verifier.verify(pdf)
+    assert report.engines is not Engines.AGREE
+    assert report.indication is not Indication.TOTAL_PASSED
+
+
+def test_contents_are_drawn_once_where_only_annotations_differ(verifier, test_pki, monkeypatch):
+    """A scan is decoded once, however many sign; the pictures are as if each were drawn whole."""
+    pdf = plain_pdf()
+    for number in range(3):
+        box = Box((20 + 90 * number, 20, 90 + 90 * number, 60))
+        pdf, _ = sealer().seal_bytes(pdf, SealRequest(test_pki.officer, stamp=box))
+    drawn: list[str] = []
+    for name in ("picture", "contents"):
+        real = getattr(PDFiumPage, name)
+        monkeypatch.setattr(
+            PDFiumPage,
+            name,
+            lambda self, size, name=name, real=real: drawn.append(name) or real(self, size),
+        )
+    assert verifier.verify(pdf).engines is Engines.AGREE
+    assert drawn == ["contents"]
+    with opened(pdf) as document:
+        with document.page(0) as page:
+            size = page.size_px(1.0, 4_000_000)
+            whole, contents = page.picture(size), page.contents(size)
+        with document.page(0) as bare:
+            assert np.array_equal(bare.over(contents), whole)
+    assert not np.array_equal(contents, whole)
