@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
 import sqlalchemy as sa
 
+from dossier.batches import work
+from dossier.batches.order import BatchOrder, Policy
+from dossier.clerical.order import Step
 from dossier.register.entry import Event, Status, status_of
-from dossier.storage.tables import register_entries
+from dossier.register.statuses import Comparison, look_up
+from dossier.signing.order import SignatureOrder
+from dossier.signing.renewal import RenewalWork
+from dossier.signing.renewals import RenewalDesk
+from dossier.storage.tables import records, register_entries
+from signer.sealing.levels import Level
+from tests.fixtures_clerical import ClericalRoom
 from tests.fixtures_signing import SigningRoom
 
 BOOK = {"symbol": "QĐ-UBND", "decided_on": dt.date(2026, 3, 2)}
@@ -68,3 +78,70 @@ def test_every_published_record_is_there_exactly_once(signing_room: SigningRoom)
             .all()
         )
     assert sorted(codes) == sorted(record.code for record in made)
+
+
+def test_an_issued_sequence_is_entered_under_the_code_of_its_draft(
+    clerical_room: ClericalRoom,
+) -> None:
+    office = clerical_room
+    begun = office.begin(expected_agency=None)
+    office.do(office.leader, begun.id, Step.LEADER)
+    office.do(office.clerk, begun.id, Step.NUMBER)
+    register = office.records.register
+    assert register.of_code(begun.code) == []
+    done = office.do(office.sealer, begun.id, Step.SEAL)
+    [entry] = register.of_code(begun.code)
+    assert done.code == begun.code == office.record(done.record_id).code
+    assert (entry.told.document_sha256, entry.told.source_sha256) == (
+        done.current_sha256, begun.source_sha256,
+    )  # fmt: skip
+    assert (entry.told.number, entry.told.symbol) == (done.number, done.symbol)
+
+
+def test_a_batch_of_all_or_none_is_entered_when_it_is_released(
+    clerical_room: ClericalRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "_AT_ONCE", 2)  # several pages
+    office, register = clerical_room, clerical_room.records.register
+    order = SignatureOrder(key="seal", from_book=True, symbol="QĐ-X")
+    spoilt = office.put(b"%PDF-1.7 this is none")
+    for last in (spoilt, office.source):
+        listed = [{"source_sha256": one} for one in (*[office.source] * 4, last)]
+        batch = office.freeze(BatchOrder(order, Policy.ALL), listed)
+        office.batches.release(office.officer, batch.id)
+        assert register.size() == 0
+        office.run_all(threads=1)
+        # nothing of a batch that is withheld is entered
+        assert register.size() == (0 if last == spoilt else 5)
+    items = office.batches.items(office.officer, batch.id, limit=10)
+    codes = [office.record(str(item.record_id)).code for item in items]
+    assert [entry.told.code for entry in register.walk(0, 5)] == codes
+
+
+def test_a_renewal_is_entered_and_both_documents_are_the_result(
+    signing_room: SigningRoom,
+) -> None:
+    register = signing_room.records.register
+    record, _ = signing_room.order(level=Level.B_LTA)
+    signing_room.work_off()
+    first = signing_room.record(record.id)
+    with signing_room.database.begin() as connection:
+        past = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+        connection.execute(
+            sa.update(records).where(records.c.id == record.id).values(renew_at=past)
+        )
+    RenewalDesk(signing_room.database, signing_room.audit, signing_room.jobs).sweep()
+    handler = RenewalWork(
+        signing_room.database, signing_room.blobs, signing_room.holdings, signing_room.audit,
+        signing_room.jobs, signing_room.desk().services,
+    )  # fmt: skip
+    [job] = signing_room.jobs.claim("seal", "renewer", 1, 60)
+    handler(job)
+    second = signing_room.record(record.id)
+    assert second.result_sha256 != first.result_sha256
+    found = look_up(register, record.code)
+    assert [entry.told.event for entry in found.entries] == [Event.ISSUED, Event.RENEWED]
+    for sha256 in (first.result_sha256, second.result_sha256):
+        assert found.compare(str(sha256)) is Comparison.SAME
+        assert register.code_of(str(sha256)) == record.code
+    assert found.document_sha256 == second.result_sha256
