@@ -15,7 +15,7 @@ universal, incremental, wrapping = Catalogue(), Catalogue(), Catalogue()
 _RANGE = re.compile(rb"/ByteRange ?\[ ?(\d+) (\d+) (\d+) (\d+) *\] *")
 _CONTENTS = re.compile(rb"/Contents ?<[0-9a-fA-F]+>")
 _SIGNED = re.compile(
-    rb"(\d+) 0 obj\s*<<(?:(?!endobj).)*?/ByteRange(?:(?!endobj).)*?endobj", re.DOTALL
+    rb"\n(\d{1,6}) 0 obj\s*<<(?:(?!endobj).)*?/ByteRange(?:(?!endobj).)*?endobj", re.DOTALL
 )
 
 

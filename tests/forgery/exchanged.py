@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from signer.verification.attacks import Attack
+from signer.verification.pdf_objects import Dictionary
+from signer.verification.structure import Document
 from tests.cms_surgery import contents_of, put_contents
 from tests.fakes import SoftwareKey
 from tests.forgery.byte_ranges import signature_object
 from tests.forgery.catalogue import Catalogue
-from tests.forgery.save import Save, current
+from tests.forgery.save import Save, written
 
 dictionaries = Catalogue()
 
@@ -18,15 +20,21 @@ _VALUE = re.compile(rb"/V (\d+) 0 R")
 _CONTENTS = re.compile(rb"/Contents <([0-9a-fA-F]+)>")
 
 
+def _objects(data: bytes) -> dict[int, bytes]:
+    """Every dictionary of the file as it is now."""
+    document = Document(data)
+    numbers = {n for revision in document.revisions for n in revision.entries}
+    values = {n: document.current.get(n) for n in sorted(numbers)}
+    return {n: written(v) for n, v in values.items() if isinstance(v, Dictionary)}
+
+
 def _signed_fields(data: bytes) -> list[tuple[int, bytes]]:
-    """Numbers and bodies of the signed fields, in the order of the file."""
-    found = {}
-    for match in re.finditer(rb"(\d+) 0 obj", data):
-        number = int(match[1])
-        body = current(data, number)
-        if b"/FT /Sig" in body and _VALUE.search(body):
-            found[number] = body
-    return list(found.items())
+    """Numbers and bodies of the signed fields, in the order of their numbers."""
+    return [
+        (number, body)
+        for number, body in _objects(data).items()
+        if b"/FT /Sig" in body and _VALUE.search(body)
+    ]
 
 
 @dictionaries(*_SWAPPED)
@@ -89,11 +97,9 @@ def signature_taken_out(data: bytes, key: SoftwareKey) -> bytes:
 @dictionaries(*_SWAPPED, Attack.SHADOW_HIDE, Attack.INCREMENTAL_SAVING)
 def field_taken_out(data: bytes, key: SoftwareKey) -> bytes:
     (one, _), *_ = _signed_fields(data)
-    form = next(
-        n for n in map(int, re.findall(rb"(\d+) 0 obj", data)) if b"/Fields" in current(data, n)
-    )
+    form, body = next((n, b) for n, b in _objects(data).items() if b"/Fields" in b)
     save = Save(data)
-    save.put(form, re.sub(rb" ?(?<!\d)%d 0 R" % one, b"", current(data, form)))
+    save.put(form, re.sub(rb" ?(?<!\d)%d 0 R" % one, b"", body))
     return save.table()
 
 

@@ -13,7 +13,7 @@ _TOKENS = (
     b"/Filter /FlateDecode", b"/W [1 1 1]", b"/Index [0 1]", b"/Encrypt 1 0 R", b"/FT /Sig",
 )  # fmt: skip
 _TOKEN = re.compile(rb"/[A-Za-z0-9]+|\d+|<<|>>|\[|\]|[a-z]{3,}")
-_OBJECT = re.compile(rb"\d+ 0 obj\b.*?endobj\b", re.DOTALL)
+_OBJECT = re.compile(rb"(?<=\n)\d{1,6} 0 obj\b.*?endobj\b", re.DOTALL)
 
 
 def mutated(data: bytes, seed: int) -> bytes:

@@ -176,7 +176,7 @@ def _point_elsewhere(draw: st.DrawFn, save: Save, data: bytes, numbers: list[int
     if draw(st.booleans()):
         save.free(number)
         return
-    places = [m.start() for m in re.finditer(rb"\d+ 0 obj", data)]
+    places = [m.start() for m in re.finditer(rb"(?<=\n)\d{1,6} 0 obj", data)]
     save.rows[number] = (1, draw(st.sampled_from(places)), 0)
 
 

@@ -330,6 +330,26 @@ def form_that_is_a_stream(data: bytes, key: SoftwareKey) -> bytes:
     return save.table()
 
 
+def _catalogue_entry(entry: bytes):
+    return _edited(p.ROOT, rb"<<", b"<< " + entry)
+
+
+hide_and_replace.add("version_lowered", _catalogue_entry(b"/Version /0.9"), *_SWAP)
+hide_and_replace.add(
+    "extension_that_is_a_page", _catalogue_entry(b"/Extensions << /X 25 0 R >>"), *_SWAP,
+    prepared=True,
+)  # fmt: skip
+
+
+@hide_and_replace(*_SWAP, prepared=True)
+def hole_filled_by_an_extension(data: bytes, key: SoftwareKey) -> bytes:
+    save = Save(data)
+    save.put(p.NOTHING, b"<< /BaseVersion /1.7 /ExtensionLevel 8 >>")
+    root = current(data, p.ROOT)
+    save.put(p.ROOT, root.replace(b"<<", b"<< /Extensions << /X %d 0 R >>" % p.NOTHING, 1))
+    return save.table()
+
+
 # --- content masking: the same bytes of text, other glyphs or another meaning
 
 _MASK = (Attack.CONTENT_MASKING,)

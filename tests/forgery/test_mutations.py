@@ -7,7 +7,7 @@ import pytest
 from signer.verification.report import Indication, Integrity
 from tests.forgery.mutations import mutated
 
-EACH = 40
+EACH = 30
 
 
 @pytest.mark.parametrize("name", ["ours-archived", "pyhanko", "openssl"])

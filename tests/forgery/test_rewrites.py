@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from signer.verification.report import Indication, Integrity
 from tests.forgery.rewrites import look_different, saves
 
-EXAMPLES = 60
+EXAMPLES = 25
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_readers_see_what_the_saves_do(forger, victims, tmp_path_factory):
     changed = [0]
 
     @settings(
-        max_examples=20, deadline=None, derandomize=True, database=None,
+        max_examples=12, deadline=None, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.data())
@@ -58,4 +58,4 @@ def test_readers_see_what_the_saves_do(forger, victims, tmp_path_factory):
 
     run()
     assert seen == {"pdfium", "mupdf", "poppler"}
-    assert changed[0] >= 5
+    assert changed[0] >= 3
