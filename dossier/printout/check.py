@@ -77,12 +77,12 @@ def check_printout(
     finding, text = _code(photos, keys, at)
     if record is None:
         return PrintoutReport(finding)
-    with original_pages(record) as pages:
-        marks = {page.number: find_codes(page.grey) for page in pages}
-        same = None
-        if text is not None:
-            same = any(code.text == text for codes in marks.values() for code in codes)
-        compared = [_compared(page, pages, marks, crops) for page in photos]
+    pages = original_pages(record)
+    marks = {page.number: find_codes(page.grey) for page in pages}
+    same = None
+    if text is not None:
+        same = any(code.text == text for codes in marks.values() for code in codes)
+    compared = [_compared(page, pages, marks, crops) for page in photos]
     return PrintoutReport(finding, same, tuple(compared))
 
 

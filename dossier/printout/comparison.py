@@ -28,6 +28,9 @@ from ocr.reading.recognise import LineMode, Reading, Recogniser
 
 SUSPECT = 0.09  # unlikeness from which a word is looked at again
 _UNLIKE = 0.16  # unlikeness from which missing print decides, whatever is read
+_OUTSTANDING = 3.0  # times as unlike as most words of the page: more than the scanner did
+_MOST_WORDS = 75  # percentile of the words' unlikeness that counts as the scanner's work
+_TOO_POOR = 0.1  # a scan that is so unlike everywhere hides a digit
 _CLEAR = 0.02  # of a window's ink gone or added: different whatever is read
 _SLIGHT = 0.006  # different when two words are read
 _STRIKING = 0.35  # unlikeness that cannot pass as the same, even if it reads so
@@ -49,6 +52,7 @@ class Suspect:
 
     box: WordBox
     unlike: float
+    limit: float
     evidence: Evidence
     page: Reading
     scan: Reading
@@ -62,8 +66,9 @@ class Suspect:
         if read_same:
             striking = self.unlike > _STRIKING and amount > 2 * _CLEAR
             return Finding.UNCLEAR if striking else None
-        if self.unlike < _UNLIKE:
-            return Finding.CHANGED if amount >= _CLEAR and ours != theirs else None
+        if self.unlike < self.limit:
+            is_quiet = self.limit <= _UNLIKE
+            return Finding.CHANGED if is_quiet and amount >= _CLEAR and ours != theirs else None
         if amount >= _CLEAR or (amount >= _SLIGHT and ours != theirs):
             return Finding.CHANGED
         # a stain: the word under it is there, or cannot be seen
@@ -95,13 +100,14 @@ def compare(
     words = word_boxes(_without(page_ink, exempt))
     seen, unseen = _seen(words, placed.covered)
     found = [(box, Finding.UNCLEAR) for box in unseen]
-    suspects = _suspects(seen, alike, page.coloured, engine)
+    noise = _noise(seen, alike)
+    suspects = _suspects(seen, alike, page.coloured, engine, max(_UNLIKE, _OUTSTANDING * noise))
     for suspect in suspects:
         if suspect.finding is not None:
             found.append((suspect.box, suspect.finding))
     found += _added(words, alike, placed.covered, engine, exempt)
     places = _places(found, page, alike, engine)
-    verdict = _verdict(places, placed.agreement)
+    verdict = _verdict(places, is_poor=placed.agreement < _AGREES or noise > _TOO_POOR)
     crops = [Crop(place, _part(page.grey, place), _part(placed.grey, place)) for place in places]
     compared = ComparedPage(0, page.number, verdict, len(words), placed.agreement, tuple(places))
     return compared, crops
@@ -112,8 +118,8 @@ def with_photo_page(compared: ComparedPage, number: int) -> ComparedPage:
     return replace(compared, photo_page=number)
 
 
-def _verdict(places: Sequence[Place], agreement: float) -> Verdict:
-    if agreement < _AGREES:
+def _verdict(places: Sequence[Place], *, is_poor: bool) -> Verdict:
+    if is_poor:
         return Verdict.CANNOT_SAY
     findings = {place.finding for place in places}
     if findings & {Finding.CHANGED, Finding.ADDED}:
@@ -134,8 +140,18 @@ def _seen(
     return seen, unseen
 
 
+def _noise(words: Sequence[WordBox], alike: Likeness) -> float:
+    """What the scanner makes of a word that nobody altered: most of them are none."""
+    peaks = [alike.unlike[b.top : b.bottom, b.left : b.right].max() for b in words]
+    return float(np.percentile(peaks, _MOST_WORDS)) if peaks else 1.0
+
+
 def _suspects(
-    words: Sequence[WordBox], alike: Likeness, coloured: NDArray[np.bool_], engine: Recogniser
+    words: Sequence[WordBox],
+    alike: Likeness,
+    coloured: NDArray[np.bool_],
+    engine: Recogniser,
+    limit: float,
 ) -> list[Suspect]:
     boxes, peaks = [], []
     for box in words:
@@ -149,7 +165,7 @@ def _suspects(
     ours = _read(alike.page, boxes, engine)
     theirs = _read(alike.scan, boxes, engine)
     return [
-        Suspect(box, peak, alike.evidence(x, y), page, scan)
+        Suspect(box, peak, limit, alike.evidence(x, y), page, scan)
         for box, (peak, x, y), page, scan in zip(boxes, peaks, ours, theirs, strict=True)
     ]
 
