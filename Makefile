@@ -6,7 +6,7 @@ PYTEST := $(PY) -m pytest
 .PHONY: help setup demo test lint serve bench docs lock sbom image clean \
 	proof-memory proof-one-bit proof-kill-storm proof-hsm-faults proof-backup-restore proof-parallel-signers \
 	proof-two-machines proof-locks \
-	proof-schemathesis screenshots
+	proof-schemathesis proof-forgeries proof-mutations proof-fuzz proof-register proof-printout screenshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,7 @@ bench: setup  ## all measurements: a table and bench/results.json (one by one: m
 
 docs: setup  ## regenerate what docs/ takes from the code
 	.venv/bin/typer api.cli utils docs --name sohoa --title "Lệnh sohoa / the sohoa command" --output docs/cli.md
+	PYTHONPATH=. $(PY) tools/list_checks.py
 
 screenshots: setup  ## take the pictures of the public page anew (docs/img)
 	$(PY) -m tests.screenshots docs/img
@@ -71,6 +72,21 @@ proof-parallel-signers: setup  ## 20,000 signatures by 64 signers through the ke
 
 proof-schemathesis: setup  ## every operation of the HTTP API asked thousands of wrong questions
 	$(PYTEST) tests/proof_schemathesis.py -q -s
+
+proof-forgeries: setup  ## thousands of incremental saves that change what is shown: none accepted
+	$(PY) -m tests.proof_forgeries
+
+proof-mutations: setup  ## 10,000 mutations of valid files: no crash, no hang, no growth
+	$(PY) -m tests.proof_mutations
+
+proof-fuzz: setup  ## coverage-guided fuzzing of the verifier (MINUTES=60)
+	$(PY) -m tests.proof_fuzz --minutes $(or $(MINUTES),60)
+
+proof-register: setup  ## 100,000 entries, 1,000 trials of the auditor's tool, on both databases
+	$(PY) -m tests.proof_register
+
+proof-printout: setup  ## 100 honest and 100 altered printouts held to their originals
+	$(PY) -m tests.proof_printout
 
 LOCK := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header \
 	--no-annotate --python-version 3.11
