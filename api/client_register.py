@@ -121,7 +121,7 @@ class ResultRegister:
     def _end(self, record: Record, act: str, told: Mapping[str, Any]) -> Record:
         response = self._transport.ask(
             "POST",
-            f"/v1/signatures/{record.id}/{act}",
+            f"/v1/signatures/{record.id}/ending/{act}",
             json=dict(told),
             headers={"If-Match": f'"{record.version}"'},
         )

@@ -208,11 +208,11 @@ def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
         "GET /v1/signatures/{record_id}": [Attack("clerk", 404)],
         "DELETE /v1/signatures/{record_id}": [Attack("clerk", 404, headers=tag)],
         "GET /v1/signatures/{record_id}/{file}": [Attack("clerk", 404)],
-        "POST /v1/signatures/{record_id}/annulment": [
+        "POST /v1/signatures/{record_id}/ending/annulment": [
             Attack("leader", 404, {"reason": "của tôi"}),
             Attack("clerk", 404, {"reason": "của tôi"}, headers=tag),
         ],
-        "POST /v1/signatures/{record_id}/supersession": [
+        "POST /v1/signatures/{record_id}/ending/supersession": [
             Attack("leader", 404, {"by": a.ids["record_id"][:-1] + "0"}),
         ],
         "GET /v1/register/export": [Attack("auditor", 200, own=True)],

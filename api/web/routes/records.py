@@ -254,7 +254,7 @@ def _caching(told: dict[str, Any]) -> str:
 
 
 @router.post(
-    "/v1/signatures/{record_id}/annulment",
+    "/v1/signatures/{record_id}/ending/annulment",
     response_model=RecordView,
     responses=problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 429),
     openapi_extra=openapi.body(("application/json", AnnulmentForm)),
@@ -277,7 +277,7 @@ async def annul(
 
 
 @router.post(
-    "/v1/signatures/{record_id}/supersession",
+    "/v1/signatures/{record_id}/ending/supersession",
     response_model=RecordView,
     responses=problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 429),
     openapi_extra=openapi.body(("application/json", SupersessionForm)),

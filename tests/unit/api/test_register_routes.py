@@ -240,7 +240,7 @@ def test_auditors_get_a_copy_that_proves_itself(web: Web) -> None:
 
 def test_annulling(web: Web) -> None:
     record = web.published(number=5, symbol="QĐ-UBND")
-    path = f"/v1/signatures/{record['id']}/annulment"
+    path = f"/v1/signatures/{record['id']}/ending/annulment"
     for who, status in (("officer", 403), ("auditor", 403), ("clerk@B", 404), (None, 401)):
         assert web.ask("POST", path, json={"reason": WHY}, as_=who).status_code == status
     for body in ({}, {"reason": ""}, {"reason": "x" * 501}, {"reason": WHY, "more": 1}, []):
@@ -262,7 +262,7 @@ def test_annulling(web: Web) -> None:
 
 def test_superseding(web: Web) -> None:
     old, new = (web.published(number=n, symbol="QĐ-UBND") for n in (5, 6))
-    path = f"/v1/signatures/{old['id']}/supersession"
+    path = f"/v1/signatures/{old['id']}/ending/supersession"
     refused = web.ask("POST", path, json={"by": old["id"]}, as_="leader")
     assert refused.status_code == 422
     done = web.ask("POST", path, json={"by": new["id"], "reason": WHY}, as_="leader")
