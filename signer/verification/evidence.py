@@ -12,6 +12,7 @@ import datetime as dt
 import enum
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -147,7 +148,11 @@ class Evidence:
     def signature_hashes(self) -> set[str]:
         """SHA-1 of each value's own signature, as /VRI may name them (ISO 32000-2, 12.8.4.4)."""
         values = [r.basic for r in self._responses] + [item.octets for item in self._lists]
-        return {_sha1(signed_parts(octets)[2]).hex().upper() for octets in values}
+        out: set[str] = set()
+        for octets in values:
+            with suppress(DERError):  # a damaged signature has no name; `unverified` tells of it
+                out.add(_sha1(signed_parts(octets)[2]).hex().upper())
+        return out
 
     def unverified(self, pool: CertificatePool) -> list[str]:
         """Values of the file whose signature leads to no certificate at hand."""

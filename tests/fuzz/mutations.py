@@ -141,7 +141,9 @@ def recoded(data: bytes, chance: random.Random, _: Sequence[bytes]) -> bytes:
     room = len(cms)
     used = len(bytes(cms).rstrip(b"\0"))
     for _round in range(chance.choice((1, 1, 2, 4))):
-        at = chance.randrange(max(1, used))
+        at = chance.randrange(max(1, min(used, len(cms))))
+        if not cms:
+            break
         kind = chance.randrange(5)
         if kind == 0:
             cms[at] = chance.choice(_TAGS)

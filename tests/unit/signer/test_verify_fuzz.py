@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
+import re
 
+import pikepdf
 import pytest
 
 from signer.trust import TrustStore
+from signer.verification.report import Indication
 from tests.fixtures_signed import append, objects_of
 from tests.fuzz.mutations import MUTATIONS, mutate
 from tests.fuzz.oracle import Finding, Oracle
@@ -78,3 +82,28 @@ def test_the_oracle_needs_an_anchor(verifier, seeds):
     with pytest.raises(Finding):
         blind.check(seeds[2])
     Oracle(type(verifier)(TrustStore()), seeds).check(seeds[2])
+
+
+# --- what was found, kept as the smallest thing that shows it -----------------------------------
+
+
+def test_a_stored_value_whose_signature_is_no_whole_number_of_octets(verifier, signed):
+    """Found by atheris: its name for /VRI was asked for without asking whether it has one."""
+    data = signed["B-LT"]
+    numbers = [
+        int(match[1])
+        for match in re.finditer(rb"(?<=\n)(\d+) 0 obj\n(?:(?!endobj).)*?stream\n", data, re.DOTALL)
+    ]
+    spoilt = 0
+    with pikepdf.open(io.BytesIO(data)) as pdf:
+        for number in numbers:
+            value = bytes(pdf.get_object(number, 0).read_bytes())
+            for place in re.finditer(rb"\x03[\x40-\x50]\x00\x30", value):  # BIT STRING of ECDSA
+                damaged = bytearray(value)
+                damaged[place.start() + 2] = 4
+                body = b"<< /Length %d >>\nstream\n%s\nendstream" % (len(damaged), damaged)
+                report = verifier.verify(append(data, {number: body}))
+                assert not any(check.check == "file.escape" for check in report.all_checks())
+                assert report.indication is not Indication.TOTAL_PASSED
+                spoilt += 1
+    assert spoilt > 2
