@@ -32,7 +32,7 @@ _OUTSTANDING = 3.0  # times as unlike as most words of the page: more than the s
 _MOST_WORDS = 75  # percentile of the words' unlikeness that counts as the scanner's work
 _TOO_POOR = 0.1  # a scan that is so unlike everywhere hides a digit
 _CLEAR = 0.02  # of a window's ink gone or added: different whatever is read
-_SLIGHT = 0.006  # different when two words are read
+_SLIGHT = 0.015  # different when two words are read
 _STRIKING = 0.35  # unlikeness that cannot pass as the same, even if it reads so
 _AGREES = 0.6  # median correlation of the pieces: below, the scan is too poor to judge
 _SURE = 80.0  # confidence from which a reading is believed
@@ -187,7 +187,7 @@ def _added(
     boxes = [box for box in joined(boxes, _GAP_PX) if box.right - box.left >= low]
     return [
         (box, Finding.ADDED)
-        for box, reading in zip(boxes, _read(alike.scan, boxes, engine), strict=True)
+        for box, reading in zip(boxes, _read(alone, boxes, engine), strict=True)
         if reading.confidence >= _SURE_ADDED and len(_letters(reading.text)) >= _LEAST_ADDED
     ]
 
