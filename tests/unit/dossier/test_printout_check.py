@@ -65,7 +65,7 @@ def result():
     return issued(0)
 
 
-@pytest.mark.parametrize("number", [1, 10])
+@pytest.mark.parametrize("number", [1])
 def test_an_honest_printout_is_the_same_and_an_altered_one_differs_at_its_place(number):
     case = examine(number)
     assert case["codes"] == ["genuine", "genuine"]
