@@ -31,6 +31,7 @@ OPEN = {
     "GET /readyz",
     "GET /metrics",
     "POST /csc/v2/info",
+    "POST /v1/proofs",  # reads a photograph that is handed in, and nothing of ours but keys
     "GET /v1/records",
     "GET /v1/records/{code}",
     "GET /v1/records/{code}/proof",
