@@ -32,6 +32,7 @@ _OUTSTANDING = 3.0  # times as unlike as most words of the page: more than the s
 _MOST_WORDS = 75  # percentile of the words' unlikeness that counts as the scanner's work
 _TOO_POOR = 0.1  # a scan that is so unlike everywhere hides a digit
 _CLEAR = 0.02  # of a window's ink gone or added: different whatever is read
+_PLAIN = 0.05  # different in a window that is hardly unlike, where two words are surely read
 _SLIGHT = 0.015  # different when two words are read
 _STRIKING = 0.35  # unlikeness that cannot pass as the same, even if it reads so
 _AGREES = 0.6  # median correlation of the pieces: below, the scan is too poor to judge
@@ -56,19 +57,22 @@ class Suspect:
     evidence: Evidence
     page: Reading
     scan: Reading
+    own: str | None
+    """What the record's own text says there."""
 
     @property
     def finding(self) -> Finding | None:
         """None: it is the same word after all."""
         amount = self.evidence.gone + self.evidence.added
         ours, theirs = _letters(self.page.text), _letters(self.scan.text)
-        read_same = ours == theirs and bool(ours) and self.scan.confidence >= _SURE
+        is_sure = self.scan.confidence >= _SURE
+        read_same = bool(theirs) and is_sure and theirs in (ours, _letters(self.own or ""))
         if read_same:
             striking = self.unlike > _STRIKING and amount > 2 * _CLEAR
             return Finding.UNCLEAR if striking else None
         if self.unlike < self.limit:
-            is_quiet = self.limit <= _UNLIKE
-            return Finding.CHANGED if is_quiet and amount >= _CLEAR and ours != theirs else None
+            is_plain = self.limit <= _UNLIKE and amount >= _PLAIN and ours != theirs
+            return Finding.CHANGED if is_plain and is_sure else None
         if amount >= _CLEAR or (amount >= _SLIGHT and ours != theirs):
             return Finding.CHANGED
         # a stain: the word under it is there, or cannot be seen
@@ -101,7 +105,7 @@ def compare(
     seen, unseen = _seen(words, placed.covered)
     found = [(box, Finding.UNCLEAR) for box in unseen]
     noise = _noise(seen, alike)
-    suspects = _suspects(seen, alike, page.coloured, engine, max(_UNLIKE, _OUTSTANDING * noise))
+    suspects = _suspects(seen, alike, page, engine, max(_UNLIKE, _OUTSTANDING * noise))
     for suspect in suspects:
         if suspect.finding is not None:
             found.append((suspect.box, suspect.finding))
@@ -149,7 +153,7 @@ def _noise(words: Sequence[WordBox], alike: Likeness) -> float:
 def _suspects(
     words: Sequence[WordBox],
     alike: Likeness,
-    coloured: NDArray[np.bool_],
+    original: OriginalPage,
     engine: Recogniser,
     limit: float,
 ) -> list[Suspect]:
@@ -157,7 +161,7 @@ def _suspects(
     for box in words:
         part = alike.unlike[box.top : box.bottom, box.left : box.right]
         peak = float(part.max())
-        under = coloured[box.top : box.bottom, box.left : box.right].mean()
+        under = original.coloured[box.top : box.bottom, box.left : box.right].mean()
         if peak > SUSPECT and under < _COLOURED:
             row, column = np.unravel_index(int(part.argmax()), part.shape)
             boxes.append(box)
@@ -165,7 +169,7 @@ def _suspects(
     ours = _read(alike.page, boxes, engine)
     theirs = _read(alike.scan, boxes, engine)
     return [
-        Suspect(box, peak, limit, alike.evidence(x, y), page, scan)
+        Suspect(box, peak, limit, alike.evidence(x, y), page, scan, original.text_in(box))
         for box, (peak, x, y), page, scan in zip(boxes, peaks, ours, theirs, strict=True)
     ]
 
