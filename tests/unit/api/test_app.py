@@ -19,7 +19,7 @@ from tests.fixtures_web import document
 class Broken:
     """A verifier that fails in a way nobody foresaw."""
 
-    def verify(self, path: Path) -> None:
+    def verify(self, path: Path, at: object) -> None:
         raise ZeroDivisionError("secret detail")
 
 
