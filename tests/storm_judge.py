@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from dossier.storage.database import Database
 from tests.running_service import RunningService
 from tests.storm import StormResult, decision, download, submit, verdict
 
+_AT_REST_S = 60.0
 _OF_AUTHORITY = ("test-root", "test-issuing", "test-ocsp", "test-tsa")
 
 
@@ -128,30 +130,43 @@ def account(service: RunningService, counter: Path) -> dict[str, Any]:
 def account_of(database_url: str, key_chain: Path, counter: Path) -> dict[str, Any]:
     """C_Sign calls counted inside the module against the intents of the key agent's chain.
 
-    Keys of the test authority (another token, another process) are left out.
+    Keys of the test authority (another token, another process) are left out. The service goes on
+    sealing heads meanwhile, so it is asked at a moment when no call is under way.
     """
+    until = time.monotonic() + _AT_REST_S
+    while True:
+        before = _calls(counter)
+        explanation, kinds, called = _told(database_url, key_chain)
+        calls, unknown = _calls(counter), kinds["key.outcome_unknown"]
+        closed = kinds["key.outcome"] + unknown
+        if (before, kinds["key.intent"]) == (calls, closed):
+            break
+        assert time.monotonic() < until, f"calls {before}, then {calls}; {kinds}"
+        time.sleep(0.1)
+    assert called <= calls <= called + unknown, (calls, called, unknown)
+    return {"calls": calls, "intents": kinds["key.intent"], "explanation": explanation}
+
+
+def _told(database_url: str, key_chain: Path) -> tuple[Explanation, collections.Counter[str], int]:
+    """What the chains say: each use explained, the key chain's events, outcomes of calls."""
     databases = [Database(database_url), Database(f"sqlite:///{key_chain}")]
     try:
         told = AuditLog(databases[0], "service")
         keys = AuditLog(databases[1], "keys")
-        heads = [*_heads(told), *_heads(keys)]
-        explanation: Explanation = explain(all_entries(told), all_entries(keys), heads)
-        kinds = collections.Counter(entry.event for entry in all_entries(keys))
-        called = sum(
-            bool(entry.details.get("called", True))
-            for entry in all_entries(keys)
-            if entry.event == "key.outcome"
-        )
+        of_keys = list(all_entries(keys))
+        explanation = explain(all_entries(told), of_keys, [*_heads(told), *_heads(keys)])
     finally:
         for database in databases:
             database.close()
-    calls = sum(
-        not any(label in line for label in _OF_AUTHORITY)
-        for line in counter.read_text().splitlines()
-    )
-    unknown = kinds["key.outcome_unknown"]
-    assert called <= calls <= called + unknown, (calls, called, unknown)
-    return {"calls": calls, "intents": kinds["key.intent"], "explanation": explanation}
+    outcomes = [entry for entry in of_keys if entry.event == "key.outcome"]
+    called = sum(bool(entry.details.get("called", True)) for entry in outcomes)
+    return explanation, collections.Counter(entry.event for entry in of_keys), called
+
+
+def _calls(counter: Path) -> int:
+    """C_Sign calls of the service's own keys, as the module counted them."""
+    lines = counter.read_text().splitlines()
+    return sum(not any(label in line for label in _OF_AUTHORITY) for line in lines)
 
 
 def _heads(log: AuditLog) -> list[Head]:

@@ -33,6 +33,7 @@ from dossier.errors import AuditUnavailable, LeaseLost, StoreError
 from dossier.queue.bounds import Effort, JobBounds, too_long
 from dossier.queue.jobs import Job, JobQueue
 from dossier.queue.retrying import Outcome, error_json, outcome_of
+from dossier.queue.verdicts import Verdicts
 
 _LOG = logging.getLogger(__name__)
 Handler = Callable[[Job], None]
@@ -118,6 +119,7 @@ class Worker:
         self._freed = threading.Condition(self._lock)  # a job left our hands
         self._held: dict[str, _Held] = {}
         self._ready: queue.SimpleQueue[_Held | None] = queue.SimpleQueue()
+        self._verdicts = Verdicts(jobs)
         self._counts = dict.fromkeys(Outcome, 0)
         self._last_error: str | None = None
         self._answered: float | None = None
@@ -280,25 +282,7 @@ class Worker:
             _LOG.exception("job %s (%s, %s) stumbled", job.id, job.kind, job.subject)
         else:
             _LOG.info("job %s (%s): %s: %s", job.id, job.subject, verdict.outcome, error)
-        try:
-            with self._jobs.database.begin() as connection:
-                if verdict.outcome is Outcome.FAIL:
-                    self._jobs.fail(connection, job, verdict.error)
-                else:
-                    self._jobs.retry(
-                        connection,
-                        job,
-                        verdict.error,
-                        verdict.delay_s,
-                        suspect=verdict.suspect,
-                        stumbled=verdict.stumbled,
-                    )
-        except LeaseLost:
-            return Outcome.LOST
-        except Exception:  # noqa: BLE001 - as above
-            # the database is away: the lease runs out and the job is taken again
-            _LOG.exception("job %s could not be put back; its lease will run out", job.id)
-        return verdict.outcome
+        return self._verdicts.give(job, verdict)
 
     # --- leases --------------------------------------------------------------------------
 
@@ -306,12 +290,13 @@ class Worker:
         sweep_at = time.monotonic() + _SWEEP_S * random.random()  # noqa: S311 - no secret
         while not self._ended.wait(self._lease_s / 3):
             try:
+                self._verdicts.settle()
                 self._renew()
                 if time.monotonic() > sweep_at:
                     sweep_at = time.monotonic() + _SWEEP_S
                     while self._jobs.sweep() and not self._ended.is_set():
                         self._renew()
-            except StoreError:
+            except (StoreError, AuditUnavailable):
                 pass  # who finishes a job finds out whether it was lost
             except Exception:  # noqa: BLE001 - leases must be kept whatever happens
                 _LOG.exception("the leases of %s could not be renewed", self.name)
@@ -331,6 +316,7 @@ class Worker:
                         self._worn.set()
             wanted = [held.job.id for held in self._held.values() if not held.hung]
             self._freed.notify_all()
+        wanted += self._verdicts.owed
         self._jobs.keep(self.name, self._lease_s, wanted)
 
     def _end_what_exceeds(self) -> None:
@@ -379,6 +365,10 @@ class Worker:
                     _LOG.warning("%d jobs still run; leaving them", len(self._held))
                     break
                 self._freed.wait(min(left, _IDLE_S))
+        try:
+            self._verdicts.settle()
+        except (StoreError, AuditUnavailable):
+            _LOG.warning("%d jobs could not be put back", len(self._verdicts.owed))
 
 
 def _nobody(job: Job) -> None:

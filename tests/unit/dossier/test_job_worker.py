@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from dossier.audit.log import AuditLog
-from dossier.errors import InvalidOrder, StoreError
+from dossier.errors import AuditUnavailable, InvalidOrder, StoreError
 from dossier.model import Caller, JobState, Role
 from dossier.queue.jobs import Job, JobQueue, NewJob
 from dossier.queue.worker import Worker
@@ -61,6 +61,10 @@ def wait_for(condition: Callable[[], object], within_s: float = 10) -> None:
 
 def states(queue: JobQueue) -> dict[str, JobState]:
     return {view.subject: view.state for view in queue.list(AUDITOR, limit=200)}
+
+
+def events(queue: JobQueue) -> list[str]:
+    return [entry.event for entry in AuditLog(queue.database).entries(None, 0, 99)]
 
 
 def test_it_works_off_the_queue_with_all_its_threads(queue):
@@ -338,3 +342,54 @@ def test_while_the_token_is_away_nothing_is_begun(queue):
         away.clear()
         wait_for(lambda: queue.waiting("seal") == 0)
     assert set(states(queue).values()) == {JobState.DONE}
+
+
+def test_what_cannot_be_put_back_is_put_back_when_the_database_answers(queue, monkeypatch):
+    """Without waiting for the lease, after which it would be taken for a worker's killer."""
+    add(queue, "a")
+    retry = queue.retry
+    refusals = iter([StoreError("away"), AuditUnavailable("away"), StoreError("away")])
+    tries = []
+
+    def retry_later(*arguments, **named):
+        for refusal in refusals:
+            raise refusal
+        retry(*arguments, **named)
+
+    def handler(job: Job) -> None:
+        tries.append((job.attempt, job.isolated))
+        if len(tries) == 1:
+            raise StoreError("the database is away")
+        done(queue, job)
+
+    monkeypatch.setattr(queue, "retry", retry_later)
+    with running(queue, handler, lease_s=0.6):
+        wait_for(lambda: states(queue) == {"a": JobState.DONE})
+    assert tries == [(1, False), (2, False)]
+    assert events(queue) == []
+
+
+def test_a_job_that_nobody_can_put_back_is_left_to_its_lease(queue, monkeypatch):
+    """An error nobody foresaw must not keep the lease, and so the job, for ever."""
+    add(queue, "a")
+    retry = queue.retry
+    refusals = iter([StoreError("away"), ZeroDivisionError("a fault of ours")])
+
+    def retry_badly(*arguments, **named):
+        for refusal in refusals:
+            raise refusal
+        retry(*arguments, **named)
+
+    attempts = []
+
+    def handler(job: Job) -> None:
+        attempts.append(job.attempt)
+        if len(attempts) == 1:
+            raise StoreError("the database is away")
+        done(queue, job)
+
+    monkeypatch.setattr(queue, "retry", retry_badly)
+    with running(queue, handler, lease_s=0.4):
+        wait_for(lambda: states(queue) == {"a": JobState.DONE})
+    assert attempts == [1, 2]
+    assert events(queue) == ["job.retaken"]
