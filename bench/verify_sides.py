@@ -20,7 +20,7 @@ def ours(stage: Stage) -> Actions:
     """Verification of each document in this process."""
     from signer.trust import TrustStore
     from signer.verification.report import Indication, Integrity
-    from signer.verification.shown import Engines
+    from signer.verification.shown.opinion import Engines
     from signer.verification.verify import Verifier
 
     verifier = Verifier(TrustStore.from_files([stage.root]))

@@ -20,10 +20,10 @@ from signer.errors import OutputRejected, StatementInvalid
 from signer.sealing.cms import CMSBuilder
 from signer.services import Timestamper
 from signer.timestamp_token import TimestampToken, UnusableToken, read_token
-from signer.verification import cms
-from signer.verification.algorithms import UnknownAlgorithm, digest_of
-from signer.verification.certificates import Certificate, CertificateUnreadable, load
-from signer.verification.der import DERError, read_exactly
+from signer.verification.signature import cms
+from signer.verification.signature.algorithms import UnknownAlgorithm, digest_of
+from signer.verification.signature.certificates import Certificate, CertificateUnreadable, load
+from signer.verification.signature.der import DERError, read_exactly
 
 _IMPRINT = "sha256"  # of the timestamp over the signature
 

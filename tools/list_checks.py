@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from signer.verification.wording import all_checks
+from signer.verification.words.wording import all_checks
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "verification.md"
 BEGIN, END = "<!-- checks: tools/list_checks.py -->\n", "<!-- end of checks -->"

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from api import output
 from signer.clock import VIETNAM
-from signer.verification.labels import INTEGRITY, time_basis, trust_words, validity_words
 from signer.verification.report import VerificationReport
+from signer.verification.words.labels import INTEGRITY, time_basis, trust_words, validity_words
 
 Report = Mapping[str, Any]
 

@@ -25,7 +25,7 @@ from dossier.verifying.checkers import Bounds, Checkers
 from dossier.verifying.stopped import stopped_report
 from signer.clock import VIETNAM
 from signer.trust import TrustStore
-from signer.verification.expectation import expect_agency
+from signer.verification.words.expectation import expect_agency
 
 EXIT_CODES = {"TOTAL-PASSED": 0, "TOTAL-FAILED": 1, "INDETERMINATE": 2}
 _UNREADABLE = 4

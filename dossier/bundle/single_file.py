@@ -23,8 +23,8 @@ ENTRY = "dossier.bundle.alone"
 _OURS = ("api", "dossier", "hsm", "ocr", "signer")
 _LIBRARY = "cryptography"  # the only one
 _STAND_INS = {
-    "signer.verification.second_reader": "dossier.bundle.replacements.second_reader",
-    "signer.verification.rendering": "dossier.bundle.replacements.rendering",
+    "signer.verification.file.second_reader": "dossier.bundle.replacements.second_reader",
+    "signer.verification.shown.rendering": "dossier.bundle.replacements.rendering",
     "dossier.register.log": "dossier.bundle.replacements.no_database",
     "dossier.register.nodes": "dossier.bundle.replacements.no_database",
     "dossier.register.checkpoints": "dossier.bundle.replacements.no_database",

@@ -18,7 +18,7 @@ from dossier.storage.store import BlobStore
 from dossier.verifying.bulk import BulkVerifications, Outcome
 from dossier.verifying.bulk_values import Bulk, BulkItem
 from dossier.verifying.checkers import Checkers
-from signer.verification.expectation import expect_agency
+from signer.verification.words.expectation import expect_agency
 
 CHUNK = 40
 """Documents of one job, at most."""

@@ -29,10 +29,10 @@ from PIL import Image
 
 from signer.errors import EngineRefused
 from signer.pdfium import PDFiumDocument, PDFiumPage, Picture, opened
-from signer.verification.pdf_objects import PDFSyntaxError
-from signer.verification.pictures import different_regions
-from signer.verification.shown import WHOLE_PAGE, Region
-from signer.verification.structure import Document
+from signer.verification.file.pdf_objects import PDFSyntaxError
+from signer.verification.file.structure import Document
+from signer.verification.shown.opinion import WHOLE_PAGE, Region
+from signer.verification.shown.pictures import different_regions
 
 MOST_PICTURES = 12
 """Pages that are shown; those that were changed come first."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from dossier.paper.pages import LEADING, LEFT, RIGHT, Colour, Pages, PagesFacts, moment
 from dossier.paper.signs import draw_sign
-from signer.verification.labels import (
+from signer.verification.words.labels import (
     ENGINES,
     INTEGRITY,
     VERDICTS,

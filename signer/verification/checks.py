@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from signer.verification.attacks import OF_CHECK, Attack
-from signer.verification.wording import check_text
+from signer.verification.words.wording import check_text
 
 
 class Indication(enum.Enum):

@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 
 from signer.errors import SignatureNotValid
 from signer.trust.rules import Rules
-from signer.verification.at_signing import ValidityAtSigning, validity_at_signing
 from signer.verification.attacks import Attack
 from signer.verification.checks import (
     Check,
@@ -26,9 +25,10 @@ from signer.verification.checks import (
     conclude,
     integrity_of,
 )
-from signer.verification.sentences import sentence
-from signer.verification.shown import NOT_COMPARED, Engines, Shown
-from signer.verification.wording import check_text, part_text
+from signer.verification.shown.opinion import NOT_COMPARED, Engines, Shown
+from signer.verification.validity.at_signing import ValidityAtSigning, validity_at_signing
+from signer.verification.words.sentences import sentence
+from signer.verification.words.wording import check_text, part_text
 
 __all__ = [
     "CertificateSummary",

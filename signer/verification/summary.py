@@ -8,16 +8,8 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
-from signer.verification.certificates import Certificate
-from signer.verification.cms import (
-    SIGNING_CERTIFICATE,
-    SIGNING_CERTIFICATE_V2,
-    SignedData,
-    message_digest,
-)
-from signer.verification.examination import Examined, Token
-from signer.verification.judgement import Judged
-from signer.verification.pdf_objects import PDFString, Value
+from signer.verification.file.pdf_objects import PDFString, Value
+from signer.verification.file.structure import Document, text
 from signer.verification.report import (
     CertificateSummary,
     Change,
@@ -27,7 +19,15 @@ from signer.verification.report import (
     conclude,
     integrity_of,
 )
-from signer.verification.structure import Document, text
+from signer.verification.signature.certificates import Certificate
+from signer.verification.signature.cms import (
+    SIGNING_CERTIFICATE,
+    SIGNING_CERTIFICATE_V2,
+    SignedData,
+    message_digest,
+)
+from signer.verification.signature.examination import Examined, Token
+from signer.verification.validity.judgement import Judged
 
 _DATE = re.compile(
     r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-])(\d\d)'?(?:(\d\d)'?)?)?"

@@ -28,25 +28,13 @@ from signer.services import RevocationEvidence
 from signer.trust import TrustStore
 from signer.trust.rule_book import RuleBook
 from signer.verification.attacks import Attack
-from signer.verification.certificates import CertificatePool
-from signer.verification.changes_after import Changes
-from signer.verification.digests import range_digests
-from signer.verification.evidence import Evidence, RevocationPolicy
-from signer.verification.examination import (
-    Examined,
-    all_data,
-    collect_certificates,
-    embedded_revocation,
-    examine_envelope,
-    examine_structure,
-    examine_values,
-    wanted_digest,
-)
-from signer.verification.judgement import Judge, Judged, check_claimed_time, trusted_times
-from signer.verification.paths import Anchors
-from signer.verification.payloads import wraps_encrypted
-from signer.verification.pdf_objects import PDFSyntaxError, Value
-from signer.verification.rendering import compare_shown
+from signer.verification.changes.after import Changes
+from signer.verification.file.digests import range_digests
+from signer.verification.file.payloads import wraps_encrypted
+from signer.verification.file.pdf_objects import PDFSyntaxError, Value
+from signer.verification.file.second_reader import IS_HERE, byte_ranges_seen
+from signer.verification.file.structure import Document
+from signer.verification.parts.sequence import assign_parts
 from signer.verification.report import (
     Check,
     Checklist,
@@ -58,11 +46,24 @@ from signer.verification.report import (
     conclude,
     integrity_of,
 )
-from signer.verification.second_reader import IS_HERE, byte_ranges_seen
-from signer.verification.security_store import StoreState, add_readable, read_security_store
-from signer.verification.sequence import assign_parts
-from signer.verification.shown import NOT_COMPARED, Shown
-from signer.verification.structure import Document
+from signer.verification.shown.opinion import NOT_COMPARED, Shown
+from signer.verification.shown.rendering import compare_shown
+from signer.verification.signature.certificates import CertificatePool
+from signer.verification.signature.examination import (
+    Examined,
+    all_data,
+    collect_certificates,
+    embedded_revocation,
+    examine_envelope,
+    examine_structure,
+    examine_values,
+    wanted_digest,
+)
+from signer.verification.signature.security_store import (
+    StoreState,
+    add_readable,
+    read_security_store,
+)
 from signer.verification.summary import (
     Facts,
     level_of,
@@ -70,6 +71,9 @@ from signer.verification.summary import (
     signature_report,
     timestamp_report,
 )
+from signer.verification.validity.evidence import Evidence, RevocationPolicy
+from signer.verification.validity.judgement import Judge, Judged, check_claimed_time, trusted_times
+from signer.verification.validity.paths import Anchors
 
 _LOG = logging.getLogger(__name__)
 MAX_SIZE = 1 << 30

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from signer.verification.attacks import Attack
-from signer.verification.pdf_objects import Dictionary
-from signer.verification.structure import Document
+from signer.verification.file.pdf_objects import Dictionary
+from signer.verification.file.structure import Document
 from tests.cms_surgery import contents_of, put_contents
 from tests.fakes import SoftwareKey
 from tests.forgery.byte_ranges import signature_object

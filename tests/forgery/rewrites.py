@@ -16,8 +16,8 @@ import numpy as np
 import pypdfium2
 from hypothesis import strategies as st
 
-from signer.verification.pdf_objects import Dictionary, Name, PDFString, Ref, Stream, Value
-from signer.verification.structure import Document
+from signer.verification.file.pdf_objects import Dictionary, Name, PDFString, Ref, Stream, Value
+from signer.verification.file.structure import Document
 from tests.fakes import SoftwareKey
 from tests.forgery import paper as p
 from tests.forgery.paper import form_xobject

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 
 import pikepdf
 
-from signer.verification.pdf_objects import Dictionary, Name, PDFString, Ref, Stream, Value
-from signer.verification.structure import Document
+from signer.verification.file.pdf_objects import Dictionary, Name, PDFString, Ref, Stream, Value
+from signer.verification.file.structure import Document
 
 Row = tuple[int, int, int]  # type, field 2, field 3, as in a cross-reference stream
 

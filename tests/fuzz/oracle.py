@@ -15,7 +15,7 @@ from typing import Any
 
 import pikepdf
 
-from signer.verification.structure import Document
+from signer.verification.file.structure import Document
 from signer.verification.verify import Verifier
 
 MOST_SECONDS = 20.0

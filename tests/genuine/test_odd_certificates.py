@@ -9,8 +9,8 @@ import pytest
 
 from signer.der import boolean, integer, octet_string, oid, sequence, set_of, tlv
 from signer.trust import TrustStore
-from signer.verification.certificates import CertificateUnreadable, load
 from signer.verification.checks import Indication, Integrity, Outcome, SubIndication
+from signer.verification.signature.certificates import CertificateUnreadable, load
 from signer.verification.verify import Verifier
 from tests.cms_surgery import grow
 from tests.der_writing import attribute, indefinite, name

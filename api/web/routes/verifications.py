@@ -36,7 +36,7 @@ from dossier.errors import InvalidOrder, Overloaded, StateConflict
 from dossier.model import JSON, Caller
 from dossier.verifying.kept import MAY_KEEP, KeptVerification
 from signer.clock import VIETNAM
-from signer.verification.expectation import expect_agency
+from signer.verification.words.expectation import expect_agency
 
 if TYPE_CHECKING:
     import pathlib

@@ -1,4 +1,4 @@
-"""Instead of `signer.verification.rendering`: there is no second engine (PDFium) here.
+"""Instead of `signer.verification.shown.rendering`: there is no second engine (PDFium) here.
 
 Without it nothing is drawn. The verdict rests on the bytes: every object that a save replaced or
 added is still judged (step 8), and what was signed is still what the digests say.
@@ -6,10 +6,10 @@ added is still judged (step 8), and what was signed is still what the digests sa
 
 from __future__ import annotations
 
-from signer.verification.examination import Examined
+from signer.verification.file.structure import Document
 from signer.verification.report import Checklist
-from signer.verification.shown import NOT_COMPARED, Shown
-from signer.verification.structure import Document
+from signer.verification.shown.opinion import NOT_COMPARED, Shown
+from signer.verification.signature.examination import Examined
 
 
 def compare_shown(document: Document, items: list[Examined], checks: Checklist) -> Shown:

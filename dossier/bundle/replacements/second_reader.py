@@ -1,4 +1,4 @@
-"""Instead of `signer.verification.second_reader`: there is no second parser (qpdf) here."""
+"""Instead of `signer.verification.file.second_reader`: there is no second parser (qpdf) here."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def test_the_single_file_holds_the_sources_as_they_are() -> None:
 
 def test_no_module_of_it_needs_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(
-        single_file_module._STAND_INS, "signer.verification.second_reader"
+        single_file_module._STAND_INS, "signer.verification.file.second_reader"
     )  # which imports pikepdf
     with pytest.raises(NotAlone, match=r"signer\.verification\.second_reader needs pikepdf"):
         modules()

@@ -12,7 +12,7 @@ import pytest
 
 from dossier.paper.pages import WIDTH
 from dossier.verifying.report_pdf import ReportFacts, report_digest, write_report
-from signer.verification.expectation import expect_agency
+from signer.verification.words.expectation import expect_agency
 from tests.fixtures_signed import plain_pdf
 
 AT = dt.datetime(2026, 11, 23, 8, 0, tzinfo=dt.UTC)

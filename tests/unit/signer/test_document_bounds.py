@@ -18,10 +18,12 @@ import pytest
 from signer.errors import UnsuitableDocument
 from signer.sealing.seal import SealRequest
 from signer.trust import TrustStore
-from signer.verification import structure, verify, widgets, xref
-from signer.verification.pdf_objects import PDFSyntaxError, parse_value
+from signer.verification import verify
+from signer.verification.changes import widgets
+from signer.verification.file import structure, xref
+from signer.verification.file.pdf_objects import PDFSyntaxError, parse_value
+from signer.verification.file.structure import Document
 from signer.verification.report import Indication, Integrity
-from signer.verification.structure import Document
 from signer.verification.verify import Verifier
 from tests.fakes import SoftwareKey
 from tests.fixtures_signed import plain_pdf, seal

@@ -16,7 +16,7 @@ import pytest
 from lxml import etree
 
 from signer.verification.etsi_report import DS, VR, etsi_report
-from signer.verification.expectation import expect_agency
+from signer.verification.words.expectation import expect_agency
 from tests.fixtures_signed import plain_pdf
 
 _URN = "urn:etsi:019102"

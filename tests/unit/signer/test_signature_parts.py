@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signer.verification.certificates import load
 from signer.verification.checks import Part
-from signer.verification.parts import Mark, parts_of
-from signer.verification.places import Place
-from signer.verification.subjects import Subject, subject_of
-from signer.verification.wording import part_text
+from signer.verification.parts.places import Place
+from signer.verification.parts.roles import Mark, parts_of
+from signer.verification.parts.subjects import Subject, subject_of
+from signer.verification.signature.certificates import load
+from signer.verification.words.wording import part_text
 
 NOON = dt.datetime(2024, 5, 6, 12, tzinfo=dt.UTC)
 AGENCY, PERSON, GAZETTE = b"agency", b"person", b"gazette"

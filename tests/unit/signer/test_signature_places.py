@@ -7,8 +7,8 @@ import io
 import pikepdf
 import pytest
 
-from signer.verification.places import place_of
-from signer.verification.structure import Document
+from signer.verification.file.structure import Document
+from signer.verification.parts.places import place_of
 
 BOX = (100, 200, 250, 270)
 

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from signer.services import RevocationEvidence
 from signer.trust import Grant, Service, TrustAnchor, TrustDomain, TrustStore
-from signer.verification.certificates import CertificatePool, load
-from signer.verification.paths import Anchors, find_path
 from signer.verification.report import Indication, Integrity, Outcome, SubIndication
+from signer.verification.signature.certificates import CertificatePool, load
+from signer.verification.validity.paths import Anchors, find_path
 from signer.verification.verify import Verifier
 from tests.trust_parties import DAY, NOW, Party, key_named, signed_by
 

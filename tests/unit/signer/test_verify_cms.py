@@ -10,17 +10,17 @@ import pytest
 from asn1crypto import algos, core
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
-from signer.verification import cms
-from signer.verification.algorithms import (
+from signer.verification.report import Indication, Integrity, Outcome
+from signer.verification.signature import cms
+from signer.verification.signature.algorithms import (
     SignatureAlgorithm,
     UnknownAlgorithm,
     digest_name,
     signature_algorithm,
     verifies,
 )
-from signer.verification.der import DERError, Node, check_tree, read, read_exactly
-from signer.verification.report import Indication, Integrity, Outcome
-from signer.verification.timestamps import read_tst_info
+from signer.verification.signature.der import DERError, Node, check_tree, read, read_exactly
+from signer.verification.signature.timestamps import read_tst_info
 from tests.cms_surgery import (
     Tree,
     contents_of,

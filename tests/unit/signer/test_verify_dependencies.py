@@ -14,8 +14,8 @@ import pytest
 
 from signer.sealing.levels import Level
 from signer.sealing.seal import SealRequest
-from signer.verification.dependencies import Dependencies
-from signer.verification.structure import Document
+from signer.verification.file.structure import Document
+from signer.verification.shown.dependencies import Dependencies
 from tests.fixtures_signed import append, body_of, objects_of, plain_pdf, sealer_of
 from tests.sealed import Box, edited, sealer
 

@@ -17,7 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from signer.services import RevocationEvidence
 from signer.trust import TrustStore
-from signer.verification.certificates import (
+from signer.verification.report import Indication, Integrity
+from signer.verification.signature.certificates import (
     CertificatePool,
     CertificateUnreadable,
     SignerIdentifier,
@@ -25,11 +26,10 @@ from signer.verification.certificates import (
     signed_by,
     signed_parts,
 )
-from signer.verification.der import DERError
-from signer.verification.evidence import Evidence, RevocationPolicy, Standing
-from signer.verification.paths import Anchors, find_path
-from signer.verification.report import Indication, Integrity
-from signer.verification.timestamps import authority_refusal
+from signer.verification.signature.der import DERError
+from signer.verification.signature.timestamps import authority_refusal
+from signer.verification.validity.evidence import Evidence, RevocationPolicy, Standing
+from signer.verification.validity.paths import Anchors, find_path
 from tests.fakes import SoftwareKey
 from tests.fixtures_signed import append, body_of, now, objects_of, plain_pdf, seal
 

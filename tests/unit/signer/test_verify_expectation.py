@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from signer.verification.at_signing import validity_at_signing
 from signer.verification.checks import Check, Outcome, SubIndication
-from signer.verification.expectation import expect_agency
+from signer.verification.validity.at_signing import validity_at_signing
+from signer.verification.words.expectation import expect_agency
 
 YEAR = dt.datetime(2025, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 INSIDE, BEFORE, AFTER = (dt.datetime(y, 6, 1, tzinfo=dt.UTC) for y in (2025, 2024, 2026))

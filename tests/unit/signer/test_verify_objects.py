@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from signer.verification import pdf_objects
-from signer.verification.pdf_objects import (
+from signer.verification.file import pdf_objects
+from signer.verification.file.pdf_objects import (
     Dictionary,
     PDFString,
     PDFSyntaxError,

@@ -16,9 +16,10 @@ import pytest
 from signer.errors import EngineRefused
 from signer.pdfium import PDFiumDocument, PDFiumPage, opened
 from signer.sealing.seal import SealRequest
-from signer.verification import changes_after, rendering
+from signer.verification.changes import after as changes_after
 from signer.verification.report import Indication, Integrity
-from signer.verification.shown import Engines
+from signer.verification.shown import rendering
+from signer.verification.shown.opinion import Engines
 from tests.fixtures_signed import append, body_of, objects_of, plain_pdf, seal
 from tests.sealed import Box, edited, sealer
 

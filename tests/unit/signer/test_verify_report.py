@@ -11,9 +11,9 @@ import pytest
 
 from signer.errors import SignatureNotValid, SignerError
 from signer.verification import verify as verify_module
-from signer.verification.changes_after import FieldLock, transforms
-from signer.verification.evidence import Standing
-from signer.verification.pdf_objects import Dictionary, Name, PDFString
+from signer.verification.changes.after import FieldLock, transforms
+from signer.verification.file.pdf_objects import Dictionary, Name, PDFString
+from signer.verification.file.structure import Document
 from signer.verification.report import (
     Check,
     Checklist,
@@ -24,9 +24,9 @@ from signer.verification.report import (
     conclude,
     integrity_of,
 )
-from signer.verification.sentences import sentence
-from signer.verification.structure import Document
-from signer.verification.wording import check_text, is_known
+from signer.verification.validity.evidence import Standing
+from signer.verification.words.sentences import sentence
+from signer.verification.words.wording import check_text, is_known
 from tests.fixtures_signed import append, body_of, objects_of, plain_pdf, seal
 from tools.list_checks import DOCUMENT, with_table
 

@@ -8,7 +8,7 @@ import zlib
 import pikepdf
 import pytest
 
-from signer.verification.pdf_objects import (
+from signer.verification.file.pdf_objects import (
     Dictionary,
     Name,
     PDFString,
@@ -18,10 +18,10 @@ from signer.verification.pdf_objects import (
     parse_indirect,
     parse_value,
 )
+from signer.verification.file.structure import Document, text
+from signer.verification.file.xref import decode_stream, read_revisions
 from signer.verification.report import Indication, Integrity
-from signer.verification.structure import Document, text
 from signer.verification.summary import pdf_date
-from signer.verification.xref import decode_stream, read_revisions
 from tests.fixtures_signed import append, objects_of, plain_pdf, seal
 
 

@@ -16,8 +16,8 @@ from signer.insecure_testpki.roles import KeyUses
 from signer.sealing.levels import Level
 from signer.services import RevocationEvidence
 from signer.trust import TrustDomain, TrustStore
-from signer.verification.evidence import RevocationPolicy
 from signer.verification.report import Indication, Integrity, SubIndication
+from signer.verification.validity.evidence import RevocationPolicy
 from signer.verification.verify import Verifier
 from tests.fakes import SoftwareKey, pem
 from tests.fixtures_signed import now, plain_pdf, seal

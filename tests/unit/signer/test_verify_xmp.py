@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from signer.verification.pdf_objects import Dictionary, Stream
-from signer.verification.xmp import same_but_for_dates
+from signer.verification.changes.xmp import same_but_for_dates
+from signer.verification.file.pdf_objects import Dictionary, Stream
 
 HEAD = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="{tool}"><rdf:RDF '

@@ -1,0 +1,1 @@
+"""What each save changed, and which signatures allow it (step 8)."""

@@ -1,0 +1,405 @@
+"""Bytes and revisions first: the file as its own cross-reference sections describe it.
+
+Everything above works on `Document` and its `View` objects; nothing here repairs, guesses or
+falls back. What is not ISO 32000-2 raises `PDFSyntaxError` and becomes MALFORMED.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from signer.verification.attacks import Attack
+from signer.verification.file.pdf_objects import (
+    MAX_DEPTH,
+    Dictionary,
+    IndirectObject,
+    PDFString,
+    PDFSyntaxError,
+    Ref,
+    Stream,
+    Value,
+    parse_head,
+    parse_indirect,
+    parse_value,
+    skip,
+)
+from signer.verification.file.xref import Entry, Revision, decode_stream, read_revisions
+
+MAX_FIELDS = 5000
+MAX_SIGNATURES = 200
+MAX_UNPACKED = 256 * 1024 * 1024  # bytes of all object streams of a file
+_FREE = Entry()
+_NOWHERE = -1  # the position of a number that an object stream names twice, or not at all
+_STRUCTURE = re.compile(rb"\d[\s]+obj\b|\bendobj\b|\bxref\b|\btrailer\b|\bstream\b")
+_BYTE_RANGE = re.compile(rb"/ByteRange[\x00\t\n\x0c\r ]*\[")
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureField:
+    """A signature field that has a value, and what its dictionary says, unverified.
+
+    `defined_in` is the index of the revision that holds the signature dictionary; None when
+    the dictionary is not an indirect object of its own.
+    """
+
+    name: str
+    field_number: int
+    object_number: int
+    dictionary: Dictionary
+    sub_filter: str
+    defined_in: int | None
+
+    @property
+    def is_timestamp(self) -> bool:
+        """ETSI.RFC3161 is a timestamp whatever /Type says, and never a signer."""
+        kind = self.dictionary.get("Type")
+        return self.sub_filter == "ETSI.RFC3161" or kind == "DocTimeStamp"
+
+
+class Document:
+    """A PDF as bytes, revisions and objects. Read-only; not for use by several threads."""
+
+    def __init__(self, data: bytes) -> None:
+        """Raises `PDFSyntaxError` when header, revisions or trailers are not as they must be."""
+        if not data.startswith(b"%PDF-"):
+            raise PDFSyntaxError("the file does not begin with %PDF-")
+        self.data = data
+        self.revisions: tuple[Revision, ...] = read_revisions(data)
+        self._parsed: dict[tuple[int, int], IndirectObject] = {}
+        self._heads: dict[tuple[int, int], Value] = {}
+        self._containers: dict[tuple[int, int], dict[int, tuple[int, Value]]] = {}
+        self._unpacked = 0
+        self._views: dict[int, View] = {}
+
+    @property
+    def is_encrypted(self) -> bool:
+        """True when any trailer names an /Encrypt dictionary."""
+        return any("Encrypt" in revision.trailer for revision in self.revisions)
+
+    @property
+    def current(self) -> View:
+        """The file as it is now."""
+        return self.view(len(self.revisions) - 1)
+
+    def view(self, revision: int) -> View:
+        """The file as it was when `revision` was its last."""
+        if revision not in self._views:
+            self._views[revision] = View(self, revision)
+        return self._views[revision]
+
+    def revision_ending_at(self, end: int) -> int | None:
+        """The revision whose %%EOF (and line ends, or a part of them) ends at `end`."""
+        for revision in self.revisions:
+            if revision.mark_end <= end <= revision.end:
+                return revision.index
+        return None
+
+    def object_at(self, view: View, entry: Entry, number: int) -> IndirectObject:
+        """The uncompressed object `number` where `entry` says, parsed once."""
+        offset = entry.offset
+        key = (offset, number)
+        if key not in self._parsed:
+            item = parse_indirect(self.data, offset, view.length)
+            if (item.number, item.generation) != (number, entry.generation):
+                raise PDFSyntaxError(
+                    f"object {number} is said to be at byte {offset}, but is not",
+                    Attack.PARSER_DIFFERENTIAL,
+                )
+            self._parsed[key] = item
+        return self._parsed[key]
+
+    def head_at(self, entry: Entry, number: int) -> Value:
+        """The value of the uncompressed object `number`; of a stream its dictionary alone."""
+        key = (entry.offset, number)
+        if key in self._parsed:
+            value = self._parsed[key].value
+            return value.dictionary if isinstance(value, Stream) else value
+        if key not in self._heads:
+            said, generation, value = parse_head(self.data, entry.offset)
+            if (said, generation) != (number, entry.generation):
+                raise PDFSyntaxError(
+                    f"object {number} is said to be at byte {entry.offset}, but is not",
+                    Attack.PARSER_DIFFERENTIAL,
+                )
+            self._heads[key] = value
+        return self._heads[key]
+
+    def contained(self, view: View, container: int, entry: Entry) -> dict[int, tuple[int, Value]]:
+        """The objects of an object stream: position and value, by number."""
+        key = (container, entry.offset)
+        if key not in self._containers:
+            item = self.object_at(view, entry, container)
+            found, size = _read_object_stream(item)
+            self._unpacked += size
+            if self._unpacked > MAX_UNPACKED:
+                raise PDFSyntaxError(f"the object streams unpack to more than {MAX_UNPACKED} bytes")
+            self._containers[key] = found
+        return self._containers[key]
+
+    @cached_property
+    def history(self) -> dict[int, list[tuple[int, Entry]]]:
+        """What the revisions say of each object number, oldest first: (revision, entry)."""
+        out: dict[int, list[tuple[int, Entry]]] = {}
+        for revision in self.revisions:
+            for number, entry in revision.entries.items():
+                out.setdefault(number, []).append((revision.index, entry))
+        return out
+
+    @cached_property
+    def object_offsets(self) -> list[int]:
+        """Offsets of all uncompressed objects of all revisions, ascending."""
+        return sorted(
+            {e.offset for r in self.revisions for e in r.entries.values() if e.offset >= 0}
+        )
+
+    def stray_byte_ranges(self, known: list[tuple[int, int]]) -> Iterator[int]:
+        """Offsets of /ByteRange keys outside the `known` dictionaries.
+
+        Hits inside the data of a stream do not count: an attached PDF may be signed too.
+        """
+        inside = range(0)  # the data of the stream that the last hit was in: read once
+        for found in _BYTE_RANGE.finditer(self.data):
+            at = found.start()
+            if at in inside or any(start <= at < end for start, end in known):
+                continue
+            inside = self._stream_data_around(at)
+            if at not in inside:
+                yield at
+
+    def _stream_data_around(self, at: int) -> range:
+        """The offsets of the stream's data (and what closes it) that `at` is in, or none.
+
+        They end where the next object is said to be: it may lie in the data to hide there.
+        """
+        position = bisect.bisect_right(self.object_offsets, at) - 1
+        if position < 0:
+            return range(0)
+        try:
+            item = parse_indirect(self.data, self.object_offsets[position], self.current.length)
+        except PDFSyntaxError:
+            return range(0)
+        if not isinstance(item.value, Stream):
+            return range(0)
+        following = self.object_offsets[position + 1 : position + 2]
+        return range(item.value.dictionary.end, min([item.end, *following]))
+
+
+class View:
+    """The objects of the file at one revision."""
+
+    def __init__(self, document: Document, revision: int) -> None:
+        self._document = document
+        self.revision = revision
+
+    @property
+    def trailer(self) -> Dictionary:
+        """The newest trailer of this view."""
+        return self._document.revisions[self.revision].trailer
+
+    def entry(self, number: int) -> Entry:
+        """Where object `number` is; a free entry when there is none."""
+        history = self._document.history.get(number)
+        if history is None:
+            return _FREE
+        for revision, entry in reversed(history):
+            if revision <= self.revision:
+                return entry
+        return _FREE
+
+    def get(self, number: int) -> Value:
+        """The value of object `number`; None when there is none. Raises `PDFSyntaxError`."""
+        entry = self.entry(number)
+        if entry.container:
+            holder = self.entry(entry.container)
+            if holder.offset < 0:
+                raise PDFSyntaxError(f"the object stream {entry.container} is missing")
+            values = self._document.contained(self, entry.container, holder)
+            # some readers go by the number, others by the position: both must say the same
+            index, value = values.get(number, (_NOWHERE, None))
+            if index != entry.index:
+                raise PDFSyntaxError(
+                    f"object {number} is not in its place in stream {entry.container}",
+                    Attack.PARSER_DIFFERENTIAL,
+                )
+            return value
+        if entry.offset < 0:
+            return None
+        return self._document.object_at(self, entry, number).value
+
+    def resolve(self, value: Value) -> Value:
+        """Follow references until a direct value. Raises `PDFSyntaxError`.
+
+        A reference to another generation would be null to some readers and the object to others.
+        """
+        for _ in range(32):
+            if not isinstance(value, Ref):
+                return value
+            entry = self.entry(value.number)
+            if not entry.is_free and value.generation != entry.generation:
+                raise PDFSyntaxError(
+                    f"{value.number} {value.generation} R names no such generation"
+                )
+            value = self.get(value.number)
+        raise PDFSyntaxError("a chain of references does not end")
+
+    def length(self, ref: Ref) -> Value:
+        """A /Length given by reference."""
+        entry = self.entry(ref.number)
+        if entry.offset < 0:
+            raise PDFSyntaxError(f"the length {ref.number} is missing")
+        return parse_indirect(self._document.data, entry.offset).value
+
+    def dictionary(self, value: Value) -> Dictionary | None:
+        """The dictionary that `value` is or refers to.
+
+        A stream is none, though some readers take its dictionary: it could be a form's field to
+        them and a page's content to others.
+        """
+        value = self.resolve(value)
+        return value if isinstance(value, Dictionary) else None
+
+    def array(self, value: Value) -> list[Value]:
+        """The array that `value` is or refers to; empty when it is none."""
+        value = self.resolve(value)
+        return value if isinstance(value, list) else []
+
+    @cached_property
+    def root(self) -> Dictionary:
+        """The catalogue. Raises `PDFSyntaxError` when there is none."""
+        root = self.dictionary(self.trailer.get("Root"))
+        if root is None or root.get("Type") != "Catalog":
+            raise PDFSyntaxError("the file has no document catalogue")
+        return root
+
+    @cached_property
+    def acro_form(self) -> Dictionary:
+        """The interactive form; empty when there is none."""
+        return self.dictionary(self.root.get("AcroForm")) or Dictionary()
+
+    def fields(self) -> Iterator[tuple[str, int, Dictionary, str]]:
+        """Terminal and inner fields: full name, object number, dictionary, inherited /FT."""
+        stack = [(item, "", "", 1) for item in reversed(self.array(self.acro_form.get("Fields")))]
+        seen: set[int] = set()
+        looked_at = 0  # direct fields have no number that could repeat
+        while stack:
+            item, parent, inherited, depth = stack.pop()
+            number = item.number if isinstance(item, Ref) else 0
+            if number and number in seen:
+                raise PDFSyntaxError("the form's fields contain a loop")
+            seen.add(number)
+            looked_at += 1
+            if depth > MAX_DEPTH:
+                raise PDFSyntaxError("the form's fields are nested too deeply or contain a loop")
+            if looked_at > MAX_FIELDS:
+                raise PDFSyntaxError(f"the form has more than {MAX_FIELDS} fields")
+            found = self.dictionary(item)
+            if found is None:
+                continue
+            part = found.get("T")
+            label = text(part.value) if isinstance(part, PDFString) else ""
+            name = ".".join(p for p in (parent, label) if p)
+            kind = found.get("FT", inherited)
+            yield name, number, found, str(kind)
+            kids = reversed(self.array(found.get("Kids")))
+            stack += [(kid, name, str(kind), depth + 1) for kid in kids]
+
+    def signatures(self) -> list[SignatureField]:
+        """The signed signature fields, in the order of the form. Raises `PDFSyntaxError`."""
+        out: list[SignatureField] = []
+        for name, number, found, kind in self.fields():
+            value = found.get("V")
+            if kind != "Sig" or value is None:
+                continue
+            dictionary = self.dictionary(value)
+            if dictionary is None:
+                raise PDFSyntaxError(f"the signature field {name!r} has a damaged value")
+            target = value.number if isinstance(value, Ref) else 0
+            out.append(
+                SignatureField(
+                    name, number, target, dictionary, str(dictionary.get("SubFilter", "")),
+                    self._defined_in(target),
+                )
+            )  # fmt: skip
+            if len(out) > MAX_SIGNATURES:
+                raise PDFSyntaxError(f"the file has more than {MAX_SIGNATURES} signatures")
+        return out
+
+    def usage_rights(self) -> list[Dictionary]:
+        """The signatures of /Perms that enable a reader's functions (ISO 32000-1, 12.8.2.3)."""
+        permissions = self.dictionary(self.root.get("Perms")) or Dictionary()
+        found = [self.dictionary(permissions.get(key)) for key in ("UR", "UR3")]
+        return [dictionary for dictionary in found if dictionary is not None]
+
+    def _defined_in(self, number: int) -> int | None:
+        """The newest revision that defines object `number` outside an object stream."""
+        for index in range(self.revision, -1, -1):
+            entry = self._document.revisions[index].entries.get(number)
+            if entry is not None:
+                return index if entry.offset >= 0 else None
+        return None
+
+
+def _read_object_stream(item: IndirectObject) -> tuple[dict[int, tuple[int, Value]], int]:
+    """Position and value of the objects by number, and the bytes they were unpacked to."""
+    stream = item.value
+    if not isinstance(stream, Stream) or stream.dictionary.get("Type") != "ObjStm":
+        raise PDFSyntaxError(f"object {item.number} is not an object stream")
+    count, first = stream.dictionary.get("N"), stream.dictionary.get("First")
+    if not isinstance(count, int) or not isinstance(first, int) or not 0 <= count <= 100_000:
+        raise PDFSyntaxError(f"the object stream {item.number} has unusable counts")
+    decoded = decode_stream(stream)
+    here = 0
+    places: list[tuple[int, int]] = []
+    for _ in range(count):
+        number, here = parse_value(decoded, here)
+        offset, here = parse_value(decoded, here)
+        if not isinstance(number, int) or not isinstance(offset, int) or offset < 0:
+            raise PDFSyntaxError(f"the object stream {item.number} has a damaged header")
+        places.append((number, first + offset))
+    objects: dict[int, tuple[int, Value]] = {}
+    read = 0
+    for index, (number, offset) in enumerate(places):
+        value, end = parse_value(decoded, offset)
+        objects[number] = (index if number not in objects else _NOWHERE, value)
+        read += end - offset
+        if read > 2 * len(decoded):  # thousands of numbers for one large array
+            raise PDFSyntaxError(f"the objects in the object stream {item.number} overlap")
+    return objects, len(decoded)
+
+
+def text(raw: bytes) -> str:
+    """A PDF text string as Unicode (ISO 32000-2, 7.9.2.2); damaged parts are replaced."""
+    if raw.startswith(b"\xfe\xff"):
+        return raw[2:].decode("utf-16-be", "replace")
+    if raw.startswith(b"\xff\xfe"):
+        return raw[2:].decode("utf-16-le", "replace")
+    if raw.startswith(b"\xef\xbb\xbf"):
+        return raw[3:].decode("utf-8", "replace")
+    return raw.decode("latin-1")
+
+
+def unexplained_bytes(document: Document, revision: int) -> int | None:
+    """The first byte of an incremental revision that belongs to no listed object.
+
+    Listed objects, the section with its trailer, white space and comments are explained; but
+    not a comment that holds an object or a section for those who repair files.
+    """
+    found = document.revisions[revision]
+    view = document.view(revision)
+    starts = {
+        e.offset: (e, n) for n, e in found.entries.items() if found.start <= e.offset < found.end
+    }
+    here = found.start
+    while True:
+        before, here = here, skip(document.data, here)
+        if _STRUCTURE.search(document.data, before, here):
+            return before
+        if here == found.offset or here >= found.end:
+            return None if here == found.offset else found.start
+        if here not in starts:
+            return here
+        here = document.object_at(view, *starts[here]).end

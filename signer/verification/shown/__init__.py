@@ -1,0 +1,1 @@
+"""The bytes that are shown: a second engine draws them, and the engines are compared (step 9)."""

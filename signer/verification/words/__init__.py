@@ -1,0 +1,1 @@
+"""What reports say to people, Vietnamese first: checks, labels, the sentence for a citizen."""
