@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from api.registering import ResultRegister
+    from collections.abc import Callable
+
     from api.settings import Settings
     from api.telemetry import Telemetry
     from dossier.audit.log import AuditLog
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from dossier.digitizing.digitizations import Digitizations
     from dossier.identity import Identity
     from dossier.queue.jobs import JobQueue
+    from dossier.register.checkpoints import Checkpoints
+    from dossier.register.log import Register
+    from dossier.register.statuses import StatusSigner
+    from dossier.signing.endings import Endings
     from dossier.signing.records import Records
     from dossier.storage.database import Database
     from dossier.storage.holdings import Holdings
@@ -35,6 +40,17 @@ if TYPE_CHECKING:
     from signer.remote import CSCClient
     from signer.sealing.appearance.profiles import ProfileSet
     from signer.services import Timestamper
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRegister:
+    """The register of issued results; safe for threads."""
+
+    log: Register
+    checkpoints: Checkpoints
+    statuses: StatusSigner
+    endings: Endings
+    origin: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,10 @@ where there is none.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from api.house import ResultRegister
 from dossier.audit.log import AuditLog
 from dossier.register import checkpoints, statuses
 from dossier.register.checkpoints import Checkpointer, Checkpoints
@@ -29,17 +28,6 @@ if TYPE_CHECKING:
 
 _NOWHERE = "sohoa.invalid"  # RFC 2606: never a real host
 _ID_DIGITS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class ResultRegister:
-    """What the web works with; safe for threads."""
-
-    log: Register
-    checkpoints: Checkpoints
-    statuses: StatusSigner
-    endings: Endings
-    origin: Callable[[], str]
 
 
 def open_register(

@@ -26,7 +26,7 @@ from api.commands.register_files import (
 from api.errors import InputUnusable
 
 if TYPE_CHECKING:
-    from api.registering import ResultRegister
+    from api.house import ResultRegister
     from dossier.register.findings import RegisterReport
     from dossier.signing.recordtable import Record
 

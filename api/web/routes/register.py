@@ -24,7 +24,7 @@ from dossier.register.entry import Entry
 from dossier.register.notes import NoteKey
 
 if TYPE_CHECKING:
-    from api.registering import ResultRegister
+    from api.house import ResultRegister
 
 router = APIRouter(tags=["Sổ đăng ký kết quả / Register of results"])
 _MOST = 1000
