@@ -184,6 +184,8 @@ def _check_file(document: Document, items: list[Examined], checks: Checklist) ->
     rights = document.current.usage_rights()
     if rights:
         checks.warn("file.usage-rights", "usage rights are not signatures of the document")
+    if document.unlisted_fields:
+        checks.warn("file.unlisted-field", "the form does not list every signed field")
     known = [(d.start, d.end) for d in (*(i.field.dictionary for i in items), *rights)]
     stray = next(document.stray_byte_ranges(known), None)
     if stray is not None:
@@ -199,7 +201,7 @@ def _check_file(document: Document, items: list[Examined], checks: Checklist) ->
             attack=Attack.SWAPPED_DICTIONARY,
         )  # fmt: skip
     mine = sorted(_integers(i.field.dictionary.get("ByteRange")) for i in items)
-    theirs = byte_ranges_seen(document.data) if IS_HERE else None
+    theirs = byte_ranges_seen(document.data, document.unlisted_fields) if IS_HERE else None
     if not IS_HERE:
         checks.warn("file.second-reader", "there is no second reader on this machine")
     elif theirs is None:

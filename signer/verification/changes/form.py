@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from signer.verification.attacks import Attack
 from signer.verification.changes.ledger import Ledger
+from signer.verification.changes.resources import has_undrawn_text, judge_resources
 from signer.verification.file.pdf_objects import Dictionary, PDFString, Ref, Value, same
 from signer.verification.file.references import Reference
-from signer.verification.file.structure import View
 
 # keys that signing an empty field may set; /AS means nothing beside the one appearance allowed
 _FILLED = frozenset({"V", "AP", "F", "M", "AS", "DA", "MK", "P"})
@@ -20,7 +20,6 @@ _FIELD_KEYS = frozenset(
      "Q", "BS", "Border", "Lock", "SV", "M", "NM", "StructParent", "Contents", "C", "H", "AS", "DV"}
 )  # fmt: skip
 _FIELD_SLOTS = frozenset({"Fields", "Kids", "Annots", "Parent", "Obj", "V"})
-_VARIABLE_TEXT = frozenset({"Tx", "Ch", "Btn"})
 
 
 def judge_form(ledger: Ledger) -> None:
@@ -34,7 +33,7 @@ def judge_form(ledger: Ledger) -> None:
     for key in sorted(old.keys() | new.keys()):
         if key not in ("Fields", "SigFlags", "DR") and not same(old.get(key), new.get(key)):
             _judge_form_key(ledger, key, old.get(key), new.get(key))
-    _judge_resources(ledger, old.get("DR"), new.get("DR"))
+    judge_resources(ledger, old.get("DR"), new.get("DR"))
     before, after = ledger.old.array(old.get("Fields")), ledger.new.array(new.get("Fields"))
     if not same(after[: len(before)], before):
         ledger.guilty("form", "fields were removed or reordered", Attack.SHADOW_HIDE)
@@ -60,52 +59,11 @@ def is_field_place(reference: Reference) -> bool:
 
 def _judge_form_key(ledger: Ledger, key: str, before: Value, after: Value) -> None:
     """Defaults may be added where no existing field is drawn with them."""
-    is_free = not _has_undrawn_text(ledger.old)
+    is_free = not has_undrawn_text(ledger.old)
     is_new_default = key == "DA" and before is None and isinstance(after, PDFString)
     is_harmless = key == "NeedAppearances" and (after is None or after is False)
     if not is_free or not (is_new_default or is_harmless):
         ledger.guilty("form", f"/{key} of the form changed")
-
-
-def _judge_resources(ledger: Ledger, before: Value, after: Value) -> None:
-    """Every resource keeps its name and value; tools add fonts for the seals that they draw."""
-    modified, _ = ledger.touched
-    old, new = ledger.old.dictionary(before), ledger.new.dictionary(after)
-    parts = [before, after, *(old or {}).values(), *(new or {}).values()]
-    own = {part.number for part in parts if isinstance(part, Ref)}
-    if same(before, after) and not own & modified:
-        return
-
-    def is_of_the_form(reference: Reference) -> bool:
-        return reference.keys[-1:] == ("DR",) or "DR" in reference.keys or reference.source in own
-
-    if _has_undrawn_text(ledger.old) or new is None or not _has_more(ledger, old, new):
-        ledger.guilty("form", "/DR of the form changed")
-        return
-    for part in parts:
-        if isinstance(part, Ref) and part.number in modified:
-            ledger.judge(part, is_of_the_form)
-    ledger.explain(after)
-
-
-def _has_more(ledger: Ledger, old: Dictionary | None, new: Dictionary) -> bool:
-    for kind, value in (old or Dictionary()).items():
-        kept, found = ledger.old.dictionary(value), ledger.new.dictionary(new.get(kind))
-        if kept is None or found is None:
-            if not same(value, new.get(kind)):
-                return False
-        elif any(not same(item, found.get(name)) for name, item in kept.items()):
-            return False
-    return True
-
-
-def _has_undrawn_text(view: View) -> bool:
-    """Whether a reader has to draw a field's text itself, with the form's fonts and defaults."""
-    is_asked = view.resolve(view.acro_form.get("NeedAppearances")) is not None
-    return any(
-        kind in _VARIABLE_TEXT and (is_asked or "AP" not in field)
-        for _, _, field, kind in view.fields()
-    )
 
 
 def _judge_fields(ledger: Ledger) -> None:

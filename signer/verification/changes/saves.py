@@ -15,7 +15,7 @@ from signer.verification.attacks import Attack
 from signer.verification.changes.form import judge_form
 from signer.verification.changes.ledger import Ledger
 from signer.verification.changes.store import judge_security_store
-from signer.verification.changes.widgets import Placement, judge_new_widgets, pages_of
+from signer.verification.changes.widgets import Placement, judge_new_widgets, rectangle
 from signer.verification.changes.xmp import same_but_for_dates
 from signer.verification.file.pdf_objects import (
     Dictionary,
@@ -27,7 +27,8 @@ from signer.verification.file.pdf_objects import (
     same,
 )
 from signer.verification.file.references import Reference, References
-from signer.verification.file.structure import Document, View, unexplained_bytes
+from signer.verification.file.structure import Document, View, text
+from signer.verification.file.unexplained import unexplained_bytes
 from signer.verification.report import Change
 
 _TRAILER_KEYS = frozenset(
@@ -37,6 +38,8 @@ _INFO_DATES = frozenset({"ModDate", "Producer"})
 _EXTENSION_KEYS = frozenset(
     {"Type", "BaseVersion", "ExtensionLevel", "URL", "ExtensionRevision"}
 )  # ISO 32000-2, 7.12.3
+_BOXES = frozenset({"MediaBox", "CropBox", "BleedBox", "TrimBox", "ArtBox"})
+_ROUNDED = 1e-9  # of a box: nobody sees that
 _VERSION = re.compile(r"[12]\.\d")
 _CATALOGUE_KINDS = {
     "Pages": "page", "OCProperties": "page", "Names": "attachment", "AF": "attachment",
@@ -103,7 +106,11 @@ class Step:
                 "object", "the save has two cross-reference sections, one of them for old readers",
                 Attack.PARSER_DIFFERENTIAL,
             )  # fmt: skip
+        earlier = [r.trailer for r in ledger.document.revisions[: ledger.number]]
         for key in new.keys() - old.keys() - _TRAILER_KEYS - {"XRefStm"}:
+            # pyHanko repeats what the first trailer said, though others have dropped it
+            if not _is_compound(new[key]) and any(same(new[key], t.get(key)) for t in earlier):
+                continue
             ledger.guilty("catalogue", f"the trailer has a new key /{key}")
 
     def _catalogue(self) -> None:
@@ -161,7 +168,7 @@ class Step:
         differing = {
             k
             for k in old.keys() | new.keys()
-            if not same(ledger.old.resolve(old.get(k)), ledger.new.resolve(new.get(k)))
+            if not _say_the_same(ledger.old.resolve(old.get(k)), ledger.new.resolve(new.get(k)))
         }
         values = {k: ledger.new.resolve(new.get(k)) for k in new}
         for key, value in new.items():
@@ -200,7 +207,9 @@ class Step:
                 if not same(before, after):
                     ledger.take(before, after, _is_annotation_list)
                     self._annotations(number, before, after)
-            elif not same(before, after, loosely=True):
+            elif not same(before, after, loosely=True) and not (
+                key in _BOXES and _same_box(ledger, before, after)
+            ):
                 ledger.guilty(
                     "page",
                     f"/{key} of the page in object {number} changed",
@@ -233,11 +242,33 @@ class Step:
 
     def _annotation_arrays(self, arrays: set[int]) -> None:
         ledger = self._ledger
-        for number, page in pages_of(ledger.old):
+        for number, page in ledger.old.pages():
             annotations = page.get("Annots")
             if isinstance(annotations, Ref) and annotations.number in arrays:
                 ledger.judge(annotations, _is_annotation_list)
                 self._annotations(number, annotations, annotations)
+
+
+def _say_the_same(before: Value, after: Value) -> bool:
+    """Text may be written in another encoding (ISO 32000-2, 7.9.2.2)."""
+    if isinstance(before, PDFString) and isinstance(after, PDFString):
+        one, other = text(before.value), text(after.value)
+        return before == after or (one == other and all(map(_is_plain, one)))
+    return same(before, after)
+
+
+def _is_plain(character: str) -> bool:
+    """The same in PDFDocEncoding as in Unicode (ISO 32000-2, table D.2)."""
+    return " " <= character <= "~" or "\xa1" <= character <= "\xac" or character >= "\xae"
+
+
+def _same_box(ledger: Ledger, before: Value, after: Value) -> bool:
+    """poppler writes ten decimals, where an office program had written twelve."""
+    old, new = rectangle(ledger.old, before), rectangle(ledger.new, after)
+    if old is None or new is None:
+        return False
+    size = min(old[2] - old[0], old[3] - old[1])
+    return all(abs(a - b) <= _ROUNDED * size for a, b in zip(old, new, strict=True))
 
 
 def _is_mentioned(_: Reference) -> bool:

@@ -8,14 +8,13 @@ rectangle, on one page, over a small part of what the reader sees. Threat: sneak
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from signer.verification.changes.ledger import Ledger
 from signer.verification.file.pdf_objects import Dictionary, Ref, Stream, Value, same
 from signer.verification.file.structure import Document, View
 
-MAX_PAGES = 20_000
 MAX_SHARE = 0.25  # of the visible page: a seal is 2 %, a margin stamp 10 %
 _ZERO_AREA = 1.0  # square points: an invisible widget
 _MAX_PARENTS = 64
@@ -36,26 +35,11 @@ def placements(document: Document) -> Mapping[int, Placement]:
     """Every annotation of the current revision by its object number."""
     found: dict[int, tuple[int, ...]] = {}
     view = document.current
-    for number, page in pages_of(view):
+    for number, page in view.pages():
         for item in view.array(page.get("Annots")):
             if isinstance(item, Ref):
                 found[item.number] = (*found.get(item.number, ()), number)
     return {number: Placement(pages) for number, pages in found.items()}
-
-
-def pages_of(view: View) -> Iterator[tuple[int, Dictionary]]:
-    """The pages with their object numbers; bounded."""
-    stack: list[Value] = [view.root.get("Pages")]
-    seen: set[int] = set()
-    while stack and len(seen) < MAX_PAGES:
-        item = stack.pop()
-        node = view.dictionary(item)
-        if not isinstance(item, Ref) or item.number in seen or node is None:
-            continue
-        seen.add(item.number)
-        if node.get("Type") == "Page":
-            yield item.number, node
-        stack += view.array(node.get("Kids"))
 
 
 def judge_new_widgets(ledger: Ledger, placed: Mapping[int, Placement]) -> None:

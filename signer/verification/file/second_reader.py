@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 
 import pikepdf
 
@@ -12,13 +13,17 @@ IS_HERE: bool = True
 _MAX_FIELDS = 20_000  # direct fields in an array that holds itself never repeat
 
 
-def byte_ranges_seen(data: bytes) -> list[tuple[int, ...]] | None:
-    """The /ByteRange of every signed field as qpdf sees them; None when it must repair."""
+def byte_ranges_seen(data: bytes, unlisted: Iterable[int] = ()) -> list[tuple[int, ...]] | None:
+    """The /ByteRange of every signed field as qpdf sees them; None when it must repair.
+
+    `unlisted` are fields that the form leaves out, by object number.
+    """
     try:
         with pikepdf.open(io.BytesIO(data), attempt_recovery=False) as pdf:
             out: list[tuple[int, ...]] = []
             form = pdf.Root.get("/AcroForm")
             stack = list(form.get("/Fields", [])) if form is not None else []
+            stack += [pdf.get_object(number, 0) for number in unlisted]
             seen: set[tuple[int, int]] = set()
             looked_at = 0
             while stack:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from signer.verification.attacks import Attack
+from signer.verification.file.object_streams import NOWHERE, read_object_stream
 from signer.verification.file.pdf_objects import (
     MAX_DEPTH,
     Dictionary,
@@ -24,17 +25,14 @@ from signer.verification.file.pdf_objects import (
     Value,
     parse_head,
     parse_indirect,
-    parse_value,
-    skip,
 )
-from signer.verification.file.xref import Entry, Revision, decode_stream, read_revisions
+from signer.verification.file.xref import Entry, Revision, read_revisions
 
 MAX_FIELDS = 5000
+MAX_PAGES = 20_000
 MAX_SIGNATURES = 200
 MAX_UNPACKED = 256 * 1024 * 1024  # bytes of all object streams of a file
 _FREE = Entry()
-_NOWHERE = -1  # the position of a number that an object stream names twice, or not at all
-_STRUCTURE = re.compile(rb"\d[\s]+obj\b|\bendobj\b|\bxref\b|\btrailer\b|\bstream\b")
 _BYTE_RANGE = re.compile(rb"/ByteRange[\x00\t\n\x0c\r ]*\[")
 
 
@@ -133,7 +131,7 @@ class Document:
         key = (container, entry.offset)
         if key not in self._containers:
             item = self.object_at(view, entry, container)
-            found, size = _read_object_stream(item)
+            found, size = read_object_stream(item)
             self._unpacked += size
             if self._unpacked > MAX_UNPACKED:
                 raise PDFSyntaxError(f"the object streams unpack to more than {MAX_UNPACKED} bytes")
@@ -155,6 +153,21 @@ class Document:
         return sorted(
             {e.offset for r in self.revisions for e in r.entries.values() if e.offset >= 0}
         )
+
+    @cached_property
+    def unlisted_fields(self) -> tuple[int, ...]:
+        """Signed fields that pages show and /Fields of the form leaves out, by object number.
+
+        poppler 22.12 forgets the list where /AcroForm is a direct dictionary. Readers show such a
+        signature, so it is judged like any other. Looked for only where a /ByteRange says so.
+        """
+        listed = [f for _, _, f, kind in self.current.listed_fields() if kind == "Sig"]
+        values = [self.current.dictionary(field.get("V")) for field in listed]
+        known = [d for d in (*values, *self.current.usage_rights()) if d is not None]
+        if next(self.stray_byte_ranges([(d.start, d.end) for d in known]), None) is None:
+            return ()
+        numbers = {number for _, number, _, _ in self.current.listed_fields()}
+        return tuple(dict.fromkeys(self.current.unlisted_fields(numbers)))
 
     def stray_byte_ranges(self, known: list[tuple[int, int]]) -> Iterator[int]:
         """Offsets of /ByteRange keys outside the `known` dictionaries.
@@ -210,6 +223,12 @@ class View:
                 return entry
         return _FREE
 
+    def numbers(self) -> Iterator[int]:
+        """The objects that there are."""
+        for number in self._document.history:
+            if not self.entry(number).is_free:
+                yield number
+
     def get(self, number: int) -> Value:
         """The value of object `number`; None when there is none. Raises `PDFSyntaxError`."""
         entry = self.entry(number)
@@ -219,7 +238,7 @@ class View:
                 raise PDFSyntaxError(f"the object stream {entry.container} is missing")
             values = self._document.contained(self, entry.container, holder)
             # some readers go by the number, others by the position: both must say the same
-            index, value = values.get(number, (_NOWHERE, None))
+            index, value = values.get(number, (NOWHERE, None))
             if index != entry.index:
                 raise PDFSyntaxError(
                     f"object {number} is not in its place in stream {entry.container}",
@@ -280,7 +299,39 @@ class View:
         """The interactive form; empty when there is none."""
         return self.dictionary(self.root.get("AcroForm")) or Dictionary()
 
+    def pages(self) -> Iterator[tuple[int, Dictionary]]:
+        """The pages with their object numbers; bounded."""
+        stack: list[Value] = [self.root.get("Pages")]
+        seen: set[int] = set()
+        while stack and len(seen) < MAX_PAGES:
+            item = stack.pop()
+            node = self.dictionary(item)
+            if not isinstance(item, Ref) or item.number in seen or node is None:
+                continue
+            seen.add(item.number)
+            if node.get("Type") == "Page":
+                yield item.number, node
+            stack += self.array(node.get("Kids"))
+
     def fields(self) -> Iterator[tuple[str, int, Dictionary, str]]:
+        """All that `listed_fields` gives, then the signed fields that the form leaves out."""
+        yield from self.listed_fields()
+        for number in self._document.unlisted_fields:
+            field = self.dictionary(Ref(number, 0))
+            if field is not None:
+                name = field.get("T")
+                yield text(name.value) if isinstance(name, PDFString) else "", number, field, "Sig"
+
+    def unlisted_fields(self, listed: Container[int]) -> Iterator[int]:
+        """Widgets of pages that are signed fields by themselves and not among the `listed`."""
+        for _, page in self.pages():
+            for item in self.array(page.get("Annots")):
+                if isinstance(item, Ref) and item.generation == 0 and item.number not in listed:
+                    field = self.dictionary(item) or Dictionary()
+                    if field.get("FT") == "Sig" and "V" in field and "Parent" not in field:
+                        yield item.number
+
+    def listed_fields(self) -> Iterator[tuple[str, int, Dictionary, str]]:
         """Terminal and inner fields: full name, object number, dictionary, inherited /FT."""
         stack = [(item, "", "", 1) for item in reversed(self.array(self.acro_form.get("Fields")))]
         seen: set[int] = set()
@@ -343,34 +394,6 @@ class View:
         return None
 
 
-def _read_object_stream(item: IndirectObject) -> tuple[dict[int, tuple[int, Value]], int]:
-    """Position and value of the objects by number, and the bytes they were unpacked to."""
-    stream = item.value
-    if not isinstance(stream, Stream) or stream.dictionary.get("Type") != "ObjStm":
-        raise PDFSyntaxError(f"object {item.number} is not an object stream")
-    count, first = stream.dictionary.get("N"), stream.dictionary.get("First")
-    if not isinstance(count, int) or not isinstance(first, int) or not 0 <= count <= 100_000:
-        raise PDFSyntaxError(f"the object stream {item.number} has unusable counts")
-    decoded = decode_stream(stream)
-    here = 0
-    places: list[tuple[int, int]] = []
-    for _ in range(count):
-        number, here = parse_value(decoded, here)
-        offset, here = parse_value(decoded, here)
-        if not isinstance(number, int) or not isinstance(offset, int) or offset < 0:
-            raise PDFSyntaxError(f"the object stream {item.number} has a damaged header")
-        places.append((number, first + offset))
-    objects: dict[int, tuple[int, Value]] = {}
-    read = 0
-    for index, (number, offset) in enumerate(places):
-        value, end = parse_value(decoded, offset)
-        objects[number] = (index if number not in objects else _NOWHERE, value)
-        read += end - offset
-        if read > 2 * len(decoded):  # thousands of numbers for one large array
-            raise PDFSyntaxError(f"the objects in the object stream {item.number} overlap")
-    return objects, len(decoded)
-
-
 def text(raw: bytes) -> str:
     """A PDF text string as Unicode (ISO 32000-2, 7.9.2.2); damaged parts are replaced."""
     if raw.startswith(b"\xfe\xff"):
@@ -380,26 +403,3 @@ def text(raw: bytes) -> str:
     if raw.startswith(b"\xef\xbb\xbf"):
         return raw[3:].decode("utf-8", "replace")
     return raw.decode("latin-1")
-
-
-def unexplained_bytes(document: Document, revision: int) -> int | None:
-    """The first byte of an incremental revision that belongs to no listed object.
-
-    Listed objects, the section with its trailer, white space and comments are explained; but
-    not a comment that holds an object or a section for those who repair files.
-    """
-    found = document.revisions[revision]
-    view = document.view(revision)
-    starts = {
-        e.offset: (e, n) for n, e in found.entries.items() if found.start <= e.offset < found.end
-    }
-    here = found.start
-    while True:
-        before, here = here, skip(document.data, here)
-        if _STRUCTURE.search(document.data, before, here):
-            return before
-        if here == found.offset or here >= found.end:
-            return None if here == found.offset else found.start
-        if here not in starts:
-            return here
-        here = document.object_at(view, *starts[here]).end

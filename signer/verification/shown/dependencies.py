@@ -20,7 +20,8 @@ from signer.verification.file.pdf_objects import (
     Value,
     same,
 )
-from signer.verification.file.structure import Document, View, unexplained_bytes
+from signer.verification.file.structure import Document, View
+from signer.verification.file.unexplained import unexplained_bytes
 
 MAX_PAGES = 20_000
 MAX_DEPTH = 64  # of the page tree

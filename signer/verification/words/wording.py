@@ -22,6 +22,10 @@ _CHECKS: dict[str, tuple[str, str]] = {
         "Không có chữ ký nằm ngoài biểu mẫu",
         "No signature outside the form",
     ),
+    "file.unlisted-field": (
+        "Biểu mẫu kê đủ các trường chữ ký",
+        "The form lists every signature field",
+    ),
     "file.usage-rights": ("Chữ ký quyền sử dụng", "Usage-rights signature"),
     "agency.expected": (
         "Chữ ký của cơ quan được nêu",

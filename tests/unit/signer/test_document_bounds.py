@@ -19,7 +19,6 @@ from signer.errors import UnsuitableDocument
 from signer.sealing.seal import SealRequest
 from signer.trust import TrustStore
 from signer.verification import verify
-from signer.verification.changes import widgets
 from signer.verification.file import structure, xref
 from signer.verification.file.pdf_objects import PDFSyntaxError, parse_value
 from signer.verification.file.structure import Document
@@ -113,7 +112,7 @@ def test_pages_beyond_the_bound_are_judged_guilty(informed_verifier, test_pki, m
     signed = seal(test_pki, plain_pdf(), test_pki.officer)
     twice = seal(test_pki, signed, test_pki.leader)
     assert informed_verifier.verify(twice).integrity is Integrity.INTACT
-    monkeypatch.setattr(widgets, "MAX_PAGES", 0)
+    monkeypatch.setattr(structure, "MAX_PAGES", 0)
     assert informed_verifier.verify(twice).integrity is not Integrity.INTACT
 
 
