@@ -133,9 +133,9 @@ def test_good_tokens(honest: Provider, key, algorithm: str, kid: str) -> None:
     [
         pytest.param({"exp": int(time.time()) - LEEWAY_S - 5}, id="expired"),
         pytest.param({"exp": None}, id="no-end"),
-        pytest.param({"iat": int(time.time()) + 600}, id="of-tomorrow"),
+        pytest.param({"iat": int(time.time()) + 86_400}, id="of-tomorrow"),
         pytest.param({"iat": None}, id="no-beginning"),
-        pytest.param({"nbf": int(time.time()) + 600}, id="not-yet"),
+        pytest.param({"nbf": int(time.time()) + 86_400}, id="not-yet"),
         pytest.param({"aud": "somebody-else"}, id="wrong-audience"),
         pytest.param({"aud": None}, id="no-audience"),
         pytest.param({"aud": AUDIENCE + "-2"}, id="longer-audience"),
