@@ -161,7 +161,7 @@ class Verifier:
         evidence.add(store, pool, in_file=True)
         evidence.add(embedded_revocation(items), pool, in_file=True)
         evidence.add(self._evidence, pool, in_file=False)
-        _examine_all(data, items, pool, unreadable)
+        named = _examine_all(data, items, pool, unreadable)
         # 5 to 7 path, time, revocation
         judge = Judge(self._anchors, pool, evidence, at, rules=self._rules, revocation=self._policy)
         facts = _judge_all(items, judge, at)
@@ -176,7 +176,7 @@ class Verifier:
             fact = facts[id(item)]
             fact.level = level_of(item, fact, items, document, embedded)
         assign_parts(document, items, facts)
-        return _report(data, at, checks, items, facts, [len(document.revisions)], shown)
+        return _report(data, at, checks, items, facts, [len(document.revisions)], shown, named)
 
 
 def _check_file(document: Document, items: list[Examined], checks: Checklist) -> None:
@@ -230,13 +230,14 @@ def _integers(value: Value) -> tuple[int, ...]:
 
 def _examine_all(
     data: bytes, items: list[Examined], pool: CertificatePool, unreadable: set[bytes]
-) -> None:
+) -> str:
+    """Step 4 for all of them; the file's SHA-256, which comes from the same pass."""
     wanted = [
         (item.coverage, name)
         for item in items
         if item.coverage and (name := wanted_digest(item)) is not None
     ]
-    digests = range_digests(data, wanted)
+    digests, named = range_digests(data, wanted)
     for item in items:
         examine_values(item, digests, pool)
     last = max((i.coverage.end for i in items if i.coverage and i.is_intact), default=0)
@@ -248,6 +249,7 @@ def _examine_all(
         for token in item.tokens:
             if token.data is not None:
                 examine_envelope(token.data, item.checks, pool, unreadable, is_covered)
+    return named
 
 
 def _judge_all(items: list[Examined], judge: Judge, at: dt.datetime) -> dict[int, Facts]:
@@ -330,6 +332,7 @@ def _malformed(
 def _report(
     data: bytes, at: dt.datetime, checks: Checklist, items: list[Examined],
     facts: dict[int, Facts], revisions: list[int], shown: Shown = NOT_COMPARED,
+    named: str | None = None,
 ) -> VerificationReport:  # fmt: skip
     """Step 10: the worst of all signatures and of all that concerns the document."""
     total = revisions[0] if revisions else None
@@ -359,7 +362,7 @@ def _report(
         document_timestamps=timestamps,
         checks=checks.frozen(),
         verified_at=at,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=named or hashlib.sha256(data).hexdigest(),
         size=len(data),
         shown=shown,
     )

@@ -24,7 +24,7 @@ from signer.verification.file.structure import Document, View
 from signer.verification.file.xref import Entry
 
 _NUMBER = re.compile(rb"(\d{1,10})(?=[\x00\t\n\x0c\r %])")
-_SMALL = 1 << 16  # bytes: above, a stream is likely, and reading its dictionary is cheaper
+_SMALL = 1 << 12  # bytes: above, a stream is likely, and reading its dictionary is cheaper
 _TRAILER_KEYS = (("Root",), ("Info",))  # of a cross-reference stream: it is a trailer too
 _UNREADABLE: tuple[str, ...] = (
     "?",

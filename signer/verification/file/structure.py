@@ -6,8 +6,6 @@ falls back. What is not ISO 32000-2 raises `PDFSyntaxError` and becomes MALFORME
 
 from __future__ import annotations
 
-import bisect
-import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +24,7 @@ from signer.verification.file.pdf_objects import (
     parse_head,
     parse_indirect,
 )
+from signer.verification.file.stray import byte_range_keys, stream_data_around
 from signer.verification.file.xref import Entry, Revision, read_revisions
 
 MAX_FIELDS = 5000
@@ -33,7 +32,6 @@ MAX_PAGES = 20_000
 MAX_SIGNATURES = 200
 MAX_UNPACKED = 256 * 1024 * 1024  # bytes of all object streams of a file
 _FREE = Entry()
-_BYTE_RANGE = re.compile(rb"/ByteRange[\x00\t\n\x0c\r ]*\[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +164,17 @@ class Document:
         known = [d for d in (*values, *self.current.usage_rights()) if d is not None]
         if next(self.stray_byte_ranges([(d.start, d.end) for d in known]), None) is None:
             return ()
-        numbers = {number for _, number, _, _ in self.current.listed_fields()}
+        # a field that was listed once was taken out: that is no forgetfulness
+        numbers = {
+            number
+            for revision in self.revisions
+            for _, number, _, _ in self.view(revision.index).listed_fields()
+        }
         return tuple(dict.fromkeys(self.current.unlisted_fields(numbers)))
+
+    @cached_property
+    def _byte_ranges(self) -> list[int]:
+        return byte_range_keys(self.data)
 
     def stray_byte_ranges(self, known: list[tuple[int, int]]) -> Iterator[int]:
         """Offsets of /ByteRange keys outside the `known` dictionaries.
@@ -175,30 +182,12 @@ class Document:
         Hits inside the data of a stream do not count: an attached PDF may be signed too.
         """
         inside = range(0)  # the data of the stream that the last hit was in: read once
-        for found in _BYTE_RANGE.finditer(self.data):
-            at = found.start()
+        for at in self._byte_ranges:
             if at in inside or any(start <= at < end for start, end in known):
                 continue
-            inside = self._stream_data_around(at)
+            inside = stream_data_around(self.data, self.object_offsets, at, self.current.length)
             if at not in inside:
                 yield at
-
-    def _stream_data_around(self, at: int) -> range:
-        """The offsets of the stream's data (and what closes it) that `at` is in, or none.
-
-        They end where the next object is said to be: it may lie in the data to hide there.
-        """
-        position = bisect.bisect_right(self.object_offsets, at) - 1
-        if position < 0:
-            return range(0)
-        try:
-            item = parse_indirect(self.data, self.object_offsets[position], self.current.length)
-        except PDFSyntaxError:
-            return range(0)
-        if not isinstance(item.value, Stream):
-            return range(0)
-        following = self.object_offsets[position + 1 : position + 2]
-        return range(item.value.dictionary.end, min([item.end, *following]))
 
 
 class View:
