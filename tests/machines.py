@@ -38,6 +38,8 @@ LABELS = {
     "lanh-dao": "test-leader",
     "con-dau": "test-seal",
     "nhat-ky": "test-audit",
+    "so-dang-ky": "test-register",
+    "ma-in": "test-proof",
 }
 """The document's keys, and what `sohoa init` calls them."""
 _API_KEY = re.compile(r"^sohoa_\S+$", re.MULTILINE)

@@ -130,7 +130,9 @@ def test_settings_and_policy_are_accepted(tmp_path: Path) -> None:
     path = tmp_path / "key-policy.toml"
     path.write_text(policy, "utf-8")
     keys = loaded["khoa"].keys
-    for label in (keys.officer, keys.leader, keys.seal, keys.audit):
+    for label in (
+        keys.officer, keys.leader, keys.seal, keys.audit, keys.results, keys.proof,
+    ):  # fmt: skip
         assert load_policy(path).rule(label) is not None
 
 
