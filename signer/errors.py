@@ -14,10 +14,18 @@ SignerError
 ├── EngineRefused          the second engine cannot open a file or a page of it
 ├── SignatureNotValid      a verification that had to pass did not (`.report` has it all)
 ├── StatementInvalid       a signed statement or its timestamp is not genuine
+├── MessageInvalid         a signed message of COSE; its reader says what that means
+│   ├── MessageMalformed   it is no such message, or not in its only permitted form
+│   ├── MessageKeyUnknown  its key is not on the list of pinned keys
+│   └── MessageForged      its signature does not hold
 ├── ProofInvalid           the code on a printout proves nothing
 │   ├── ProofMalformed     it is no such code, or not in its only permitted form
 │   ├── ProofKeyUnknown    its key is not on the list of trusted keys
 │   └── ProofForged        its signature does not hold
+├── CoverSheetInvalid      the code on a page is no cover sheet that is believed here
+│   ├── CoverSheetMalformed    it is none, or not in its only permitted form
+│   ├── CoverSheetKeyUnknown   its key is not on the list of trusted keys
+│   └── CoverSheetForged       its signature does not hold
 └── TrustError             trust anchors are missing or unreadable
 """
 
@@ -87,6 +95,22 @@ class StatementInvalid(SignerError):
     """A signed statement, its signature or its timestamp is not genuine or not trusted."""
 
 
+class MessageInvalid(SignerError):
+    """A COSE message is not what it should be; translated by whoever knows what it is for."""
+
+
+class MessageMalformed(MessageInvalid):
+    """It is no such message, or not in its only permitted form; the text says which part."""
+
+
+class MessageKeyUnknown(MessageInvalid):
+    """The key that signed it is not among the pinned ones; the text is its identifier."""
+
+
+class MessageForged(MessageInvalid):
+    """The signature does not hold under the key that the message names."""
+
+
 class ProofInvalid(SignerError):
     """The code on a printout proves nothing; the subclass says why."""
 
@@ -100,6 +124,22 @@ class ProofKeyUnknown(ProofInvalid):
 
 
 class ProofForged(ProofInvalid):
+    """The signature does not hold: content or signature were altered."""
+
+
+class CoverSheetInvalid(SignerError):
+    """The code on a page is no cover sheet that may split a stack; the subclass says why."""
+
+
+class CoverSheetMalformed(CoverSheetInvalid):
+    """What was read is no cover sheet, or not in its only permitted form."""
+
+
+class CoverSheetKeyUnknown(CoverSheetInvalid):
+    """The sheet is signed with a key that is not trusted here, or was not when it was made."""
+
+
+class CoverSheetForged(CoverSheetInvalid):
     """The signature does not hold: content or signature were altered."""
 
 

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hsm.keys import SignatureScheme
+from signer.cose import key_id
 from signer.errors import PolicyRefused, ProofForged, ProofInvalid, ProofKeyUnknown, ProofMalformed
 from signer.proofcode import (
     MAX_PROOF_BYTES,
     ProofClaims,
     ProofKeys,
-    key_id,
     sign_proof,
     unverified_claims,
 )
