@@ -293,6 +293,37 @@ digitizations = sa.Table(
     sa.Index("ix_digitizations_agency_id", "agency_id", "id"),
 )
 
+search_documents = sa.Table(
+    "search_documents",  # records whose pages can be found: dossier/search
+    metadata,
+    sa.Column("id", ID, primary_key=True),  # the digitization's
+    sa.Column("agency_id", sa.ForeignKey("agencies.id"), nullable=False, index=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("dossier_code", sa.Text, nullable=False),
+    sa.Column("component_code", sa.Text, nullable=False),
+    sa.Column("indexed_at", Instant, nullable=False),
+)
+
+search_pages = sa.Table(
+    "search_pages",
+    metadata,
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),  # newer is higher
+    sa.Column("document_id", sa.ForeignKey("search_documents.id"), nullable=False),
+    sa.Column("page", sa.Integer, nullable=False),  # of the record, from 1
+    sa.Column("width_px", sa.Integer, nullable=False),
+    sa.Column("height_px", sa.Integer, nullable=False),
+    sa.Column("words", sa.LargeBinary, nullable=False),  # dossier.search.values.packed
+    sa.UniqueConstraint("document_id", "page"),
+)
+
+SEARCH_TERMS = "search_terms_1"
+"""What search makes of `search_pages`, in each database's own way; another form, another number.
+
+It is no table of ours: no backup holds it. It goes with the pages that it is made of.
+"""
+_DROP_TERMS = sa.DDL(f"DROP TABLE IF EXISTS {SEARCH_TERMS}")  # type: ignore[no-untyped-call]
+sa.event.listen(search_pages, "before_drop", _DROP_TERMS)
+
 verifications = sa.Table(
     "verifications",  # answers that a caller wished to keep (K13); nobody else's are stored
     metadata,

@@ -403,6 +403,24 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "search_documents",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("dossier_code", sa.Text(), nullable=False),
+        sa.Column("component_code", sa.Text(), nullable=False),
+        sa.Column("indexed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agency_id"], ["agencies.id"], name=op.f("fk_search_documents_agency_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_search_documents")),
+    )
+    with op.batch_alter_table("search_documents", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_search_documents_agency_id"), ["agency_id"], unique=False
+        )
+
+    op.create_table(
         "sequences",
         sa.Column("id", sa.String(length=48), nullable=False),
         sa.Column("agency_id", sa.String(length=32), nullable=False),
@@ -557,6 +575,20 @@ def upgrade() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index("ix_deliveries_webhook_id", ["webhook_id", "id"], unique=False)
 
+    op.create_table(
+        "search_pages",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("document_id", sa.String(length=48), nullable=False),
+        sa.Column("page", sa.Integer(), nullable=False),
+        sa.Column("width_px", sa.Integer(), nullable=False),
+        sa.Column("height_px", sa.Integer(), nullable=False),
+        sa.Column("words", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["document_id"], ["search_documents.id"], name=op.f("fk_search_pages_document_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_search_pages")),
+        sa.UniqueConstraint("document_id", "page", name=op.f("uq_search_pages_document_id_page")),
+    )
     op.create_table(
         "verification_items",
         sa.Column("batch_id", sa.String(length=48), nullable=False),

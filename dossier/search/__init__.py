@@ -1,0 +1,1 @@
+"""Full-text search over recognised pages, with and without Vietnamese marks."""
