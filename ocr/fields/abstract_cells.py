@@ -15,10 +15,12 @@ _FORM = re.compile(
     r" trinh|so|quyet dinh|ly lich|so yeu)\b"
 )
 _BODY = re.compile(
-    r"^(can cu|kinh gui|theo |thuc hien |xet |hom nay|ma ho so|bo phan tiep nhan|de |"
-    r"[ivx]{1,4}[.,)] |\d+[.,)] |[-–—+] |stt\b|\(|dieu \d|nam \d{4} )"
+    r"^(can cu|kinh gui|xet |hom nay|ma ho so|bo phan tiep nhan|[ivx]{1,4}[.,)] |\d+[.,)] |[-–—+] |"
+    r"stt\b|\(|dieu \d|nam \d{4} )"
 )
+_EITHER = re.compile(r"^(theo|thuc hien|de)\b")  # begins a body as well as an abstract
 _LETTER = re.compile(r"^[^\w]{0,2}V\s?(?:[/⁄\\1lI]\s?v|[/⁄])(?!\w)[\s:.]*", re.IGNORECASE)
+_WELL_CENTRED_MM = 1.8
 _CENTRED_MM = 3.6  # a first-line indent of 10 mm moves a full line by 5
 _FIRST_MM = 8.5  # from the heading to the abstract
 _PITCH_MM = 7.4  # size 14 at one and a half lines; the body stands further below
@@ -58,7 +60,7 @@ def find_title(pieces: Sequence[Piece], below: float, catalogue: Catalogue) -> T
     rows = sorted((p for p in pieces if p.middle > below), key=lambda p: p.middle)
     for n, piece in enumerate(rows[:14]):
         text = piece.text.strip(" .:;,-_|*'\"")
-        if not _upper(text):
+        if not upper_case(text):
             continue
         kind = catalogue.by_title(text)
         if kind is None and not _FORM.match(plain(text)):
@@ -77,7 +79,7 @@ def _heading(rows: Sequence[Piece], n: int) -> tuple[list[Piece], int]:
     for piece in rows[n + 1 : n + 3]:
         close = piece.top - lines[-1].bottom < 4
         wide = lines[-1].right - lines[-1].left > 90
-        if close and wide and _upper(piece.text) and abs(piece.centre - lines[0].centre) < 9:
+        if close and wide and upper_case(piece.text) and abs(piece.centre - lines[0].centre) < 9:
             lines.append(piece)
         else:
             break
@@ -97,7 +99,9 @@ def _abstract_lines(rows: Sequence[Piece], heading: Piece) -> list[Piece]:
             plain(bare(piece.text))
         ):
             break
-        if abs(piece.centre - heading.centre) > _CENTRED_MM or _upper(piece.text):
+        either = _EITHER.match(plain(bare(piece.text)))
+        most = _WELL_CENTRED_MM if either else _CENTRED_MM
+        if abs(piece.centre - heading.centre) > most or upper_case(piece.text):
             break
         if lines and not _continues(lines, piece):
             break
@@ -109,7 +113,8 @@ def _abstract_lines(rows: Sequence[Piece], heading: Piece) -> list[Piece]:
 def _is_dust(piece: Piece, heading: Piece) -> bool:
     """Specks or torn-off marks read as a line of their own."""
     letters = sum(c.isalnum() for c in piece.text)
-    return piece.height < 0.4 * heading.height or letters < 3 or join([piece]).confidence < 40
+    sure = join([piece]).confidence
+    return piece.height < 0.4 * heading.height or letters < 2 or sure < (80 if letters < 3 else 40)
 
 
 def _continues(lines: Sequence[Piece], piece: Piece) -> bool:
@@ -121,6 +126,7 @@ def _continues(lines: Sequence[Piece], piece: Piece) -> bool:
     return lines[0].right - lines[0].left > 80
 
 
-def _upper(text: str) -> bool:
+def upper_case(text: str) -> bool:
+    """Whether a text is set in capitals, a misread letter aside."""
     letters = [c for c in text if c.isalpha()]
     return len(letters) >= 3 and sum(c.isupper() for c in letters) / len(letters) >= 0.8

@@ -6,7 +6,9 @@ the operator to type. Type codes belong to the catalogue of NĐ 30/2020, Appendi
 
 Field names: doc_number, doc_symbol, doc_type, agency, parent_agency, place, issued_date
 (ISO 8601), abstract, signer_authority, signer_title, signer_name, citizen_number (one field
-each), recipients (one field each), dossier_code, copy_form (SY, TrS or SL).
+each), recipients (one field each), dossier_code. A paper copy has the form of copy too, and
+what its copying agency wrote: copy_form (SY, TrS or SL), copy_number, copy_symbol, copy_agency,
+copy_date, copy_signer.
 """
 
 from __future__ import annotations
@@ -17,9 +19,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ocr.fields.abstract_cells import Title, find_letter_abstract, find_title
+from ocr.fields.copy_block import find_copy
 from ocr.fields.doctypes import Catalogue, bundled_catalogue, plain
 from ocr.fields.handwriting import blue_words, looks_handwritten
-from ocr.fields.header_cells import Head, IssueDate, find_head, read_date, split_agency
+from ocr.fields.header_cells import (
+    IssueDate,
+    find_head,
+    find_number_line,
+    read_date,
+    split_agency,
+)
 from ocr.fields.mending import digits, mend_name, mend_terms
 from ocr.fields.pieces import Piece, Span, bare, join, pieces_of, span_of
 from ocr.fields.signature_cells import clean_title, find_recipients, find_signature
@@ -130,8 +139,14 @@ class FieldCollector:
         self._papers[-1][1].extend(pieces)
         if found is None:
             return
-        head = found[0]
-        spans = [s for s in (head.number, head.date.span if head.date else None) if s is not None]
+        heads = [found[0]]
+        copy = find_copy(pieces, found, self._catalogue)
+        if copy is not None and copy.head is not None:
+            heads.append(copy.head)
+        spans = [s for head in heads for s in (head.number, head.date and head.date.span) if s]
+        line = find_number_line(pieces)
+        if line is not None and line[0] is not None:
+            spans.append(line[0])
         self._pen |= blue_words(page, [w.box for s in spans for w in s.words])
 
     def fields(self) -> DocumentFields:
@@ -170,7 +185,13 @@ class _Reader:
         self._catalogue = catalogue
         self._pen = pen
         self.unread: list[UnreadField] = []
-        self._head, self._main, self._copy = _split_copy(pieces)
+        first = find_head(pieces)
+        self._head = first[0] if first is not None else None
+        self._copy = find_copy(pieces, first, catalogue)
+        self._main = self._copy.original if self._copy is not None else pieces
+        # an agreement without an agency carries its number in the middle, near its heading
+        opening = [p for p in self._main if self._main and p.page == self._main[0].page][:14]
+        self._line = find_number_line(opening)
 
     def read(self) -> Iterator[Field]:
         """All fields, head first."""
@@ -182,29 +203,36 @@ class _Reader:
         yield from self._numbers()
         for entry in find_recipients(self._main):
             yield _field("recipients", entry)
-        yield from self._copy_form()
+        yield from self._copying()
 
     # -- cell 3 -----------------------------------------------------------------------------
 
     def _numbering(self) -> Iterator[Field]:
         head = self._head
-        if head is None or head.symbol is None:
-            return
-        symbol = _symbol(head.symbol.text)
-        mended = symbol != head.symbol.text.replace(" ", "")
+        if head is not None and head.symbol is not None:
+            yield from self._number_cell(head.number, head.symbol, head.number_gap, "doc")
+        elif self._line is not None:
+            yield from self._number_cell(*self._line, "doc")
+
+    def _number_cell(
+        self, number: Span | None, read: Span, gap: Span | None, whose: str
+    ) -> Iterator[Field]:
+        """Number and symbol of the paper (`whose` is doc) or of the copying agency (copy)."""
+        symbol = _symbol(read.text)
+        mended = symbol != read.text.replace(" ", "")
         year, code, rest = _parts(symbol)
         match = self._catalogue.by_code(code)
         if match is not None and not match.exact:
             symbol, mended = f"{year}{match.code}{rest}", True
-        if head.number is not None:
-            if looks_handwritten(head.number, head.symbol, self._pen):
-                self._mark("doc_number", "handwritten", head.number)
+        if number is not None:
+            if looks_handwritten(number, read, self._pen):
+                self._mark(f"{whose}_number", "handwritten", number)
             else:
-                yield _field("doc_number", replace(head.number, text=digits(head.number.text)))
-        elif head.number_gap is not None:
-            written = any(c.isalnum() for c in _between(head.number_gap.text))
-            self._mark("doc_number", "handwritten" if written else "blank", head.number_gap)
-        yield _field("doc_symbol", replace(head.symbol, text=symbol), mended=mended)
+                yield _field(f"{whose}_number", replace(number, text=digits(number.text)))
+        elif gap is not None:
+            written = any(c.isalnum() for c in _between(gap.text))
+            self._mark(f"{whose}_number", "handwritten" if written else "blank", gap)
+        yield _field(f"{whose}_symbol", replace(read, text=symbol), mended=mended)
 
     # -- cells 2 and 4 ----------------------------------------------------------------------
 
@@ -229,13 +257,16 @@ class _Reader:
         date = head.date if head is not None and head.date is not None else self._date_elsewhere()
         if date is None:
             return
-        if any(w.box in self._pen for w in date.span.words):
-            self._mark("issued_date", "handwritten", date.span)
-        else:
-            value = replace(date.span, text=date.value.isoformat())
-            yield _field("issued_date", value, mended=date.mended)
+        yield from self._date_cell(date, "issued_date")
         if date.place is not None:
             yield _field("place", _tidy(date.place))
+
+    def _date_cell(self, date: IssueDate, name: str) -> Iterator[Field]:
+        if any(w.box in self._pen for w in date.span.words):
+            self._mark(name, "handwritten", date.span)
+        else:
+            value = replace(date.span, text=date.value.isoformat())
+            yield _field(name, value, mended=date.mended)
 
     def _date_elsewhere(self) -> IssueDate | None:
         """Forms carry place and date above the signature; agreements in the first sentence."""
@@ -261,7 +292,8 @@ class _Reader:
             here = [p for p in self._main if p.page == 1]
             below = 0.0
         title = find_title(here, below, self._catalogue) if letter is None else None
-        yield from self._kind(title)
+        if letter is None:  # a letter has no type: TTr-VP is its agency's and unit's
+            yield from self._kind(title)
         if letter is not None:
             yield _field("abstract", letter)
         elif title is not None:
@@ -271,14 +303,17 @@ class _Reader:
         """The type code, from the symbol first; the heading confirms it or stands in."""
         named = title.kind if title is not None else None
         head = self._head
-        if head is not None and head.symbol is not None:
-            _, code, rest = _parts(_symbol(head.symbol.text))
+        read = head.symbol if head is not None and head.symbol is not None else None
+        if read is None and self._line is not None:
+            read = self._line[1]
+        if read is not None:
+            _, code, rest = _parts(_symbol(read.text))
             match = self._catalogue.by_code(code) if rest else None
             if match is not None and match.code in self._catalogue.types:
                 agrees = named is not None and named.code == match.code
                 yield _field(
                     "doc_type",
-                    replace(head.symbol, text=match.code),
+                    replace(read, text=match.code),
                     mended=not agrees and not match.exact,
                 )
                 return
@@ -297,9 +332,7 @@ class _Reader:
         title = join([block.title])
         yield _formula("signer_title", replace(title, text=clean_title(title.text)))
         if block.name is not None:
-            name = mend_name(block.name.text)
-            mended = name != block.name.text
-            yield _field("signer_name", replace(block.name, text=name), mended=mended)
+            yield _name("signer_name", block.name)
 
     def _numbers(self) -> Iterator[Field]:
         for piece in self._main:
@@ -310,30 +343,31 @@ class _Reader:
             for match in _DOSSIER.finditer(piece.text):
                 yield _field("dossier_code", span_of(piece, match))
 
-    def _copy_form(self) -> Iterator[Field]:
-        for piece in self._copy:
-            match = self._catalogue.copy_by_title(piece.text.strip(" .:;,-_|"))
-            if match is not None:
-                yield _field("copy_form", replace(join([piece]), text=match.code))
-                return
+    def _copying(self) -> Iterator[Field]:
+        """The form of copy and the copying agency's own cells."""
+        copy = self._copy
+        if copy is None:
+            return
+        form = replace(join([copy.heading]), text=copy.form.code)
+        yield _field("copy_form", form, mended=not copy.form.exact)
+        head = copy.head
+        if head is None:
+            return
+        if head.symbol is not None:
+            yield from self._number_cell(head.number, head.symbol, head.number_gap, "copy")
+        _, agency = split_agency(head.agency_lines)
+        if agency:
+            yield _formula("copy_agency", _stacked(agency))
+        if head.date is not None:
+            yield from self._date_cell(head.date, "copy_date")
+        elif head.date_gap is not None:
+            self._mark("copy_date", "handwritten", head.date_gap)
+        block = find_signature(copy.block)
+        if block is not None and block.name is not None:
+            yield _name("copy_signer", block.name)
 
     def _mark(self, name: str, reason: str, span: Span) -> None:
         self.unread.append(UnreadField(name, reason, span.box, span.page))
-
-
-def _split_copy(pieces: list[Piece]) -> tuple[Head | None, list[Piece], list[Piece]]:
-    """The paper's own head and pieces, and those of the copying agency's block below it."""
-    first = find_head(pieces)
-    if first is None:
-        return None, pieces, []
-    head, index = first
-    second = find_head(pieces, index + 1)
-    if second is None:
-        return head, pieces, []
-    other = second[0]
-    copy = [p for p in pieces if (p.page, p.middle) >= (other.page, other.top - 1)]
-    main = [p for p in pieces if (p.page, p.middle) < (other.page, other.top - 1)]
-    return head, main, copy
 
 
 def _parts(symbol: str) -> tuple[str, str, str]:
@@ -372,6 +406,12 @@ def _formula(name: str, span: Span) -> Field:
     tidy = _tidy(span)
     text = mend_terms(tidy.text)
     return _field(name, replace(tidy, text=text), mended=text != tidy.text)
+
+
+def _name(name: str, span: Span) -> Field:
+    """A field that holds a person's full name."""
+    text = mend_name(span.text)
+    return _field(name, replace(span, text=text), mended=text != span.text)
 
 
 def _field(name: str, span: Span, *, mended: bool = False) -> Field:

@@ -90,8 +90,17 @@ def find_head(pieces: Sequence[Piece], after: int = 0) -> tuple[Head, int] | Non
         return None
     index, word = place
     country = part(pieces[index], word)
+    return head_beside(pieces, country, country.left - 1.5), index
+
+
+def head_beside(
+    pieces: Sequence[Piece], country: Piece, boundary: float, agency_above: float = 12
+) -> Head:
+    """The head whose right column begins with `country`: the national header, or a form of copy.
+
+    `boundary` parts the columns and `agency_above` is how far above the agencies may begin (mm).
+    """
     page_pieces = [p for p in pieces if p.page == country.page]
-    boundary = country.left - 1.5
     window = [
         q
         for p in page_pieces
@@ -103,19 +112,35 @@ def find_head(pieces: Sequence[Piece], after: int = 0) -> tuple[Head, int] | Non
     right = sorted((p for p in window if p.left >= boundary - 6), key=lambda p: p.middle)
     number, symbol, gap, number_at = _number(left)
     # without agency and number the header is a form's own, centred: the date stands elsewhere
-    own_form = number_at is None and not _agency_lines(left, country, country.bottom + 14)
+    own_form = number_at is None and not _agency_lines(
+        left, country.top - agency_above, country.bottom + 14
+    )
     date, date_gap, date_bottom = (None, None, None) if own_form else _date(right, country)
     stop = number_at.top if number_at else date_bottom if date_bottom else country.bottom + 14
-    agency = _agency_lines(left, country, stop)
+    agency = _agency_lines(left, country.top - agency_above, stop)
     bottom = max(
         [country.bottom + 6, date_bottom or 0.0, number_at.bottom if number_at else 0.0]
         + [p.bottom for p in agency]
     )
-    head = Head(
+    return Head(
         country.page, min([country.top, *(p.top for p in agency)]), bottom, boundary, tuple(left),
         tuple(agency), number, symbol, gap, date, date_gap,
     )  # fmt: skip
-    return head, index
+
+
+def find_number_line(pieces: Sequence[Piece]) -> tuple[Span | None, Span, Span | None] | None:
+    """Number, symbol and gap of a line `Số: .../...` that stands alone; None without one.
+
+    Agreements without an agency carry it in the middle, below their heading.
+    """
+    for piece in pieces:
+        match = _NUMBER.search(piece.text)
+        if match is None or match.end() - match.start() < 0.8 * len(piece.text):
+            continue
+        number, symbol, gap, _ = _number([piece])
+        if symbol is not None:
+            return number, symbol, gap
+    return None
 
 
 def _split_at(piece: Piece, x: float) -> list[Piece]:
@@ -200,11 +225,11 @@ def _date(
     return None, None, None
 
 
-def _agency_lines(left: Sequence[Piece], country: Piece, stop: float) -> list[Piece]:
-    """Upper-case lines of the left column above the number."""
+def _agency_lines(left: Sequence[Piece], start: float, stop: float) -> list[Piece]:
+    """Upper-case lines of the left column from `start` to `stop`, above the number."""
     lines: list[Piece] = []
     for piece in left:
-        if piece.middle >= stop - 0.5 or piece.middle < country.top - 12:
+        if piece.middle >= stop - 0.5 or piece.middle < start:
             continue
         if lines and piece.top - lines[-1].bottom > 9:
             break

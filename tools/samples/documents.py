@@ -339,7 +339,14 @@ def copy_certified(story: Fiction, family: Family) -> list[Sheet]:
     blocks.signature(sheet, signer, [])
     sheet.fields.clear()
     sheet.fields.update(keep)
-    sheet.fields["copy_form"] = "SY"
+    sheet.fields |= {
+        "copy_form": "SY",
+        "copy_number": number,
+        "copy_symbol": f"SY-{copier.short}",
+        "copy_agency": copier.name,
+        "copy_date": story.issued_iso(),
+        "copy_signer": signer.name,
+    }
     return [sheet]
 
 
