@@ -290,8 +290,8 @@ class Worker:
         sweep_at = time.monotonic() + _SWEEP_S * random.random()  # noqa: S311 - no secret
         while not self._ended.wait(self._lease_s / 3):
             try:
-                self._verdicts.settle()
                 self._renew()
+                self._verdicts.settle()
                 if time.monotonic() > sweep_at:
                     sweep_at = time.monotonic() + _SWEEP_S
                     while self._jobs.sweep() and not self._ended.is_set():

@@ -363,7 +363,7 @@ def test_what_cannot_be_put_back_is_put_back_when_the_database_answers(queue, mo
         done(queue, job)
 
     monkeypatch.setattr(queue, "retry", retry_later)
-    with running(queue, handler, lease_s=0.6):
+    with running(queue, handler, lease_s=1.5):
         wait_for(lambda: states(queue) == {"a": JobState.DONE})
     assert tries == [(1, False), (2, False)]
     assert events(queue) == []
