@@ -140,6 +140,21 @@ PROBLEMS: dict[type[BaseException], Problem] = {
         6,
         409,
     ),
+    dossier_errors.ScannerError: Problem("Quét không thành", "Scanning failed", 7, 503),
+    dossier_errors.ScannerUnreachable: Problem(
+        "Không liên lạc được với máy quét", "The scanner does not answer", 7, 503
+    ),
+    dossier_errors.ScannerBusy: Problem("Máy quét đang bận", "The scanner is busy", 7, 503),
+    dossier_errors.ScannerNeedsHand: Problem(
+        "Máy quét chờ người xử lý", "The scanner waits for a person", 7, 409
+    ),
+    dossier_errors.ScannerStopped: Problem(
+        "Máy quét đã dừng việc quét", "The scanner stopped the job", 7, 409
+    ),
+    dossier_errors.ScannerMisanswered: Problem(
+        "Máy quét trả lời sai", "The scanner answered wrongly", 7, 502
+    ),
+    dossier_errors.ScanCancelled: Problem("Đã hủy quét", "Scanning was cancelled", 7, 409),
     dossier_errors.BackupError: Problem("Sao lưu không thành", "Backup or restore failed", 8, 500),
     hsm_errors.HSMError: Problem("Lỗi thiết bị lưu khóa", "Token error", 5, 503),
     hsm_errors.ModuleError: Problem(

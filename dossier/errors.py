@@ -21,12 +21,21 @@ DossierError
 ├── AuditUnavailable       the audit log cannot be written, so nothing may be signed
 ├── ChainBroken            an audit export or log was altered; `.findings` has each place
 ├── RegisterBroken         a proof, checkpoint or the register itself does not hold
+├── ScannerError           a network scanner did not do what was asked; scanned pages are kept
+│   ├── ScannerUnreachable it does not answer, or vanished in the middle
+│   ├── ScannerBusy        it works for somebody else, retry later
+│   ├── ScannerNeedsHand   paper jam, open cover, empty feeder; `.state` says which
+│   ├── ScannerStopped     it ended the job itself, or refused its settings
+│   ├── ScannerMisanswered what it answers is not eSCL, or too large
+│   └── ScanCancelled      the caller asked to stop
 └── BackupError            a backup cannot be made, read or restored
 
 A message tells its reader what to do next, Vietnamese first. `api.problems` alone knows HTTP.
 """
 
 from __future__ import annotations
+
+from typing import Self
 
 
 class DossierError(Exception):
@@ -150,6 +159,47 @@ class RegisterBroken(DossierError):
     def __init__(self, message: str, *, findings: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.findings = findings
+
+
+class ScannerError(DossierError):
+    """A network scanner did not do what was asked. What was scanned before is kept."""
+
+    def keeping(self, told: str) -> Self:
+        """The same error; its message goes on with `told`: which pages are kept, how to go on."""
+        self.args = (f"{self} {told}", *self.args[1:])
+        return self
+
+
+class ScannerUnreachable(ScannerError):
+    """The scanner does not answer, or vanished while it answered."""
+
+
+class ScannerBusy(ScannerError):
+    """The scanner works for somebody else, or is not ready; come back in `retry_after_s`."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 10) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ScannerNeedsHand(ScannerError):
+    """A person has to do something at the scanner; `state` is its ``scan:AdfState``."""
+
+    def __init__(self, message: str, *, state: str) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+class ScannerStopped(ScannerError):
+    """The scanner ended the job itself, or refused its settings."""
+
+
+class ScannerMisanswered(ScannerError):
+    """What the scanner answers is not eSCL, or larger than it may be."""
+
+
+class ScanCancelled(ScannerError):
+    """The caller asked to stop; the scanner was told."""
 
 
 class BackupError(DossierError):

@@ -7,6 +7,11 @@ address that was checked: a name may answer differently the second time.
 from __future__ import annotations
 
 import ipaddress
+import socket
+import threading
+from concurrent.futures import Future
+
+from signer.deadline import remaining
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -26,6 +31,26 @@ def is_public(text: str) -> bool:
     """
     address = ipaddress.ip_address(text.partition("%")[0])
     return all(_is_public(one) for one in (address, *_embedded(address)))
+
+
+def resolve(host: str, port: int, deadline: float) -> list[str]:
+    """The addresses of `host`, each once, before `deadline` (of `time.monotonic`).
+
+    The system's resolver knows no deadline: a thread waits for it. Raises `TimeoutError` and
+    `OSError`.
+    """
+    found: Future[list[str]] = Future()
+
+    def ask() -> None:
+        try:
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            found.set_exception(error)
+        else:
+            found.set_result(list(dict.fromkeys(str(entry[4][0]) for entry in entries)))
+
+    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    return found.result(remaining(deadline))
 
 
 def _is_public(address: _Address) -> bool:

@@ -11,15 +11,13 @@ import http.client
 import ipaddress
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from dossier.errors import DeliveryFailed, InvalidOrder
-from signer.addresses import is_public
+from signer.addresses import is_public, resolve
 from signer.deadline import DeadlineSocket, remaining
 
 MAX_URL = 2048
@@ -124,7 +122,7 @@ def _ask(
 
 def _connect(endpoint: Endpoint, deadline: float, *, private_networks: bool) -> socket.socket:
     """A connection to the first address that answers; all of them are judged before."""
-    addresses = _resolve(endpoint, deadline)
+    addresses = resolve(endpoint.host, endpoint.port, deadline)
     if not private_networks:
         for address in addresses:
             if not is_public(address):
@@ -138,22 +136,6 @@ def _connect(endpoint: Endpoint, deadline: float, *, private_networks: bool) -> 
             if n == len(addresses) - 1:
                 raise
     raise DeliveryFailed(f"{endpoint.host} has no address")
-
-
-def _resolve(endpoint: Endpoint, deadline: float) -> list[str]:
-    """The addresses of the host, each once. The resolver knows no deadline: a thread waits."""
-    found: Future[list[str]] = Future()
-
-    def ask() -> None:
-        try:
-            entries = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            found.set_exception(error)
-        else:
-            found.set_result(list(dict.fromkeys(str(entry[4][0]) for entry in entries)))
-
-    threading.Thread(target=ask, name="resolver", daemon=True).start()
-    return found.result(remaining(deadline))
 
 
 def _require_public_literal(parts: SplitResult) -> None:
