@@ -19,7 +19,6 @@ import cv2
 import numpy as np
 from cryptography import x509
 
-from dossier.printout.codes import FoundCode, find_codes
 from dossier.printout.comparison import Crop, compare, with_photo_page
 from dossier.printout.original import OriginalPage, original_pages
 from dossier.printout.registration import by_corners
@@ -37,6 +36,7 @@ from ocr.intake.survey import ScanPage, look, take
 from ocr.page_task import engine_of
 from ocr.reading.cleanup import without_seal
 from ocr.reading.raster import Grey, Raster, turned
+from ocr.separators.codes import FoundCode, find_codes
 from ocr.settings import DigitiseSettings
 from signer.errors import ProofForged, ProofKeyUnknown, ProofMalformed
 from signer.proofcode import ProofKeys, unverified_claims

@@ -1,7 +1,9 @@
-"""Finding and reading the QR code in a photograph or a scan.
+"""Finding and reading QR codes on a page or a photograph.
 
-The first try reads most; the others (enlarged, sharpened, evened) are for grey scans at 150 dpi
-and for blur, and end when time does.
+`find_codes` has patience, for a small code in a poor photograph: the first try reads most; the
+others (enlarged, sharpened, evened) are for grey scans at 150 dpi and for blur, and end when time
+does. `find_page_codes` is for every page of a stack, most of which bear none: a cover sheet's code
+is large, so a few tries tell.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from ocr.reading.raster import Grey
 MOST_SECONDS = 12.0
 _MOST_PIXELS = 40_000_000  # of an enlarged image
 _MOST_CODES = 8
+_CALM_DPI = 150.0
 
 Point = tuple[float, float]
 
@@ -28,12 +31,14 @@ _SMALLEST = 21  # pixels: the modules of the smallest QR code (ISO/IEC 18004, 5.
 
 @dataclass(frozen=True, slots=True)
 class FoundCode:
-    """A QR code: its text, and the corners of the symbol in pixels of the image.
+    """A QR code: its text, its bytes, and the corners of the symbol in pixels of the image.
 
-    Corners go around from the one that is the upper left of the upright symbol.
+    `data` is what stands in the symbol, octet by octet, whatever it means as text. Corners go
+    around from the one that is the upper left of the upright symbol.
     """
 
     text: str
+    data: bytes
     corners: tuple[Point, Point, Point, Point]
 
 
@@ -50,6 +55,26 @@ def find_codes(grey: Grey, seconds: float = MOST_SECONDS) -> tuple[FoundCode, ..
             if time.monotonic() > until:
                 return ()
     return ()
+
+
+def find_page_codes(grey: Grey, dpi: float) -> tuple[FoundCode, ...]:
+    """The codes of a scanned page, each once: at 150 dpi, which evens noise out, and as it is.
+
+    The paper is evened, and the other threshold tried, only where these show none.
+    """
+    if min(grey.shape) < _SMALLEST:
+        return ()
+    local, histogram = zxingcpp.Binarizer.LocalAverage, zxingcpp.Binarizer.GlobalHistogram
+    small, factor = grey, 1.0
+    if dpi > _CALM_DPI * 1.2:
+        factor = _CALM_DPI / dpi
+        shrunk = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        small = np.asarray(shrunk, np.uint8)
+    found = _read(small, factor, local)
+    if factor != 1.0:
+        known = {code.data for code in found}
+        found += tuple(c for c in _read(grey, 1.0, local) if c.data not in known)
+    return found or _read(even_paper(small), factor, local) or _read(small, factor, histogram)
 
 
 def _tries(grey: Grey) -> Iterator[tuple[Grey, float]]:
@@ -85,5 +110,7 @@ def _read(image: Grey, factor: float, binarizer: zxingcpp.Binarizer) -> tuple[Fo
         place = code.position
         corners = (place.top_left, place.top_right, place.bottom_right, place.bottom_left)
         points = [(corner.x / factor, corner.y / factor) for corner in corners]
-        codes.append(FoundCode(code.text, (points[0], points[1], points[2], points[3])))
+        codes.append(
+            FoundCode(code.text, bytes(code.bytes), (points[0], points[1], points[2], points[3]))
+        )
     return tuple(codes)

@@ -1,0 +1,1 @@
+"""From a stack of scanned pages to documents: cover sheets, splitting, duplicates."""
