@@ -35,6 +35,7 @@ from dossier.digitizing.digitizations import Digitizations
 from dossier.identity import Identity
 from dossier.printout.issuing import CodePrinter, Printing
 from dossier.queue.jobs import Job
+from dossier.search.index import SearchIndex
 from dossier.signing.records import Records
 from dossier.signing.renewal import renewal_schedule
 from dossier.signing.workshop import Desk
@@ -79,6 +80,7 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
             sequences=Sequences(database, below.holdings, audit, jobs, records, identity.policy),
             batches=Batches(database, audit, jobs, records, identity.policy),
             digitizations=Digitizations(database, below.blobs, below.holdings, audit, jobs),
+            search=SearchIndex(database),
             register=open_register(settings, database, audit, below.agent),
             verifier=verifier,
             trust=live,

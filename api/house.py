@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dossier.register.checkpoints import Checkpoints
     from dossier.register.log import Register
     from dossier.register.statuses import StatusSigner
+    from dossier.search.index import SearchIndex
     from dossier.signing.endings import Endings
     from dossier.signing.records import Records
     from dossier.storage.database import Database
@@ -78,6 +79,7 @@ class House(Foundation):
     sequences: Sequences
     batches: Batches
     digitizations: Digitizations
+    search: SearchIndex
     register: ResultRegister
     verifier: Checkers
     trust: LiveTrust

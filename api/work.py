@@ -77,14 +77,17 @@ def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
     from api.trusting import live_trust
     from dossier.digitizing.digitizations import Digitizations
     from dossier.digitizing.work import DigitizingWork
+    from dossier.search.index import SearchIndex
     from dossier.verifying.bulk import BulkVerifications
     from dossier.verifying.bulk_work import BulkWork
     from dossier.verifying.checkers import Checkers
     from ocr.settings import DigitiseSettings
 
     house = stack.enter_context(open_foundation(settings, "ocr"))
+    search = SearchIndex(house.database)
+    search.prepare()
     digitizations = Digitizations(
-        house.database, house.blobs, house.holdings, house.audit, house.jobs
+        house.database, house.blobs, house.holdings, house.audit, house.jobs, search
     )
     folder = settings.data_dir / "digitizing"
     work = DigitizingWork(digitizations, house.blobs, folder, DigitiseSettings())

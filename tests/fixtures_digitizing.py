@@ -20,6 +20,7 @@ from dossier.digitizing.work import DigitizingWork
 from dossier.model import Caller, Role
 from dossier.queue.jobs import Job, JobQueue
 from dossier.queue.worker import Worker
+from dossier.search.index import SearchIndex
 from dossier.storage.blobs import FolderBlobs
 from dossier.storage.database import Database
 from dossier.storage.holdings import Holdings
@@ -44,8 +45,10 @@ class ScanningRoom:
         self.holdings = Holdings(self.database)
         self.audit = AuditLog(self.database)
         self.jobs = JobQueue(self.database, self.audit)
+        self.search = SearchIndex(self.database)
+        self.search.prepare()
         self.digitizations = Digitizations(
-            self.database, self.blobs, self.holdings, self.audit, self.jobs
+            self.database, self.blobs, self.holdings, self.audit, self.jobs, self.search
         )
         self.work = DigitizingWork(
             self.digitizations, self.blobs, folder / "work", DigitiseSettings(workers=1)

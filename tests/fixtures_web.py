@@ -33,6 +33,7 @@ from dossier.clerical.sequences import Sequences
 from dossier.digitizing.digitizations import Digitizations
 from dossier.identity import HOUSE, AgencyPolicy, Identity
 from dossier.model import Role
+from dossier.search.index import SearchIndex
 from dossier.storage.database import Database
 from dossier.storage.uploads import Uploads
 from dossier.trust.evidence import RevocationShelf
@@ -259,11 +260,18 @@ def _others(room: SigningRoom, identity: Identity) -> dict[str, Any]:
             room.database, room.holdings, room.audit, room.jobs, room.records, identity.policy
         ),
         "batches": Batches(*common, identity.policy),
+        "search": _searchable(room.database),
         "webhooks": Webhooks(room.database, room.jobs, room.audit, private_networks=True),
         "digitizations": Digitizations(
             room.database, room.blobs, room.holdings, room.audit, room.jobs
         ),
     }
+
+
+def _searchable(database: Database) -> SearchIndex:
+    index = SearchIndex(database)
+    index.prepare()
+    return index
 
 
 def _answers(room: SigningRoom, live: LiveTrust) -> dict[str, Any]:

@@ -66,9 +66,11 @@ def restore(
     """
     from dossier.backup import note_restore
     from dossier.backup import restore as bring_back
+    from dossier.search.index import SearchIndex
 
     with _installation(data) as here:
         summary = bring_back(source, here, _Progress())
+        SearchIndex(here.house).prepare()  # a backup holds the pages, not what is made of them
         note_restore(here.house, summary, f"local:{local_user()}")
     output.bilingual("Đã khôi phục và kiểm tra lại toàn bộ", "restored and proved", style="green")
     output.bilingual(

@@ -28,6 +28,7 @@ def prepare(
     """
     from dossier.audit.log import AuditLog
     from dossier.identity import Identity
+    from dossier.search.index import SearchIndex
     from dossier.storage.database import Database
     from dossier.storage.migrations import upgrade
 
@@ -39,6 +40,7 @@ def prepare(
     database = Database(made.settings.database_url)
     try:
         upgrade(database)
+        SearchIndex(database).prepare()
         secret = Identity(database, AuditLog(database)).bootstrap()
     finally:
         database.close()

@@ -163,10 +163,16 @@ def page(
     that `after` takes.
     """
     shown = items[:limit]
-    body: dict[str, JSON] = {"items": shown, "next": None}
+    after = str(shown[-1][cursor]) if len(items) > limit else None
+    return listing(request, shown, after, limit)
+
+
+def listing(
+    request: Request, items: Sequence[Mapping[str, JSON]], after: str | None, limit: int
+) -> Response:
+    """A page of a list whose store knows the cursor of the next page (None: there is none)."""
     headers = {}
-    if len(items) > limit:
-        body["next"] = str(shown[-1][cursor])
-        query = {**request.query_params, "after": body["next"], "limit": limit}
+    if after is not None:
+        query = {**request.query_params, "after": after, "limit": limit}
         headers["link"] = f'<{request.url.path}?{urlencode(query)}>; rel="next"'
-    return JSONAnswer(body, headers=headers)
+    return JSONAnswer({"items": items, "next": after}, headers=headers)

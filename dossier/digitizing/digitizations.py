@@ -19,6 +19,8 @@ from dossier.errors import LeaseLost, NotFound, StateConflict, VersionConflict
 from dossier.model import JSON, AuditEvent, Caller, JobState, Role, new_id
 from dossier.queue.jobmodel import SubjectMoves
 from dossier.queue.jobs import Job, JobQueue
+from dossier.search.index import SearchIndex
+from dossier.search.values import PageText, SearchDocument
 from dossier.signing.recordtable import claim_key
 from dossier.storage.database import Database
 from dossier.storage.holdings import Holdings
@@ -36,21 +38,30 @@ Hook = Callable[[sa.Connection, Digitization], None]
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a run made, already in the blob store."""
+    """What a run made, already in the blob store; `words` of its pages are for the search index."""
 
     record: BlobInfo
     text: BlobInfo
     fields: BlobInfo
     pages: int
+    words: tuple[PageText, ...] = ()
 
 
 class Digitizations:
     """The digitizations of one database. Safe for threads."""
 
     def __init__(
-        self, database: Database, blobs: object, holdings: Holdings, audit: AuditLog, jobs: JobQueue
+        self,
+        database: Database,
+        blobs: object,
+        holdings: Holdings,
+        audit: AuditLog,
+        jobs: JobQueue,
+        search: SearchIndex | None = None,
     ) -> None:
+        """`search` takes in what is published here; processes that publish nothing need none."""
         del blobs  # digitizations name bytes, they never read them
+        self._search = search
         self._database = database
         self._holdings = holdings
         self._audit = audit
@@ -231,6 +242,8 @@ class Digitizations:
                     fields_sha256=made.fields.sha256,
                 )
             )
+            if self._search is not None:
+                self._search.put(connection, _as_found(found), made.words)
             details = {"result_sha256": made.record.sha256, "pages": made.pages}
             self._end(connection, found, JobState.DONE, f"worker:{job.worker}", details=details)
 
@@ -317,3 +330,11 @@ class Digitizations:
                 "it up in the list."
             )
         return digitization_of(row)
+
+
+def _as_found(found: Digitization) -> SearchDocument:
+    """How the search index names the record."""
+    order = found.order
+    return SearchDocument(
+        found.id, found.agency_id, order.title, order.dossier_code, order.component_code
+    )

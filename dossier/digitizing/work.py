@@ -20,6 +20,7 @@ from pathlib import Path
 from dossier.digitizing.digitizations import Digitization, Digitizations, Made
 from dossier.errors import InvalidOrder, StoreError
 from dossier.queue.jobs import Job
+from dossier.search.values import PageText
 from dossier.storage.blobs import translated
 from dossier.storage.store import BlobStore
 from dossier.workflow import Outputs, digitise_dossier
@@ -112,6 +113,7 @@ class DigitizingWork:
             self._blobs.put(folder / "record.txt"),
             self._blobs.put(folder / "fields.json"),
             outcome.digitised.pages,
+            tuple(progress.words),
         )
 
     @contextmanager
@@ -129,17 +131,20 @@ class DigitizingWork:
 
 
 class _Progress:
-    """Notes pages as they are done; stops the work when the order turns out wrong or unwanted."""
+    """Notes pages as they are done; stops the work when the order turns out wrong or unwanted.
+
+    `words` are those of the pages so far, for the search index.
+    """
 
     def __init__(self, digitizations: Digitizations, found: Digitization) -> None:
         self._digitizations = digitizations
         self._found = found
         self._told_at = float("-inf")
         self._pages_done = 0
+        self.words: list[PageText] = []
 
     def __call__(self, page: RecognisedPage, total: int) -> None:
         """Raises `InvalidOrder`, `LeaseLost`, and `_Cancelled`."""
-        del page
         declared = self._found.order.page_count
         if declared is not None and declared != total:
             raise InvalidOrder(
@@ -149,6 +154,7 @@ class _Progress:
                 field="page_count",
             )
         self._pages_done += 1
+        self.words.append(PageText.of(page))
         now = time.monotonic()
         if now - self._told_at < _TOLD_S and self._pages_done < total:
             return

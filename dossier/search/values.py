@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
+from dossier.model import JSON
 from ocr.page import RecognisedPage
 from ocr.record.textlayer import clean_text
 
@@ -104,6 +105,30 @@ class Hit:
     adjacent: bool
     snippet: tuple[Piece, ...]
     words: tuple[MatchedWord, ...]
+
+    def to_json(self) -> dict[str, JSON]:
+        """As programs get it, over HTTP and from the command line."""
+        document = self.document
+        indexed_at = self.indexed_at.astimezone(UTC).replace(tzinfo=None)
+        return {
+            "document": {
+                "id": document.id,
+                "title": document.title,
+                "dossier_code": document.dossier_code,
+                "component_code": document.component_code,
+                "indexed_at": indexed_at.isoformat(timespec="milliseconds") + "Z",
+            },
+            "page": self.page,
+            "width_px": self.width_px,
+            "height_px": self.height_px,
+            "exact": self.exact,
+            "adjacent": self.adjacent,
+            "snippet": [{"text": piece.text, "match": piece.match} for piece in self.snippet],
+            "words": [
+                {"text": word.text, "box": list(word.box), "exact": word.exact}
+                for word in self.words
+            ],
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,11 @@ from api.auth import authenticator_of
 from api.auth import refusals as refusals_module
 from dossier.identity import AgencyPolicy
 from dossier.register.checkpoints import Checkpointer
+from dossier.search.values import SearchDocument
 from dossier.storage import tables
 from tests.fixtures_signing import AGENCY, OTHER_AGENCY
 from tests.fixtures_web import Web, document
+from tests.search_pages import page_of
 
 ROLES = ("scanner", "officer", "leader", "clerk", "auditor", "admin")
 A_KEY = "leader"  # a key that only agency A may use
@@ -116,6 +118,11 @@ def neighbour(web: Web) -> Neighbour:
         "/v1/signature-batches", {"order": order, "items": [{"source_sha256": sha256}]}, "clerk"
     )
     digitization = made("/v1/digitizations", _digitization(sha256), "officer")
+    indexed = SearchDocument(digitization["id"], AGENCY, "Tên chỉ A biết", "H22.12-1", "TP1")
+    with web.room.database.begin() as connection:
+        web.house.search.put(connection, indexed, [page_of("phiếu mật của đơn vị A")])
+    found = web.ask("GET", "/v1/search", params={"q": "phieu mat"}, as_="officer").json()["items"]
+    assert [hit["document"]["title"] for hit in found] == [indexed.title]
     webhook = made("/v1/webhooks", {"url": "http://127.0.0.1:9/a", "events": ["*"]}, "admin")
     delivery = made(f"/v1/webhooks/{webhook['id']}/test", None, "admin")
     client = made(
@@ -157,6 +164,7 @@ def neighbour(web: Web) -> Neighbour:
         webhook["secret"],
         key["text"],
         client["name"],
+        indexed.title,
     }
     return Neighbour(ids, sha256, secrets)
 
@@ -240,6 +248,10 @@ def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
         "GET /v1/digitizations/{digitization_id}": [Attack("officer", 404)],
         "DELETE /v1/digitizations/{digitization_id}": [Attack("officer", 404, headers=tag)],
         "GET /v1/digitizations/{digitization_id}/{part}": [Attack("officer", 404)],
+        "GET /v1/search": [
+            Attack("officer", 200, params={"q": "phieu mat"}, own=True),
+            Attack("officer", 200, params={"q": "phieu", "after": "3.9"}, own=True),
+        ],
         "POST /v1/sequences": [
             Attack(
                 "clerk",
