@@ -330,8 +330,19 @@ def form_that_is_a_stream(data: bytes, key: SoftwareKey) -> bytes:
     return save.table()
 
 
+_EXTENSIONS = re.compile(rb"/Extensions\s*<<(?:[^<>]|<<[^<>]*>>)*>>")  # pyHanko writes its own
+
+
 def _catalogue_entry(entry: bytes):
-    return _edited(p.ROOT, rb"<<", b"<< " + entry)
+    """Put into the catalogue, in the place of extensions that are there."""
+
+    def forge(data: bytes, key: SoftwareKey) -> bytes:
+        save = Save(data)
+        root = _EXTENSIONS.sub(b"", current(data, p.ROOT))
+        save.put(p.ROOT, root.replace(b"<<", b"<< " + entry, 1))
+        return save.table()
+
+    return forge
 
 
 hide_and_replace.add("version_lowered", _catalogue_entry(b"/Version /0.9"), *_SWAP)
@@ -345,7 +356,7 @@ hide_and_replace.add(
 def hole_filled_by_an_extension(data: bytes, key: SoftwareKey) -> bytes:
     save = Save(data)
     save.put(p.NOTHING, b"<< /BaseVersion /1.7 /ExtensionLevel 8 >>")
-    root = current(data, p.ROOT)
+    root = _EXTENSIONS.sub(b"", current(data, p.ROOT))
     save.put(p.ROOT, root.replace(b"<<", b"<< /Extensions << /X %d 0 R >>" % p.NOTHING, 1))
     return save.table()
 
