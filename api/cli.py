@@ -20,6 +20,7 @@ class Commands(LazyCommands):
 
     table: ClassVar[Mapping[str, str]] = {
         "init": "api.commands.init:init",
+        "scan": "api.commands.scan:scan",
         "digitize": "api.commands.digitize:digitize",
         "sign": "api.commands.sign:sign",
         "verify": "api.commands.verify:verify",

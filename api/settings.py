@@ -270,6 +270,15 @@ class WebhookSettings(_Section):
     """True lets webhooks reach private and loopback addresses: for tests and closed networks."""
 
 
+class ScannerSettings(_Section):
+    """One network scanner (eSCL): ``[scanners.NAME]``. No other address is ever asked."""
+
+    url: str
+    """``http://192.168.1.20/eSCL``. A host name may only lead into a private network."""
+    certificate: Path | None = None
+    """PEM that proves an https scanner; None: the system's trust store."""
+
+
 class Settings(_Section):
     """All settings of one installation."""
 
@@ -293,6 +302,7 @@ class Settings(_Section):
     telemetry: TelemetrySettings = TelemetrySettings()
     webhooks: WebhookSettings = WebhookSettings()
     verification: VerificationSettings = VerificationSettings()
+    scanners: dict[str, ScannerSettings] = {}
 
     @property
     def database_url(self) -> str:
@@ -446,9 +456,14 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             if isinstance(value, Path)
         }
     )
+    scanners = {
+        name: one.model_copy(update={"certificate": one.certificate and folder / one.certificate})
+        for name, one in settings.scanners.items()
+    }
     return settings.model_copy(
         update={
             "data_dir": folder,
+            "scanners": scanners,
             "agent": agent,
             "token": token,
             "trust": trust,

@@ -125,6 +125,7 @@ class EsclSimulator:
         self.jobs: dict[str, Job] = {}
         self.adf_fault: str | None = None
         self.is_dead = False
+        self.retry_after: str | None = "0"
         self.requests: list[tuple[str, str]] = []
         self.sent: list[bytes] = []
         """Every document that went out whole."""
@@ -331,6 +332,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(302, headers={"Location": faults.redirect_to})
         elif name in faults.bodies:
             self._answer(200, faults.bodies[name], "text/xml")
+        elif not self.path.startswith("/eSCL/"):
+            self._answer(404)
         elif name == "NextDocument":
             self._hand_out(simulator, faults)
         elif name == "ScannerCapabilities":
@@ -358,7 +361,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             )
             self._answer(status, headers={"Location": path})
         else:
-            self._answer(status, headers={"Retry-After": "0"} if status == 503 else {})
+            self._answer(status, headers=self._patience(status))
 
     def do_DELETE(self) -> None:
         simulator, _ = self._arrive("DELETE")
@@ -389,7 +392,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with simulator.lock:
             status, document, form = simulator.next_page(job)
         if status != 200:
-            self._answer(status, headers={"Retry-After": "0"} if status == 503 else {})
+            self._answer(status, headers=self._patience(status))
             return
         if job.completed in (faults.vanish_in_page, faults.drop_in_page):
             simulator.is_dead = job.completed == faults.vanish_in_page
@@ -397,6 +400,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         self._answer(200, document, form)
         simulator.sent.append(document)
+
+    def _patience(self, status: int) -> dict[str, str]:
+        seconds = self.server.simulator.retry_after
+        return {} if status != 503 or seconds is None else {"Retry-After": seconds}
 
     def _half(self, document: bytes, form: str, *, with_length: bool) -> None:
         self.send_response(200)

@@ -14,7 +14,7 @@ import ssl
 import time
 from dataclasses import dataclass
 
-from dossier.errors import ScannerMisanswered, ScannerUnreachable
+from dossier.errors import InvalidOrder, ScannerMisanswered, ScannerUnreachable
 from dossier.scanners.address import ScannerAddress
 from signer.deadline import DeadlineSocket, remaining
 
@@ -141,12 +141,24 @@ def _connect(address: ScannerAddress, deadline: float) -> socket.socket:
             return raw
         try:
             raw.settimeout(remaining(deadline))
-            tls = ssl.create_default_context(cafile=address.certificate)
+            tls = _tls_context(address)
             return tls.wrap_socket(raw, server_hostname=address.host)
         except BaseException:
             raw.close()
             raise
     raise OSError(f"{address.host} has no address")
+
+
+def _tls_context(address: ScannerAddress) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=address.certificate)
+    except OSError as error:
+        entry = f"[scanners.{address.name}] certificate"
+        raise InvalidOrder(
+            f"{entry}: không đọc được tệp PEM {address.certificate}; hãy kiểm tra đường dẫn. / "
+            f"{entry}: the PEM file {address.certificate} cannot be read; check its path.",
+            field="certificate",
+        ) from error
 
 
 def _seconds(retry_after: str) -> float | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import socket
 import ssl
 import threading
@@ -12,14 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from dossier.errors import DeliveryFailed, InvalidOrder
 from dossier.webhooks.outbound import endpoint_of, post
-from tests.receiver import Receiver
+from tests.receiver import Receiver, server_tls
 
 PLAIN = ssl.create_default_context()
 
@@ -159,43 +153,8 @@ def test_resolver_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) 
     assert time.monotonic() - began < 1
 
 
-def _server_tls(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:
-    """A self-signed certificate for `host`: the server's context, and the file to trust."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver - not for production")])
-    now = dt.datetime.now(dt.UTC)
-    try:
-        alternative: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        alternative = x509.DNSName(host)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / f"{host}.pem"
-    pem.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context, pem
-
-
 def test_tls_is_verified_against_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    context, pem = _server_tls(tmp_path, "hooks.example.vn")
+    context, pem = server_tls(tmp_path, "hooks.example.vn")
     trusting = ssl.create_default_context(cafile=str(pem))
     with Receiver(tls=context) as receiver:
         resolving(monkeypatch, *[["127.0.0.1"]] * 3)
