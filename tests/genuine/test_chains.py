@@ -140,6 +140,22 @@ def test_a_font_that_a_field_has_asked_for_already(workshop, judge, test_pki):
         assert report.signatures[0].integrity is expected
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"), [(b"Helv", Integrity.CHANGED), (b"Stamp", Integrity.INTACT)]
+)
+def test_a_font_that_readers_fall_back_on(workshop, judge, test_pki, name, expected):
+    """The text field of the file names no font: readers would draw it with a new /Helv."""
+    base = seal(test_pki, plain_pdf(), test_pki.seal)
+    save = Increment(base)
+    form = save.indirect(save.root, "/AcroForm")
+    font = save.add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Symbol >>")
+    added = b" /DR << /Font << /%s %d 0 R >> >> >>" % (name, font)
+    save.edit(form, lambda b: b.rstrip()[:-2] + added)
+    stroke = Stroke("S3", signer_of(workshop.key), SEAL_BOX, picture="seal")
+    report = judge.verify(sign_visibly(save.close(), stroke))
+    assert report.signatures[0].integrity is expected, report.signatures[0].changes
+
+
 def test_other_resources_than_fonts_are_used_without_a_name(workshop, judge, test_pki):
     """A /DefaultRGB under the cover of a second signature gives a page other colours."""
     base = seal(test_pki, _sharing(plain_pdf()), test_pki.seal)

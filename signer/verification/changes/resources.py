@@ -27,6 +27,10 @@ from signer.verification.file.xref import decode_stream
 MAX_READ = 64 * 1024 * 1024  # bytes of content that are looked through
 _VARIABLE_TEXT = frozenset({"Tx", "Ch", "Btn"})
 _PICTURES = frozenset({"DCTDecode", "JPXDecode", "CCITTFaxDecode", "JBIG2Decode"})
+# where a field names no font, readers take one of these (ISO 32000-2, 12.7.4.3; Acrobat's names)
+_FALLBACKS = frozenset(
+    {"Helv", "HeBo", "HeOb", "HeBO", "Cour", "CoBo", "TiRo", "TiBo", "Symb", "ZaDb"}
+)
 _NAME = re.compile(rb"/([^\x00\t\n\x0c\r ()<>\[\]{}/%]+)")
 _ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
 
@@ -100,9 +104,9 @@ def _added(ledger: Ledger, old: Dictionary | None, new: Dictionary) -> set[tuple
 
 
 def _of_fields(view: View) -> set[str]:
-    """The resources that the form's default appearances ask for."""
+    """The resources that the form's default appearances ask for, or readers by themselves."""
     defaults = [view.acro_form.get("DA"), *(field.get("DA") for _, _, field, _ in view.fields())]
-    found: set[str] = set()
+    found: set[str] = set(_FALLBACKS)
     for value in map(view.resolve, defaults):
         if isinstance(value, PDFString):
             found |= set(_names(value.value))
