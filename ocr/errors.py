@@ -12,6 +12,7 @@ OCRError
 │   ├── EngineCrashed          the worker died (signal, out of memory)
 │   └── EngineTimedOut         the worker was stopped at its time limit
 ├── ConformanceError       a produced PDF is not the PDF/A it claims to be
+├── QualityProfileError    thresholds of scan quality are unusable, or the profile is unknown
 ├── ManifestError          a provenance manifest or page proof is malformed or does not hold
 └── OutputError            the record cannot be written (disk full, no permission)
 """
@@ -85,6 +86,10 @@ class EngineTimedOut(RecognitionError):
 
 class ConformanceError(OCRError):
     """A produced PDF is not the PDF/A that it claims to be."""
+
+
+class QualityProfileError(OCRError):
+    """The thresholds of scan quality cannot be used, or no profile has the name asked for."""
 
 
 class ManifestError(OCRError):
