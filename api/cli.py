@@ -22,6 +22,7 @@ class Commands(LazyCommands):
         "init": "api.commands.init:init",
         "scan": "api.commands.scan:scan",
         "digitize": "api.commands.digitize:digitize",
+        "search": "api.commands.search:search",
         "sign": "api.commands.sign:sign",
         "verify": "api.commands.verify:verify",
         "trust": "api.commands.trust:app",

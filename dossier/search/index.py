@@ -177,12 +177,7 @@ class SearchIndex:
             connection.execute(sa.text(f"LOCK TABLE {search_pages.name} IN SHARE MODE"))
 
     def _make(self, connection: sa.Connection) -> int:
-        self._terms.create(connection)
-        count = 0
-        for entries in _entries(connection, sa.true()):
-            self._terms.add(connection, entries)
-            count += len(entries)
-        return count
+        return self._terms.create(connection, _entries(connection, sa.true()))
 
 
 def _free_ids(connection: sa.Connection, now: datetime) -> int:

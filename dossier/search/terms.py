@@ -28,8 +28,8 @@ class TermIndex(Protocol):
     def exists(self, connection: sa.Connection) -> bool:
         """Whether it was made here."""
 
-    def create(self, connection: sa.Connection) -> None:
-        """Make it, empty; one that is there goes."""
+    def create(self, connection: sa.Connection, handfuls: Iterable[Sequence[Entry]]) -> int:
+        """Make it of these pages, in place of one that is there; how many they are."""
 
     def add(self, connection: sa.Connection, entries: Sequence[Entry]) -> None:
         """Take in pages that it does not have."""
@@ -43,6 +43,16 @@ class TermIndex(Protocol):
         """Up to `limit` ids below `before` (None: from the newest), highest first."""
 
 
+def _add_all(
+    index: TermIndex, connection: sa.Connection, handfuls: Iterable[Sequence[Entry]]
+) -> int:
+    count = 0
+    for entries in handfuls:
+        index.add(connection, entries)
+        count += len(entries)
+    return count
+
+
 class SQLiteTerms:
     """FTS5. Its `ascii` tokenizer takes every other character for part of a term."""
 
@@ -51,13 +61,14 @@ class SQLiteTerms:
         query = sa.text("SELECT 1 FROM sqlite_master WHERE name = :name")
         return connection.execute(query, {"name": SEARCH_TERMS}).first() is not None
 
-    def create(self, connection: sa.Connection) -> None:
-        """Make it, empty."""
+    def create(self, connection: sa.Connection, handfuls: Iterable[Sequence[Entry]]) -> int:
+        """Make it of these pages."""
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {SEARCH_TERMS}")
         connection.exec_driver_sql(
             f"CREATE VIRTUAL TABLE {SEARCH_TERMS} USING fts5(terms, content='', detail=none, "
             """columnsize=0, tokenize="ascii tokenchars '~=_@'")"""
         )
+        return _add_all(self, connection, handfuls)
 
     def add(self, connection: sa.Connection, entries: Sequence[Entry]) -> None:
         """Take in pages that it does not have."""
@@ -107,17 +118,20 @@ class PostgresTerms:
         query = sa.text("SELECT to_regclass(:name)")
         return connection.execute(query, {"name": SEARCH_TERMS}).scalar() is not None
 
-    def create(self, connection: sa.Connection) -> None:
-        """Make it, empty."""
-        for statement in (
-            f"DROP TABLE IF EXISTS {SEARCH_TERMS}",
+    def create(self, connection: sa.Connection, handfuls: Iterable[Sequence[Entry]]) -> int:
+        """Make it of these pages; the index last, which is far cheaper than page by page."""
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {SEARCH_TERMS}")
+        connection.exec_driver_sql(
             f"CREATE TABLE {SEARCH_TERMS} (agency text NOT NULL, page_id bigint NOT NULL, "
-            "terms tsvector NOT NULL, PRIMARY KEY (agency, page_id))",
-            # without a list of pending entries, which every question would have to read through
+            "terms tsvector NOT NULL, PRIMARY KEY (agency, page_id))"
+        )
+        count = _add_all(self, connection, handfuls)
+        # without a list of pending entries, which every question would have to read through
+        connection.exec_driver_sql(
             f"CREATE INDEX ix_{SEARCH_TERMS} ON {SEARCH_TERMS} USING gin (terms) "
-            "WITH (fastupdate = off)",
-        ):
-            connection.exec_driver_sql(statement)
+            "WITH (fastupdate = off)"
+        )
+        return count
 
     def add(self, connection: sa.Connection, entries: Sequence[Entry]) -> None:
         """Take in pages that it does not have."""

@@ -225,7 +225,7 @@ def test_made_again_from_the_pages(library: Library) -> None:
     library.put("a", "quyết định", "phụ lục")
     library.put("b", "công văn", agency=NEIGHBOUR)
     with library.database.begin() as connection:
-        library.index._terms.create(connection)
+        library.index._terms.create(connection, [])
     assert library.names("quyet") == []
     assert library.index.rebuild() == 3
     assert library.names("quyet") == ["a"]
