@@ -41,16 +41,35 @@ class FieldCount:
 
 def compare(truth: Fields, found: DocumentFields) -> dict[str, FieldCount]:
     """Counts by field name for one paper."""
-    names = set(truth) | {f.name for f in found.fields}
+    return compare_values(truth, [(f.name, f.value) for f in found.fields])
+
+
+def compare_values(truth: Fields, found: Sequence[tuple[str, str]]) -> dict[str, FieldCount]:
+    """Counts by field name for one paper whose fields are given as names and values."""
     counts = {}
-    for name in names:
-        value = truth.get(name, ())
-        expected = Counter(map(_form, (value,) if isinstance(value, str) else value))
-        got = Counter(map(_form, found.values(name)))
+    for name in {*truth, *(name for name, _ in found)}:
+        expected = _expected(truth, name)
+        got = Counter(_form(value) for named, value in found if named == name)
         counts[name] = FieldCount(
             expected.total(), (expected & got).total(), (got - expected).total()
         )
     return counts
+
+
+def is_right(truth: Fields, proposed: Sequence[tuple[str, str]]) -> list[bool]:
+    """For each proposed name and value whether the paper bears it; a value counts once."""
+    left = {name: _expected(truth, name) for name in truth}
+    verdicts = []
+    for name, value in proposed:
+        remaining = left.get(name, Counter())
+        verdicts.append(remaining[_form(value)] > 0)
+        remaining[_form(value)] -= 1
+    return verdicts
+
+
+def _expected(truth: Fields, name: str) -> Counter[str]:
+    value = truth.get(name, ())
+    return Counter(map(_form, (value,) if isinstance(value, str) else value))
 
 
 def _form(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ocr.fields.doctypes import Catalogue, TypeMatch, plain
 from ocr.fields.header_cells import Head
-from ocr.fields.pieces import Piece, Span, bare, join
+from ocr.fields.pieces import Piece, Span, bare, join, part
 
 _FORM = re.compile(
     r"^(don|to khai|giay|phieu|danh sach|bang|trich luc|hop dong|van ban|ban cam ket|ban tuong"
@@ -19,10 +19,10 @@ _BODY = re.compile(
     r"stt\b|\(|dieu \d|nam \d{4} )"
 )
 _EITHER = re.compile(r"^(theo|thuc hien|de)\b")  # begins a body as well as an abstract
-_LETTER = re.compile(r"^[^\w]{0,2}V\s?(?:[/⁄\\1lI]\s?v|[/⁄])(?!\w)[\s:.]*", re.IGNORECASE)
+_LETTER = re.compile(r"^[^\w]{0,2}V\s?(?:[/⁄\\1lI]\s?[vwy]|[/⁄])(?!\w)[\s:.]*", re.IGNORECASE)
 _WELL_CENTRED_MM = 1.8
 _CENTRED_MM = 3.6  # a first-line indent of 10 mm moves a full line by 5
-_FIRST_MM = 8.5  # from the heading to the abstract
+_FIRST_MM = 9.2  # from the heading to the abstract
 _PITCH_MM = 7.4  # size 14 at one and a half lines; the body stands further below
 _MOST_LINES = 5
 
@@ -57,7 +57,8 @@ def find_letter_abstract(head: Head) -> Span | None:
 
 def find_title(pieces: Sequence[Piece], below: float, catalogue: Catalogue) -> Title | None:
     """The heading below `below` mm and the centred lines under it; None without a heading."""
-    rows = sorted((p for p in pieces if p.middle > below), key=lambda p: p.middle)
+    level = (_undusted(p) for p in pieces if p.middle > below)
+    rows = sorted((p for p in level if p.words), key=lambda p: p.middle)
     for n, piece in enumerate(rows[:14]):
         text = piece.text.strip(" .:;,-_|*'\"")
         if not upper_case(text):
@@ -90,7 +91,8 @@ def _abstract_lines(rows: Sequence[Piece], heading: Piece) -> list[Piece]:
     """Centred lines close below the heading, up to the body."""
     lines: list[Piece] = []
     last = heading
-    for piece in rows:
+    for found in rows:
+        piece = _unbulleted(found, heading)
         if piece.page != heading.page or len(lines) == _MOST_LINES:
             break
         if piece.middle - last.middle < 2 or _is_dust(piece, heading):
@@ -108,6 +110,23 @@ def _abstract_lines(rows: Sequence[Piece], heading: Piece) -> list[Piece]:
         lines.append(piece)
         last = piece
     return lines
+
+
+def _undusted(piece: Piece) -> Piece:
+    """The piece without the marks at its end: a speck or a rule there moves its middle."""
+    last = len(piece.words)
+    while last and not any(c.isalnum() or c in "-–)" for c in piece.words[last - 1].text):
+        last -= 1
+    return piece if last == len(piece.words) else part(piece, 0, last)
+
+
+def _unbulleted(piece: Piece, heading: Piece) -> Piece:
+    """Without a dash before a line that stands under the heading's middle only without it."""
+    if len(piece.words) < 2 or piece.words[0].text not in "-–—.,'":
+        return piece
+    rest = part(piece, 1)
+    off, without = abs(piece.centre - heading.centre), abs(rest.centre - heading.centre)
+    return rest if without < min(off, _WELL_CENTRED_MM) else piece
 
 
 def _is_dust(piece: Piece, heading: Piece) -> bool:

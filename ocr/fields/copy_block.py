@@ -58,6 +58,11 @@ def find_copy(
     )  # fmt: skip
 
 
+def names_copy(pieces: Sequence[Piece], catalogue: Catalogue) -> bool:
+    """Whether one of the pieces is the name of a form of copy, standing alone."""
+    return any(_form(piece, catalogue) is not None for piece in pieces)
+
+
 def _form(piece: Piece, catalogue: Catalogue) -> TypeMatch | None:
     text = piece.text.strip(" .:;,-_|*'\"")
     return catalogue.copy_by_title(text) if upper_case(text) else None

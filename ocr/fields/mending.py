@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from ocr.fields.doctypes import plain
 
 _TERMS = Path(__file__).with_name("assets") / "administrative_terms.txt"
-_LOOK_ALIKES = str.maketrans({"I": "1", "l": "1", "|": "1", "]": "1", "[": "1", "O": "0", "o": "0"})
-DIGIT = r"[\dIl|\]\[Oo]"
+_PHRASES = Path(__file__).with_name("assets") / "recipient_phrases.txt"
+_LEVELS = {"xa": "XÃ", "phuong": "PHƯỜNG", "tinh": "TỈNH"}  # not "quan": BAN QUẢN LÝ
+_FIRST = _LEVELS | {"so": "SỞ", "phong": "PHÒNG", "truong": "TRƯỜNG", "bo": "BỘ", "cuc": "CỤC"}
+_SPECK = re.compile(r"(?<=[^\W\d_]{2})\. (?=([^\W\d_]))")
+_REPORT = re.compile(r"\([bh6]\s?[/íi|l]\s?[cC©€e]{1,2}\)$", re.IGNORECASE)  # để báo cáo
+_FILED = re.compile(r"^L[ưuựứừ]u\s*[:;.]\s*V[TIl1]\s*[„,.;]+\s*")  # Lưu: VT (văn thư)
+_JOINING = frozenset({"TM", "KT", "TL", "TUQ", "Q", "VÀ", "UBND", "HĐND"})
+_LOOK_ALIKES = str.maketrans("Il|][OoSsŠšB", "111110055558")
+DIGIT = r"[\dIl|\]\[OoSsŠšB]"
 """A digit or a letter that the engine reads for one; for use in patterns."""
 
 # The commoner family names of Việt Nam's peoples.
@@ -52,10 +60,10 @@ def mend_name(name: str) -> str:
     return f"{candidates[0]}{space}{rest}" if len(candidates) == 1 else name
 
 
-@functools.lru_cache(maxsize=1)
-def _terms() -> tuple[tuple[tuple[str, ...], str], ...]:
+@functools.lru_cache(maxsize=2)
+def _terms(path: Path) -> tuple[tuple[tuple[str, ...], str], ...]:
     """Phrases as plain words with their right form, the longest first."""
-    lines = _TERMS.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     terms = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     entries = [(tuple(plain(term).split()), term) for term in terms]
     return tuple(sorted(entries, key=lambda entry: -len(entry[0])))
@@ -63,18 +71,61 @@ def _terms() -> tuple[tuple[tuple[str, ...], str], ...]:
 
 def mend_terms(text: str) -> str:
     """Upper-case text with the marks of fixed phrases mended; other words stay as they are."""
+    return _mend_marks(text, _TERMS, str.isupper)
+
+
+def mend_agency(text: str) -> str:
+    """An agency's upper-case name: fixed phrases, and the kind of agency or place before a name."""
+    words = mend_terms(re.sub(r"(?<=\w\w)\.(?=\w\w)", " ", text)).split()  # UBND.TỈNH
+    for n, word in enumerate(words[:-1]):
+        kinds = _FIRST if n == 0 else _LEVELS
+        if word.isupper():
+            words[n] = kinds.get(plain(word), word)
+    return " ".join(words)
+
+
+def all_terms(text: str) -> bool:
+    """Whether upper-case text consists of fixed phrases and of nothing else, marks included."""
+    words = [word.strip(".,:;") for word in text.split() if any(c.isalpha() for c in word)]
+    n = 0
+    while n < len(words):
+        for _, term in _terms(_TERMS):
+            phrase = term.split()
+            if words[n : n + len(phrase)] == phrase:
+                n += len(phrase)
+                break
+        else:
+            if words[n] not in _JOINING:
+                return False
+            n += 1
+    return bool(words)
+
+
+def without_specks(text: str) -> str:
+    """Running text without full stops that no sentence ends at: specks between two words."""
+    return _SPECK.sub(lambda m: " " if m[1].islower() else m[0], text)
+
+
+def mend_recipient(text: str) -> str:
+    """An entry of `Nơi nhận` with the marks of common phrases, `(b/c)` and `Lưu: VT` mended."""
+    text = _REPORT.sub("(b/c)", _FILED.sub("Lưu: VT, ", text))
+    return _mend_marks(text, _PHRASES, lambda _: True)
+
+
+def _mend_marks(text: str, phrases: Path, may: Callable[[str], bool]) -> str:
     words = text.split()
     flat = [plain(word).strip(".,:;") for word in words]
     n = 0
     while n < len(words):
-        for key, term in _terms():
-            if tuple(flat[n : n + len(key)]) == key and all(
-                w.isupper() for w in words[n : n + len(key)]
+        for key, term in _terms(phrases):
+            end = n + len(key)
+            if tuple(flat[n:end]) == tuple(k.strip(",") for k in key) and all(
+                may(w) and w[:1].isupper() == t[:1].isupper()
+                for w, t in zip(words[n:end], term.split(), strict=True)
             ):
-                tail = words[n + len(key) - 1]
-                ending = "," if tail.endswith(",") else ""
-                words[n : n + len(key)] = (term + ending).split()
-                n += len(key)
+                ending = "," if words[end - 1].endswith(",") else ""
+                words[n:end] = (term + ending).split()
+                n = end
                 break
         else:
             n += 1

@@ -94,6 +94,13 @@ def join(pieces: Sequence[Piece]) -> Span:
     return Span(" ".join(w.text for w in words), words, pieces[0].page if pieces else 0)
 
 
+def tidy(span: Span) -> Span:
+    """Without stray marks at the ends and between words."""
+    words = [bare(w) for w in span.text.split()]
+    kept = [w for w in words if any(c.isalnum() for c in w) or w in ("-", "–")]
+    return Span(" ".join(kept).strip(" .,:;|_-–'\"*"), span.words, span.page)
+
+
 def span_of(piece: Piece, match: re.Match[str], group: int | str = 0) -> Span:
     """The words that a match in `piece.text` touches."""
     start, end = match.span(group)

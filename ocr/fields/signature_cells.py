@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ocr.fields.doctypes import plain
 from ocr.fields.mending import is_family_name
-from ocr.fields.pieces import Piece, Span, join
+from ocr.fields.pieces import Piece, Span, bare, join
 
 _AUTHORITY = re.compile(r"^(TM|KT|TL|TUQ|TUO|IM|7TM|TI)\s?[.,]\s?\S")
 _TITLE_WORDS = re.compile(
@@ -21,6 +21,9 @@ _TITLE_WORDS = re.compile(
 )
 _RECIPIENTS = re.compile(r"^[^\w]*noi nhan\b")  # on plain text
 _ABBREVIATED = re.compile(r"\b(TM|KT|TL|TUQ|Q)\b\.?\s*(?=\S)")
+_ENTRY = re.compile(r"^[.:,'`]?\s?[-–—_+•~¬:*]|^L[ưuựứừ]u\s*[:;.]")
+_BULLET = re.compile(r"^[-–—_+•~¬*.:,'`\s]+")
+_ABBREVIATIONS = {"tm": "TM", "kt": "KT", "tl": "TL", "tuq": "TUQ", "tuo": "TUQ"}
 _NOTE = re.compile(r"^\(?\s*(k[yý]|đ[aã] k[yý])\b", re.IGNORECASE)
 _SYLLABLE = re.compile(r"^[^\W\d_]{1,7}$")
 _STRIP = " .,:;|_-–—'\"“”‘’()[]{}*~=+<>«»\\/"
@@ -55,16 +58,15 @@ def find_signature(pieces: Sequence[Piece]) -> SignatureBlock | None:
     level = [b for b in chosen if b[0].page == page and abs(b[0].bottom - lowest) < 3]
     title, name = max(level, key=lambda b: b[0].centre)
     stack = _stack_above(pieces, title)
-    authority = tuple(p for p in stack if _AUTHORITY.match(p.text.strip(_STRIP)))
+    authority = tuple(p for p in stack if _AUTHORITY.match(clean_title(p.text)))
     return SignatureBlock(authority, title, name)
 
 
 def find_recipients(pieces: Sequence[Piece]) -> list[Span]:
     """The entries under the last `Nơi nhận:`, without dashes and end marks."""
-    starts = [n for n, p in enumerate(pieces) if _RECIPIENTS.match(plain(p.text))]
-    if not starts:
+    label = _recipients_label(pieces)
+    if label is None:
         return []
-    label = pieces[starts[-1]]
     below = sorted(
         (
             p
@@ -80,18 +82,31 @@ def find_recipients(pieces: Sequence[Piece]) -> list[Span]:
         if piece.top - last.bottom > 7:
             break
         last = piece
-        if re.match(r"^[-–—_+•~]", piece.text) or not entries:
+        if _ENTRY.match(piece.text) or not entries:
             entries.append([piece])
         else:
             entries[-1].append(piece)
-        if re.search(r"L[ưu]u\s*[:;.]", piece.text):
+        if re.search(r"L[ưuựứừ]u\s*[:;.]", piece.text):
             break
     return [s for s in (_entry(e) for e in entries) if s.text]
 
 
+def _recipients_label(pieces: Sequence[Piece]) -> Piece | None:
+    """The last `Nơi nhận:`, or what it was misread for above a list (`Nơi nhậm:`)."""
+    spelled = [p for p in pieces if _RECIPIENTS.match(plain(p.text))]
+    if spelled:
+        return spelled[-1]
+    for n, piece in reversed(list(enumerate(pieces))):
+        words = plain(bare(piece.text)).rstrip(" :.;").split()
+        below = [p for p in pieces[n + 1 : n + 5] if abs(p.left - piece.left) < 4]
+        if len(words) == 2 and words[0] == "noi" and below and below[0].text[:1] in "-–—~":
+            return piece
+    return None
+
+
 def _entry(pieces: Sequence[Piece]) -> Span:
     whole = join(pieces)
-    text = re.sub(r"^[-–—_+•~\s]+", "", whole.text).rstrip(" ;.,/")
+    text = _BULLET.sub("", whole.text).rstrip(" ;:.,/`'|\"-–_*¬ˆ")
     return Span(text, whole.words, whole.page)
 
 
@@ -108,6 +123,8 @@ def clean_title(text: str) -> str:
     """A title without the specks that a seal's edge leaves around it."""
     words = [w.strip(_STRIP + "`°") if w not in ("-",) else w for w in text.split()]
     kept = [w for w in words if len(w) > 1 or w in ("A", "B", "Q", "-") or w.isdigit()]
+    if len(kept) > 1:
+        kept[0] = _ABBREVIATIONS.get(plain(kept[0]), kept[0])
     return _ABBREVIATED.sub(r"\1. ", " ".join(kept))
 
 

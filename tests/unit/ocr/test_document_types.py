@@ -25,8 +25,8 @@ def test_a_type_read_without_error_gives_its_fields(code: str, half: typed.Half)
         assert not wrong, (n, wrong)
 
 
-def _read(*lines: tuple[float, float, str]) -> DocumentFields:
-    """Fields of a page at 254 dpi (10 px a mm) of lines given as centre mm, baseline mm, text."""
+def _page(*lines: tuple[float, float, str]) -> RecognisedPage:
+    """A page at 254 dpi (10 px a mm) of lines given as centre mm, baseline mm, text."""
     made = []
     for row, (centre, baseline, text) in enumerate(sorted(lines, key=lambda line: line[1])):
         width = 19 * len(text.replace(" ", "")) + 14 * text.count(" ")
@@ -38,9 +38,11 @@ def _read(*lines: tuple[float, float, str]) -> DocumentFields:
         box = Box(words[0].box.left, baseline * 10 - 33, words[-1].box.right, baseline * 10)
         made.append(Line(tuple(words), box, baseline * 10, 0.0, 46.0, row, 0))
     image = page_image(1, 254)
-    return extract_fields(
-        [RecognisedPage(image, 0, 2100, 2970, (254, 254), 0.0, not made, tuple(made))]
-    )
+    return RecognisedPage(image, 0, 2100, 2970, (254, 254), 0.0, not made, tuple(made))
+
+
+def _read(*lines: tuple[float, float, str]) -> DocumentFields:
+    return extract_fields([_page(*lines)])
 
 
 HEAD = (
@@ -123,3 +125,15 @@ def test_a_missing_copy_number_is_marked_and_not_guessed():
     copy = [line for line in COPY if not line[2].startswith("Số")]
     found = _read(*HEAD, (57, 38, "Số: 12/TB-TTr"), *copy, (57, 164, "Số: /TrS-SNV"))
     assert [(u.name, u.reason) for u in found.unread] == [("copy_number", "blank")]
+
+
+def test_the_copying_agency_may_stand_on_a_page_of_its_own():
+    first = _page(*HEAD, (57, 38, "Số: 12/TB-TTr"), (110, 50, "THÔNG BÁO"))
+    last = _page((110, 20, "Các đơn vị thực hiện thông báo này."), *COPY)
+    found = extract_fields([first, last])
+    values = {f.name: (f.value, f.page) for f in found.fields}
+    assert values["copy_form"] == ("TrS", 2)
+    assert values["copy_number"] == ("07", 2)
+    assert values["copy_signer"] == ("Trần Thị Mẫu", 2)
+    assert values["doc_number"] == ("12", 1)
+    assert "signer_name" not in values
