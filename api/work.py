@@ -84,10 +84,13 @@ def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
     from ocr.settings import DigitiseSettings
 
     house = stack.enter_context(open_foundation(settings, "ocr"))
-    search = SearchIndex(house.database)
-    search.prepare()
     digitizations = Digitizations(
-        house.database, house.blobs, house.holdings, house.audit, house.jobs, search
+        house.database,
+        house.blobs,
+        house.holdings,
+        house.audit,
+        house.jobs,
+        SearchIndex(house.database),
     )
     folder = settings.data_dir / "digitizing"
     work = DigitizingWork(digitizations, house.blobs, folder, DigitiseSettings())

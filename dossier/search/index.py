@@ -35,7 +35,6 @@ from dossier.storage.database import Database
 from dossier.storage.tables import search_documents, search_pages
 
 _READERS = (Role.SCANNER, Role.OFFICER, Role.LEADER, Role.CLERK, Role.AUDITOR)
-_LOCK = 0x536F536561  # "SoSea": the advisory lock of those who make the index
 _AT_ONCE = 500  # pages in memory while the index is made again
 _MOST_READ = 400  # pages that one question reads in vain; then it says how to go on
 _PAGE_BITS = 13  # of an id: pages of a document, counted down
@@ -56,7 +55,7 @@ class SearchIndex:
             if self._terms.exists(connection):
                 return
         with self._database.begin() as connection:
-            self._alone(connection)
+            self._terms.lock(connection, alone=True)
             if not self._terms.exists(connection):
                 self._make(connection)
 
@@ -66,7 +65,7 @@ class SearchIndex:
         One transaction: who searches meanwhile finds what was there before.
         """
         with self._database.begin() as connection:
-            self._alone(connection)
+            self._terms.lock(connection, alone=True)
             return self._make(connection)
 
     # --- what goes in and out ------------------------------------------------------------
@@ -119,6 +118,7 @@ class SearchIndex:
 
     def remove(self, connection: sa.Connection, agency_id: str, document_id: str) -> bool:
         """Forget a document of the agency; False when there was none. The caller's transaction."""
+        self._terms.lock(connection, alone=False)
         mine = (search_documents.c.id == document_id, search_documents.c.agency_id == agency_id)
         if connection.execute(sa.select(search_documents.c.id).where(*mine)).first() is None:
             return False
@@ -169,12 +169,6 @@ class SearchIndex:
         return Found(tuple(hits), None)
 
     # --- the index itself ----------------------------------------------------------------
-
-    def _alone(self, connection: sa.Connection) -> None:
-        """Let nobody else make or fill the index meanwhile; SQLite has one writer anyway."""
-        if not self._database.is_sqlite:
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-            connection.execute(sa.text(f"LOCK TABLE {search_pages.name} IN SHARE MODE"))
 
     def _make(self, connection: sa.Connection) -> int:
         return self._terms.create(connection, _entries(connection, sa.true()))

@@ -16,17 +16,26 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from dossier.search.query import TermQuery
-from dossier.storage.tables import SEARCH_TERMS
+from dossier.storage.tables import SEARCH_TERMS, search_pages
+
+_LOCK = 0x536F536561  # "SoSea": the advisory lock of those who make the index
 
 Entry = tuple[int, Sequence[str]]
 """A page's id and its terms."""
 
 
 class TermIndex(Protocol):
-    """Terms of pages in one database. Works in the caller's transaction; holds no state."""
+    """Terms of pages in one database. Works in the caller's transaction; holds no state.
+
+    Who makes it waits for those who write pages, and they for it (`lock`, `alone`); who searches
+    waits for nobody.
+    """
 
     def exists(self, connection: sa.Connection) -> bool:
         """Whether it was made here."""
+
+    def lock(self, connection: sa.Connection, *, alone: bool) -> None:
+        """Before pages or terms are written (`alone`: before all are): wait for the others."""
 
     def create(self, connection: sa.Connection, handfuls: Iterable[Sequence[Entry]]) -> int:
         """Make it of these pages, in place of one that is there; how many they are."""
@@ -43,16 +52,6 @@ class TermIndex(Protocol):
         """Up to `limit` ids below `before` (None: from the newest), highest first."""
 
 
-def _add_all(
-    index: TermIndex, connection: sa.Connection, handfuls: Iterable[Sequence[Entry]]
-) -> int:
-    count = 0
-    for entries in handfuls:
-        index.add(connection, entries)
-        count += len(entries)
-    return count
-
-
 class SQLiteTerms:
     """FTS5. Its `ascii` tokenizer takes every other character for part of a term."""
 
@@ -61,6 +60,9 @@ class SQLiteTerms:
         query = sa.text("SELECT 1 FROM sqlite_master WHERE name = :name")
         return connection.execute(query, {"name": SEARCH_TERMS}).first() is not None
 
+    def lock(self, connection: sa.Connection, *, alone: bool) -> None:
+        """Nothing to do: a writing transaction is the only one."""
+
     def create(self, connection: sa.Connection, handfuls: Iterable[Sequence[Entry]]) -> int:
         """Make it of these pages."""
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {SEARCH_TERMS}")
@@ -68,7 +70,11 @@ class SQLiteTerms:
             f"CREATE VIRTUAL TABLE {SEARCH_TERMS} USING fts5(terms, content='', detail=none, "
             """columnsize=0, tokenize="ascii tokenchars '~=_@'")"""
         )
-        return _add_all(self, connection, handfuls)
+        count = 0
+        for entries in handfuls:
+            self.add(connection, entries)
+            count += len(entries)
+        return count
 
     def add(self, connection: sa.Connection, entries: Sequence[Entry]) -> None:
         """Take in pages that it does not have."""
@@ -118,25 +124,42 @@ class PostgresTerms:
         query = sa.text("SELECT to_regclass(:name)")
         return connection.execute(query, {"name": SEARCH_TERMS}).scalar() is not None
 
+    def lock(self, connection: sa.Connection, *, alone: bool) -> None:
+        """The pages' lock comes before any of the terms', so that nobody waits in a circle."""
+        if alone:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        mode = "SHARE" if alone else "ROW EXCLUSIVE"  # many may write, or one reads all of them
+        connection.exec_driver_sql(f"LOCK TABLE {search_pages.name} IN {mode} MODE")
+
     def create(self, connection: sa.Connection, handfuls: Iterable[Sequence[Entry]]) -> int:
-        """Make it of these pages; the index last, which is far cheaper than page by page."""
-        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {SEARCH_TERMS}")
+        """Make it beside the one that is searched, its index last; then let it take the place."""
+        made = f"{SEARCH_TERMS}_made"
         connection.exec_driver_sql(
-            f"CREATE TABLE {SEARCH_TERMS} (agency text NOT NULL, page_id bigint NOT NULL, "
+            f"CREATE TABLE {made} (agency text NOT NULL, page_id bigint NOT NULL, "
             "terms tsvector NOT NULL, PRIMARY KEY (agency, page_id))"
         )
-        count = _add_all(self, connection, handfuls)
-        # without a list of pending entries, which every question would have to read through
-        connection.exec_driver_sql(
-            f"CREATE INDEX ix_{SEARCH_TERMS} ON {SEARCH_TERMS} USING gin (terms) "
-            "WITH (fastupdate = off)"
-        )
+        count = 0
+        for entries in handfuls:
+            self._insert(connection, made, entries)
+            count += len(entries)
+        for statement in (
+            # without a list of pending entries, which every question would have to read through
+            f"CREATE INDEX ON {made} USING gin (terms) WITH (fastupdate = off)",
+            f"ANALYZE {made}",
+            f"DROP TABLE IF EXISTS {SEARCH_TERMS}",
+            f"ALTER TABLE {made} RENAME TO {SEARCH_TERMS}",
+        ):
+            connection.exec_driver_sql(statement)
         return count
 
     def add(self, connection: sa.Connection, entries: Sequence[Entry]) -> None:
         """Take in pages that it does not have."""
+        self._insert(connection, SEARCH_TERMS, entries)
+
+    @staticmethod
+    def _insert(connection: sa.Connection, table: str, entries: Sequence[Entry]) -> None:
         statement = sa.text(
-            f"INSERT INTO {SEARCH_TERMS} VALUES (:agency, :page_id, array_to_tsvector(:terms))"  # noqa: S608 - a constant name
+            f"INSERT INTO {table} VALUES (:agency, :page_id, array_to_tsvector(:terms))"  # noqa: S608 - a constant name
         )
         rows = [
             {"agency": _agency(terms), "page_id": page_id, "terms": list(terms)}

@@ -268,3 +268,40 @@ def test_processes_that_start_together(
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_made_again_while_others_write_and_search(library: Library) -> None:
+    """Nobody waits in a circle, nobody meets a database without its index, nothing is lost."""
+    library.put("stays", "quyết định")
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def again(work: Callable[[], object]) -> threading.Thread:
+        def run() -> None:
+            while not stop.is_set() and not failures:
+                try:
+                    work()
+                except BaseException as error:  # noqa: BLE001 - told to the test
+                    failures.append(error)
+
+        return threading.Thread(target=run)
+
+    def write(name: str) -> None:
+        library.put(name, "quyết định", "trang hai")
+        library.put(name, "công văn")
+        assert library.remove(name)
+
+    def search() -> None:
+        assert "stays" in library.names("quyet dinh")
+
+    threads = [again(lambda: write("a")), again(lambda: write("b")), again(search)]
+    for thread in threads:
+        thread.start()
+    for _ in range(8):
+        library.index.rebuild()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert library.names("quyet") == ["stays"]
+    assert library.index.rebuild() == 1
