@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ocr.quality.findings import PageQuality
+
 QuarterTurns = Literal[0, 1, 2, 3]  # clockwise turns that make the kept image upright
 
 
@@ -147,7 +149,7 @@ class RecognisedPage:
     the metadata and those found by looking); `width_px`, `height_px` and `dpi` are those of
     the upright page. `skew_degrees` is the angle of the text lines on the upright page,
     positive when they fall to the right. A blank page has no lines and no fault; a page with
-    a `fault` keeps its image and has no lines.
+    a `fault` keeps its image and has no lines. `quality` is there when a profile was given.
     """
 
     image: PageImage
@@ -160,6 +162,7 @@ class RecognisedPage:
     lines: tuple[Line, ...]
     compact: CompactImage | None = None
     fault: PageFault | None = None
+    quality: PageQuality | None = None
 
     @property
     def text(self) -> str:

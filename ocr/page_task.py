@@ -10,6 +10,7 @@ from ocr.errors import IntakeError, RecognitionError
 from ocr.intake.checks import TakenPage
 from ocr.intake.survey import IntakeFault, ScanPage, take
 from ocr.page import PageFault, RecognisedPage
+from ocr.quality.inspect import inspect_page
 from ocr.reading.cleanup import without_seal
 from ocr.reading.page_reader import PageReader, unread
 from ocr.reading.raster import Grey
@@ -22,7 +23,7 @@ from ocr.wholefile import output_error
 def process_page(
     page: ScanPage, settings: DigitiseSettings, work: Path
 ) -> RecognisedPage | IntakeFault:
-    """Take a page in, read it, and in compact mode encode it.
+    """Take a page in, read it, look at its quality, and in compact mode encode it.
 
     An engine's failure costs the text only. Raises OutputError and EngineMissing, which no
     other page would survive either.
@@ -39,6 +40,9 @@ def process_page(
     except RecognitionError as error:
         fault = PageFault(type(error).__name__, str(error))
         recognised = unread(taken.image, fault)
+    if settings.quality is not None:
+        quality = inspect_page(recognised, taken.raster, settings.quality)
+        recognised = replace(recognised, quality=quality)
     return _compacted(recognised, taken, even, settings, work)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ocr.intake.limits import ORDINARY, Limits
+from ocr.quality.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class DigitiseSettings:
     `languages` as Tesseract writes them ("vie", "vie+eng"). `mode`: "faithful" keeps the
     scanner's bytes, "compact" stores mixed raster content. `models`: the folder of language
     models, None for the system's. `workers`: processes, None for one a core. `page_seconds`
-    and `page_memory_bytes` bound one page (address space of its worker process).
+    and `page_memory_bytes` bound one page (address space of its worker process). `quality`: what
+    pages are held to (`ocr.quality`); None: they are not looked at.
     """
 
     languages: str = "vie"
@@ -27,3 +29,4 @@ class DigitiseSettings:
     workers: int | None = None
     page_seconds: float = 120.0
     page_memory_bytes: int = 4 << 30
+    quality: Profile | None = None

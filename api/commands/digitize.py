@@ -24,6 +24,8 @@ from dossier.workflow import Outcome, Outputs, digitise_dossier
 from ocr.fields.extract import DocumentFields
 from ocr.page import RecognisedPage
 from ocr.pipeline import Station
+from ocr.quality.findings import Severity
+from ocr.quality.profiles import DEFAULT_PROFILE, QualityBook
 from ocr.record.manifest import RecordMetadata
 from ocr.settings import DigitiseSettings
 from signer.sealing.levels import Level
@@ -129,7 +131,11 @@ def digitize(
     """
     at = orders.now()
     settings = DigitiseSettings(
-        languages=language, engine=engine.value, mode=mode.value, workers=workers
+        languages=language,
+        engine=engine.value,
+        mode=mode.value,
+        workers=workers,
+        quality=QualityBook.default().at(DEFAULT_PROFILE, at.date()),
     )
     outputs = Outputs(target, sidecar, fields)
     record = _record_settings(data)
@@ -221,6 +227,7 @@ class _progress:  # noqa: N801 - used as a function
                 "words": sum(len(line.words) for line in page.lines),
                 "confidence": round(page.confidence, 1),
                 "fault": page.fault.message if page.fault else None,
+                "quality": page.quality.to_json() if page.quality else None,
             }
         )
         self._bar.update(
@@ -249,6 +256,7 @@ def _tell(outcome: Outcome, pages: Sequence[dict[str, Any]]) -> None:
             note,
         )
     output.human.print(table)
+    _tell_quality(pages)
     size = outcome.size_bytes / 1024
     output.bilingual(f"Bản ghi: {outcome.outputs.record}", f"record, {size:.0f} KiB", style="bold")
     output.human.print(f"  SHA-256 {outcome.sha256}")
@@ -264,6 +272,15 @@ def _tell(outcome: Outcome, pages: Sequence[dict[str, Any]]) -> None:
         )
     if outcome.report is not None:
         print_verdict(outcome.report)
+
+
+def _tell_quality(pages: Sequence[dict[str, Any]]) -> None:
+    """What is wrong with each page, and what to do about it; mere notes are in the JSON."""
+    for page in pages:
+        for found in (page["quality"] or {}).get("findings", ()):
+            if found["severity"] != Severity.NOTE:
+                style = "red" if found["severity"] == Severity.BLOCK else "yellow"
+                output.bilingual(f"Trang {page['number']}: {found['vi']}", found["en"], style=style)
 
 
 def _tell_fields(fields: DocumentFields) -> None:

@@ -70,6 +70,9 @@ def test_what_the_command_told(job: Job) -> None:
     assert job.told["verification"]["indication"] == "TOTAL-PASSED"
     assert [s["field"] for s in job.told["seals"]] == ["officer-P7", "leader-P1", "seal-P2"]
     assert [page["fault"] for page in job.told["pages"]] == [None, None]
+    # yellowed, shadowed and a little askew: no reason to scan them again
+    looked_at = [(q["profile"], q["findings"]) for q in (p["quality"] for p in job.told["pages"])]
+    assert looked_at == [("one-stop", []), ("one-stop", [])]
     assert job.told["sha256"] == hashlib.sha256(job.record.read_bytes()).hexdigest()
 
 
