@@ -21,6 +21,7 @@ from ocr.record.pdfa import PRODUCER, pdf_date, srgb_profile
 from ocr.record.pdfwriter import Name, PDFWriter, Ref, Value
 from ocr.record.xmp import PacketFacts, xmp_packet
 from signer.clock import VIETNAM
+from signer.sealing.appearance.symbol import Symbol
 from signer.sealing.appearance.typeface import Typeface, typeface
 
 _FACE = "Sohoa Serif"
@@ -151,6 +152,10 @@ class Pages:
         (x, y), *others = points
         path = b"%.2f %.2f m " % (x, y) + b" ".join(b"%.2f %.2f l" % p for p in others)
         self._shapes.append(_rgb(colour, b"RG") + b" %.2f w 1 J 1 j %s S" % (thickness, path))
+
+    def symbol(self, symbol: Symbol, x: float, y: float, size: float) -> None:
+        """A QR code of `size` points with its lower left corner at (x, y); the white is yours."""
+        self._shapes.append(symbol.paint(x, y, size))
 
     def rule(self, colour: Colour = Colour.PALE) -> None:
         """A thin line across the page, a little below the last line."""

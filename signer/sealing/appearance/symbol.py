@@ -56,6 +56,25 @@ def symbol_of(text: ProofText) -> Symbol:
             "Mã QR chứa quá nhiều dữ liệu; hãy rút ngắn địa chỉ tra cứu. / The code would hold too "
             "much; shorten the lookup address."
         ) from error
+    return _symbol(code)
+
+
+def symbol_of_bytes(data: bytes) -> Symbol:
+    """The code of `data` in byte mode, with as much correction as its size has room for.
+
+    Raises `ProfileError` when the data are too long for any code.
+    """
+    try:
+        code = segno.make_qr(data, error="m", mode="byte", boost_error=True)
+    except segno.DataOverflowError as error:
+        raise ProfileError(
+            "Mã QR chứa quá nhiều dữ liệu; hãy rút ngắn nội dung. / The code would hold too much; "
+            "shorten what it says."
+        ) from error
+    return _symbol(code)
+
+
+def _symbol(code: segno.QRCode) -> Symbol:
     return Symbol(
         int(code.version), len(code.matrix), tuple(_runs(bytes(row)) for row in code.matrix)
     )
