@@ -26,6 +26,8 @@ from typing import Any, Self
 from defusedxml.ElementTree import fromstring
 from PIL import Image
 
+from tests.loopback_server import LoopbackServer
+
 _SCAN = "http://schemas.hp.com/imaging/escl/2011/05/03"
 _PWG = "http://www.pwg.org/schemas/2010/12/sm"
 _HEAD = (
@@ -133,25 +135,16 @@ class EsclSimulator:
         self._jpeg_quality = jpeg_quality
 
     def __enter__(self) -> Self:
-        self.server = _Server(self)
-        if self._tls is not None:
-            self.server.socket = self._tls.wrap_socket(self.server.socket, server_side=True)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
-        self.thread.start()
+        self.server = _Server(self, self._tls)
+        self.server.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-    @property
-    def port(self) -> int:
-        return int(self.server.server_address[1])
+        self.server.stop()
 
     @property
     def url(self) -> str:
-        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}/eSCL"
+        return f"{self.server.origin}/eSCL"
 
     def clear_jam(self) -> None:
         """What a person does: open, take the sheet out, close."""
@@ -309,16 +302,10 @@ class EsclSimulator:
         return written.getvalue()
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, simulator: EsclSimulator) -> None:
+class _Server(LoopbackServer):
+    def __init__(self, simulator: EsclSimulator, tls: ssl.SSLContext | None) -> None:
         self.simulator = simulator
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # a client that went away, which some tests want
+        super().__init__(_Handler, tls=tls)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -6,7 +6,6 @@ import datetime as dt
 import http.server
 import ipaddress
 import ssl
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.loopback_server import LoopbackServer
 
 
 @dataclass
@@ -57,33 +58,20 @@ class Receiver:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 64
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                pass  # a client that went away, which some tests want
-
-        self.server = Server((self.host, 0), Handler)
-        if self.tls is not None:
-            self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
-        self.thread.start()
+        self.server = LoopbackServer(Handler, host=self.host, tls=self.tls)
+        self.server.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        self.server.stop()
 
     @property
     def port(self) -> int:
-        return int(self.server.server_address[1])
+        return self.server.port
 
     @property
     def url(self) -> str:
-        scheme = "http" if self.tls is None else "https"
-        return f"{scheme}://{self.host}:{self.port}/hook"
+        return f"{self.server.origin}/hook"
 
 
 def server_tls(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:

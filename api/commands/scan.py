@@ -13,8 +13,9 @@ from api import output
 from api.commands import orders
 from api.settings import load_settings
 from dossier.scanners.address import choose_scanner
-from dossier.scanners.capture import Capture, ScannedPage, capture
+from dossier.scanners.capture import Capture, capture
 from dossier.scanners.escl import Scanner
+from dossier.scanners.folder import ScannedPage
 from dossier.scanners.tickets import ScanWish, settle
 from dossier.scanners.values import ColorMode, DocumentFormat, InputSource
 

@@ -7,4 +7,5 @@ xmltext       the only door to a scanner's XML: bounded, no DTD
 address       which addresses may be asked       exchange  one bounded question and its answer
 escl          the client: capabilities, status, jobs, their documents, cancelling
 capture       page after page into a folder; what was scanned is never lost
+folder        the folder's files, log and lock
 """

@@ -1,52 +1,39 @@
 """Page after page into a folder. What was scanned is never lost.
 
-Each document is written whole and forced to the disk before the next one is asked for: file
-first, then the folder's log (`.sohoa-scan.json`), which is written anew in one step. A crash
-between the two leaves a page that the log does not have; the next run takes it in. Whatever
-ends a run, the pages before it stay, and the same command goes on behind the last of them.
+Each document is durable, and noted in the folder's log, before the next one is asked for.
+Whatever ends a run, the pages before it stay, and the same command goes on behind the last of
+them. After a crash (kill -9, power) the scanner is asked how many pages it handed out: when all
+of them are here its job goes on as if nothing had happened; when one did not reach the disk a
+person is told, since it lies among the sheets that are done.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import os
-import re
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from dossier.errors import ScanCancelled, ScannerError, StateConflict, StoreError
-from dossier.scanners.escl import Document, ScanJob, Scanner
-from dossier.scanners.values import DocumentFormat, InputSource, ScannerCapabilities, ScanSettings
-from ocr.wholefile import whole_file
-
-LOG_FILE = ".sohoa-scan.json"
-_PAGE_FILE = re.compile(r"(\d{4,6})\.(jpg|pdf)")
-_FORM = 1
-
-
-@dataclass(frozen=True, slots=True)
-class ScannedPage:
-    """One file in the folder. `side` is "front" or "back" of a duplex run, else ""."""
-
-    number: int
-    file: str
-    size_bytes: int
-    sha256: str
-    run: int | None
-    """Which run made it; None: found in the folder after a crash."""
-    side: str = ""
+from dossier.errors import ScanCancelled, ScannerError, ScannerStopped
+from dossier.scanners.escl import ScanJob, Scanner
+from dossier.scanners.folder import FolderLog, ScannedPage, only_writer, settings_told
+from dossier.scanners.values import (
+    DocumentFormat,
+    InputSource,
+    JobState,
+    ScannerCapabilities,
+    ScanSettings,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """What one run brought. `pages` are this run's, `pages_in_folder` all of them."""
+    """What one call brought. `pages` are this call's, `pages_in_folder` all of them.
+
+    A call that goes on with a run that was cut off has that run's number.
+    """
 
     folder: Path
     run: int
@@ -73,37 +60,77 @@ def capture(
     which pages are kept and how to go on, `StateConflict` while another run writes into the
     folder, `StoreError` when its log is damaged, and `OutputError` when it cannot be written.
     """
-    with _only_writer(folder):
-        log = _Log(folder)
-        job = scanner.start(settings, stop)
-        run = log.begin(scanner, capabilities, settings, now())
+    with only_writer(folder):
+        log = FolderLog(folder)
+        job = _cut_off_job(scanner, settings, log, stop or threading.Event(), now)
+        if job is None:
+            job = scanner.start(settings, stop)
+            log.begin(scanner, capabilities, settings, job.path, now())
+        run = len(log.runs)
         pages: list[ScannedPage] = []
         try:
             while (document := job.next_document()) is not None:
-                page = log.add(document, run, _side(settings, len(pages)))
+                page = log.add(document, run, _side(settings, job.received))
                 pages.append(page)
                 seen(page)
         except ScannerError as error:
-            _forget(job)
+            _forget(scanner, job.path)
             log.end(run, type(error).__name__, now())
             raise error.keeping(_advice(error, folder, pages, settings)) from error.__cause__
         except BaseException as error:
-            _forget(job)
+            _forget(scanner, job.path)
             log.end(run, type(error).__name__, now())
             raise
         log.end(run, "complete", now())
         return Capture(folder, run, tuple(pages), len(log.pages), settings, capabilities)
 
 
-def _forget(job: ScanJob) -> None:
+def _cut_off_job(
+    scanner: Scanner,
+    settings: ScanSettings,
+    log: FolderLog,
+    stop: threading.Event,
+    now: Callable[[], datetime],
+) -> ScanJob | None:
+    """The job of a run that was killed, when it can go on: the device still has its next pages.
+
+    None when there was none, or all its pages are here. Else the job is ended and
+    `ScannerStopped` raised, once: a page was handed out and not kept, or the device no longer
+    knows, and then only a person can look.
+    """
+    run = log.cut_off()
+    if run is None:
+        return None
+    pages = log.pages_of(run["run"])
+    is_told = run["scanner"] == scanner.address.name and settings.format is DocumentFormat.JPEG
+    job = scanner.status().job(run["job"]) if is_told else None
+    if job is not None and job.images_completed == len(pages):
+        if job.state is JobState.COMPLETED:
+            log.end(run["run"], "complete", now())
+            return None
+        if job.state is JobState.PROCESSING and run["settings"] == settings_told(settings):
+            return ScanJob(scanner, run["job"], settings, stop, received=len(pages))
+    _forget(scanner, run["job"])
+    log.end(run["run"], "cut off", now())
+    last = pages[-1]["file"] if pages else "–"
+    raise ScannerStopped(
+        f"Lần quét trước bị ngắt đột ngột; trang cuối lưu được của lần đó: {last}. Có thể có tờ đã "
+        "qua máy mà chưa được lưu đủ mặt: đối chiếu, đặt lại các tờ đó lên đầu rồi chạy lại cùng "
+        f"lệnh. / The run before was cut off; the last page kept of it: {last}. A sheet may have "
+        "passed the scanner without both its sides being kept: compare, put such sheets back on "
+        "top, and run the same command."
+    )
+
+
+def _forget(scanner: Scanner, job_path: str) -> None:
     with suppress(ScannerError):
-        job.cancel()
+        scanner.cancel(job_path)
 
 
-def _side(settings: ScanSettings, before: int) -> str:
+def _side(settings: ScanSettings, nth: int) -> str:
     if not settings.duplex or settings.format is not DocumentFormat.JPEG:
         return ""
-    return "back" if before % 2 else "front"
+    return "front" if nth % 2 else "back"
 
 
 def _advice(
@@ -130,125 +157,3 @@ def _advice(
         f"{told} Đặt các tờ chưa quét vào khay rồi chạy lại cùng lệnh để quét tiếp. / Load the "
         "sheets that were not scanned and run the same command to go on."
     )
-
-
-class _Log:
-    """The folder's log. Guarded by the folder's lock."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._path = folder / LOG_FILE
-        self.runs: list[dict[str, Any]] = []
-        self.pages: list[dict[str, Any]] = []
-        self._read()
-        self._adopt()
-
-    def begin(
-        self,
-        scanner: Scanner,
-        capabilities: ScannerCapabilities,
-        settings: ScanSettings,
-        at: datetime,
-    ) -> int:
-        """Note a new run; its number, from 1."""
-        number = len(self.runs) + 1
-        self.runs.append(
-            {
-                "run": number,
-                "scanner": scanner.address.name,
-                "make_and_model": capabilities.make_and_model,
-                "serial_number": capabilities.serial_number,
-                "settings": asdict(settings),
-                "started_at": at.isoformat(timespec="seconds"),
-                "ended": None,
-            }
-        )
-        self._write()
-        return number
-
-    def add(self, document: Document, run: int, side: str) -> ScannedPage:
-        """Make a document durable under the next number."""
-        number = self._next_number()
-        name = f"{number:04d}.{document.format.suffix}"
-        with whole_file(self._folder / name) as stream:
-            stream.write(document.content)
-        digest = hashlib.sha256(document.content).hexdigest()
-        page = ScannedPage(number, name, len(document.content), digest, run, side)
-        self.pages.append(asdict(page))
-        self._write()
-        return page
-
-    def end(self, run: int, how: str, at: datetime) -> None:
-        """Note how a run ended: ``complete``, or the error's name."""
-        entry = self.runs[run - 1]
-        entry["ended"], entry["ended_at"] = how, at.isoformat(timespec="seconds")
-        self._write()
-
-    def _next_number(self) -> int:
-        """Behind every page that is or was here: a number is never given twice."""
-        used = [page["number"] for page in self.pages]
-        used += [int(found[1]) for found in self._page_files()]
-        return max(used, default=0) + 1
-
-    def _read(self) -> None:
-        try:
-            entries = json.loads(self._path.read_bytes())
-            self.runs = [dict(run) for run in entries["runs"]]
-            self.pages = [asdict(ScannedPage(**page)) for page in entries["pages"]]
-            is_ours = entries["form"] == _FORM and all(type(p["number"]) is int for p in self.pages)
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise self._damaged() from error
-        if not is_ours:
-            raise self._damaged()
-
-    def _damaged(self) -> StoreError:
-        return StoreError(
-            f"{self._path} hỏng; các trang vẫn còn: hãy quét vào thư mục khác. / It is damaged; "
-            "the pages are still there: scan into another folder."
-        )
-
-    def _adopt(self) -> None:
-        """Take in pages that became durable just before a crash."""
-        known = {page["file"] for page in self.pages}
-        for found in sorted(self._page_files(), key=lambda match: int(match[1])):
-            if found[0] not in known:
-                content = (self._folder / found[0]).read_bytes()
-                digest = hashlib.sha256(content).hexdigest()
-                page = ScannedPage(int(found[1]), found[0], len(content), digest, None)
-                self.pages.append(asdict(page))
-
-    def _page_files(self) -> Iterator[re.Match[str]]:
-        for path in self._folder.iterdir():
-            if found := _PAGE_FILE.fullmatch(path.name):
-                yield found
-
-    def _write(self) -> None:
-        entries = {"form": _FORM, "runs": self.runs, "pages": self.pages}
-        with whole_file(self._path) as stream:
-            stream.write(json.dumps(entries, ensure_ascii=False, indent=1).encode())
-
-
-@contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
-    """The folder, made when it is missing, locked for this run; a crash frees it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise StoreError(
-            f"Không dùng được thư mục {folder} ({error.strerror}); chọn thư mục khác. / The folder "
-            f"{folder} cannot be used ({error.strerror}); choose another."
-        ) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StateConflict(
-                f"Một lần quét khác đang ghi vào {folder}; chờ xong hoặc chọn thư mục khác. / "
-                f"Another scan is writing into {folder}; wait, or choose another folder."
-            ) from error
-        yield
-    finally:
-        os.close(handle)

@@ -100,6 +100,13 @@ class Scanner:
                 raise self._refused(answer)
             self.wait(answer.retry_after_s, until, stop)
 
+    def cancel(self, job_path: str) -> None:
+        """Tell the device to forget a job; one that it does not know is gone already.
+
+        Raises `ScannerUnreachable`.
+        """
+        self._ask("DELETE", job_path)
+
     def wait(self, retry_after_s: float | None, until: float, stop: threading.Event) -> None:
         """Pause before the next try. Raises `ScannerBusy` after `until`, `ScanCancelled`."""
         pause = self.patience.pause_s if retry_after_s is None else max(retry_after_s, 0.05)
@@ -154,11 +161,17 @@ class ScanJob:
     """One job on the device. For one thread; `stop` may be set by another."""
 
     def __init__(
-        self, scanner: Scanner, path: str, settings: ScanSettings, stop: threading.Event
+        self,
+        scanner: Scanner,
+        path: str,
+        settings: ScanSettings,
+        stop: threading.Event,
+        *,
+        received: int = 0,
     ) -> None:
         self.path = path
         self.settings = settings
-        self.received = 0
+        self.received = received
         """Documents taken so far."""
         self._scanner = scanner
         self._stop = stop
@@ -195,17 +208,8 @@ class ScanJob:
             self._scanner.wait(answer.retry_after_s, until, self._stop)
 
     def cancel(self) -> None:
-        """Tell the device to forget the job; it is gone already when it does not know it.
-
-        Raises `ScannerUnreachable`.
-        """
-        ask(
-            self._scanner.address,
-            "DELETE",
-            self.path,
-            seconds=self._scanner.patience.answer_s,
-            max_bytes=MAX_BYTES,
-        )
+        """Tell the device to forget the job. Raises `ScannerUnreachable`."""
+        self._scanner.cancel(self.path)
 
     def _require_no_fault(self, status: ScannerStatus) -> None:
         if self.settings.source is InputSource.FEEDER:

@@ -26,8 +26,9 @@ from dossier.errors import (
     StoreError,
 )
 from dossier.scanners.address import address_of
-from dossier.scanners.capture import LOG_FILE, Capture, ScannedPage, capture
+from dossier.scanners.capture import Capture, capture
 from dossier.scanners.escl import Patience, Scanner
+from dossier.scanners.folder import LOG_FILE, ScannedPage
 from dossier.scanners.tickets import ScanWish, settle
 from dossier.scanners.values import DocumentFormat, InputSource
 from ocr.errors import OutputError
@@ -213,10 +214,11 @@ def test_cancelling_keeps_the_pages_and_tells_the_scanner(tmp_path: Path) -> Non
     assert "Đã lưu 2 trang" in str(cancelled.value)
 
 
-def test_an_interrupt_tells_the_scanner_too(tmp_path: Path) -> None:
-    def interrupt(_: ScannedPage) -> None:
-        raise KeyboardInterrupt
+def interrupt(_: ScannedPage) -> None:
+    raise KeyboardInterrupt
 
+
+def test_an_interrupt_tells_the_scanner_too(tmp_path: Path) -> None:
     with EsclSimulator(stack(2, size=SIZE), size=SIZE) as simulator:
         with pytest.raises(KeyboardInterrupt):
             scan(simulator, tmp_path, seen=interrupt)
@@ -225,20 +227,62 @@ def test_an_interrupt_tells_the_scanner_too(tmp_path: Path) -> None:
     assert log_of(tmp_path)["runs"][0]["ended"] == "KeyboardInterrupt"
 
 
+def cut_off(folder: Path, *, pages: int) -> None:
+    """Make the log what a kill leaves when only so many pages were noted."""
+    log = log_of(folder)
+    log["runs"][-1]["ended"] = None
+    del log["runs"][-1]["ended_at"], log["pages"][pages:]
+    (folder / LOG_FILE).write_text(json.dumps(log))
+
+
 def test_a_page_that_a_crash_left_beside_the_log_is_taken_in(tmp_path: Path) -> None:
     with EsclSimulator(stack(2, size=SIZE), size=SIZE) as simulator:
         scan(simulator, tmp_path)
-        log = log_of(tmp_path)
-        del log["pages"][-1]
-        log["runs"][0]["ended"] = None
-        (tmp_path / LOG_FILE).write_text(json.dumps(log))
+        cut_off(tmp_path, pages=3)
         (tmp_path / ".0005.jpg.abc.part").write_bytes(b"half")  # what the crash was writing
         simulator.feeder.extend(stack(1, first=5, size=SIZE))
         done = scan(simulator, tmp_path)
     assert [page.number for page in done.pages] == [5, 6]
     adopted = log_of(tmp_path)["pages"][3]
-    assert (adopted["number"], adopted["run"]) == (4, None)
+    assert (adopted["number"], adopted["run"]) == (4, 1)
     assert adopted["sha256"] == hashlib.sha256((tmp_path / "0004.jpg").read_bytes()).hexdigest()
+
+
+def test_a_page_that_a_crash_lost_is_told_once(tmp_path: Path) -> None:
+    with EsclSimulator(stack(2, size=SIZE), size=SIZE) as simulator:
+        scan(simulator, tmp_path)
+        cut_off(tmp_path, pages=3)
+        (tmp_path / "0004.jpg").unlink()
+        simulator.feeder.extend(stack(1, first=3, size=SIZE))
+        with pytest.raises(ScannerStopped, match=r"the last page kept of it: 0003\.jpg"):
+            scan(simulator, tmp_path)
+        assert len(simulator.feeder) == 1  # nothing moved before a person has looked
+        done = scan(simulator, tmp_path)
+    assert [page.number for page in done.pages] == [4, 5]
+    assert [run["ended"] for run in log_of(tmp_path)["runs"]] == ["cut off", "complete"]
+
+
+def test_a_job_that_was_cut_off_goes_on_only_as_it_began(tmp_path: Path) -> None:
+    """With other settings its next pages would be others than those asked for."""
+    with EsclSimulator(stack(2, size=SIZE), size=SIZE) as simulator:
+        with pytest.raises(KeyboardInterrupt):
+            scan(simulator, tmp_path, seen=interrupt)
+        cut_off(tmp_path, pages=1)
+        next(iter(simulator.jobs.values())).state = "Processing"  # the kill let nothing be said
+        with pytest.raises(ScannerStopped, match=r"0001\.jpg"):
+            scan(simulator, tmp_path, ScanWish(duplex=True, paper=None, dpi=150))
+        assert [job.state for job in simulator.jobs.values()] == ["Canceled"]
+
+
+def test_a_scanner_that_forgot_the_job_makes_a_person_look(tmp_path: Path) -> None:
+    with EsclSimulator(stack(1, size=SIZE), size=SIZE) as simulator:
+        scan(simulator, tmp_path)
+        cut_off(tmp_path, pages=2)
+        simulator.jobs.clear()
+        simulator.feeder.extend(stack(1, first=3, size=SIZE))
+        with pytest.raises(ScannerStopped, match=r"0002\.jpg"):
+            scan(simulator, tmp_path)
+        assert scan(simulator, tmp_path).pages_in_folder == 4
 
 
 def test_a_number_is_never_given_twice(tmp_path: Path) -> None:
