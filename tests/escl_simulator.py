@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import http.server
 import io
-import random
 import socket
 import ssl
 import struct
@@ -26,6 +25,7 @@ from typing import Any, Self
 from defusedxml.ElementTree import fromstring
 from PIL import Image
 
+from tests.escl_papers import Sheet
 from tests.loopback_server import LoopbackServer
 
 _SCAN = "http://schemas.hp.com/imaging/escl/2011/05/03"
@@ -35,30 +35,6 @@ _HEAD = (
 )
 _MODES = {"BlackAndWhite1": "1", "Grayscale8": "L", "RGB24": "RGB"}
 _FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "application/pdf": "PDF"}
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """One sheet of paper, as 300-dpi pictures of its sides. `back` None: a blank back."""
-
-    front: Image.Image
-    back: Image.Image | None = None
-
-    def sides(self, *, duplex: bool) -> list[Image.Image]:
-        blank = Image.new("RGB", self.front.size, "white")
-        return [self.front, self.back or blank] if duplex else [self.front]
-
-
-def side(number: int, size: tuple[int, int] = (620, 874)) -> Image.Image:
-    """A side that is like no other: coloured fields by its number, 300 dpi, soft as paper is."""
-    width, height = size
-    fields = Image.frombytes("RGB", (5, 7), random.Random(number).randbytes(105))
-    return fields.resize((width, height), Image.Resampling.BICUBIC)
-
-
-def stack(sheets: int, *, first: int = 1, size: tuple[int, int] = (620, 874)) -> list[Sheet]:
-    """Sheets whose sides are numbered `first`, `first` + 1, …, front and back."""
-    return [Sheet(side(n, size), side(n + 1, size)) for n in range(first, first + 2 * sheets, 2)]
 
 
 @dataclass

@@ -26,6 +26,9 @@ from dossier.scanners.values import (
     ScannerCapabilities,
     ScanSettings,
 )
+from ocr.errors import OutputError
+
+_GOES_ON = (JobState.PENDING, JobState.PROCESSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +65,37 @@ def capture(
     """
     with only_writer(folder):
         log = FolderLog(folder)
-        job = _cut_off_job(scanner, settings, log, stop or threading.Event(), now)
-        if job is None:
-            job = scanner.start(settings, stop)
-            log.begin(scanner, capabilities, settings, job.path, now())
-        run = len(log.runs)
+        stop = stop or threading.Event()
+        job = _cut_off_job(scanner, settings, log, stop, now)
+        is_new = job is None
+        job = job or scanner.start(settings, stop)
         pages: list[ScannedPage] = []
         try:
+            if is_new:
+                log.begin(scanner, capabilities, settings, job.path, now())
+            run = len(log.runs)
             while (document := job.next_document()) is not None:
                 page = log.add(document, run, _side(settings, job.received))
                 pages.append(page)
                 seen(page)
         except ScannerError as error:
-            _forget(scanner, job.path)
-            log.end(run, type(error).__name__, now())
+            _break_off(job, log, error, now)
             raise error.keeping(_advice(error, folder, pages, settings)) from error.__cause__
         except BaseException as error:
-            _forget(scanner, job.path)
-            log.end(run, type(error).__name__, now())
+            _break_off(job, log, error, now)
             raise
-        log.end(run, "complete", now())
+        log.end("complete", now())
         return Capture(folder, run, tuple(pages), len(log.pages), settings, capabilities)
+
+
+def _break_off(
+    job: ScanJob, log: FolderLog, why: BaseException, now: Callable[[], datetime]
+) -> None:
+    """Free the scanner, and note it; a log that cannot be written is put right by the next run."""
+    with suppress(ScannerError):
+        job.cancel()
+    with suppress(OutputError):
+        log.end(type(why).__name__, now())
 
 
 def _cut_off_job(
@@ -102,16 +115,19 @@ def _cut_off_job(
     if run is None:
         return None
     pages = log.pages_of(run["run"])
-    is_told = run["scanner"] == scanner.address.name and settings.format is DocumentFormat.JPEG
+    is_same = run["scanner"] == scanner.address.name
+    is_told = is_same and settings.format is DocumentFormat.JPEG
     job = scanner.status().job(run["job"]) if is_told else None
     if job is not None and job.images_completed == len(pages):
         if job.state is JobState.COMPLETED:
-            log.end(run["run"], "complete", now())
+            log.end("complete", now())
             return None
-        if job.state is JobState.PROCESSING and run["settings"] == settings_told(settings):
+        if job.state in _GOES_ON and run["settings"] == settings_told(settings):
             return ScanJob(scanner, run["job"], settings, stop, received=len(pages))
-    _forget(scanner, run["job"])
-    log.end(run["run"], "cut off", now())
+    if is_same:
+        with suppress(ScannerError):
+            scanner.cancel(run["job"])
+    log.end("cut off", now())
     last = pages[-1]["file"] if pages else "–"
     raise ScannerStopped(
         f"Lần quét trước bị ngắt đột ngột; trang cuối lưu được của lần đó: {last}. Có thể có tờ đã "
@@ -120,11 +136,6 @@ def _cut_off_job(
         "passed the scanner without both its sides being kept: compare, put such sheets back on "
         "top, and run the same command."
     )
-
-
-def _forget(scanner: Scanner, job_path: str) -> None:
-    with suppress(ScannerError):
-        scanner.cancel(job_path)
 
 
 def _side(settings: ScanSettings, nth: int) -> str:

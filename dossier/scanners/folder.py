@@ -26,6 +26,7 @@ from ocr.wholefile import whole_file
 LOG_FILE = ".sohoa-scan.json"
 _PAGE_FILE = re.compile(r"(\d{4,6})\.(jpg|pdf)")
 _FORM = 1
+_NO_RUN: dict[str, Any] = {"scanner": "", "settings": {}, "job": "", "ended": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,11 @@ class FolderLog:
         settings: ScanSettings,
         job_path: str,
         at: datetime,
-    ) -> int:
-        """Note a new run; its number, from 1."""
-        number = len(self.runs) + 1
+    ) -> None:
+        """Note a new run; its number is their count."""
         self.runs.append(
             {
-                "run": number,
+                "run": len(self.runs) + 1,
                 "scanner": scanner.address.name,
                 "make_and_model": capabilities.make_and_model,
                 "serial_number": capabilities.serial_number,
@@ -84,7 +84,6 @@ class FolderLog:
             }
         )
         self._write()
-        return number
 
     def add(self, document: Document, run: int, side: str) -> ScannedPage:
         """Make a document durable under the next number."""
@@ -98,9 +97,9 @@ class FolderLog:
         self._write()
         return page
 
-    def end(self, run: int, how: str, at: datetime) -> None:
-        """Note how a run ended: ``complete``, or the error's name."""
-        entry = self.runs[run - 1]
+    def end(self, how: str, at: datetime) -> None:
+        """Note how the last run ended: ``complete``, ``cut off``, or the error's name."""
+        entry = self.runs[-1]
         entry["ended"], entry["ended_at"] = how, at.isoformat(timespec="seconds")
         self._write()
 
@@ -113,7 +112,7 @@ class FolderLog:
     def _read(self) -> None:
         try:
             entries = json.loads(self._path.read_bytes())
-            self.runs = [{"ended": None, "job": "", **run} for run in entries["runs"]]
+            self.runs = [{**_NO_RUN, **run} for run in entries["runs"]]
             self.pages = [asdict(ScannedPage(**page)) for page in entries["pages"]]
             is_ours = (
                 entries["form"] == _FORM

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from api import cli
-from tests.escl_simulator import EsclSimulator, Job, side, stack
+from tests.escl_papers import side, stack
+from tests.escl_simulator import EsclSimulator, Job
 
 HOUSE = Path(__file__).parents[2]
 SIZE = (310, 438)

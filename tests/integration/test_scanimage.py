@@ -23,7 +23,8 @@ from dossier.scanners.capture import capture
 from dossier.scanners.escl import Scanner
 from dossier.scanners.tickets import ScanWish, settle
 from dossier.scanners.values import ColorMode, InputSource
-from tests.escl_simulator import EsclSimulator, Faults, Sheet, side, stack
+from tests.escl_papers import Sheet, side, stack
+from tests.escl_simulator import EsclSimulator, Faults
 
 SIZE = (310, 438)
 AIRSCAN = """[devices]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from api import cli
-from tests.escl_simulator import EsclSimulator, Faults, side, stack
+from tests.escl_papers import side, stack
+from tests.escl_simulator import EsclSimulator, Faults
 
 A4 = (2480, 3508)
 SIZE = (310, 438)

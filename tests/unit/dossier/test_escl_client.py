@@ -26,7 +26,8 @@ from dossier.scanners.escl import Patience, ScanJob, Scanner
 from dossier.scanners.tickets import ScanWish, settle
 from dossier.scanners.values import AdfState, DocumentFormat, InputSource, ScannerState
 from dossier.scanners.xmltext import MAX_BYTES
-from tests.escl_simulator import EsclSimulator, Faults, side, stack
+from tests.escl_papers import side, stack
+from tests.escl_simulator import EsclSimulator, Faults
 from tests.receiver import server_tls
 
 SIZE = (310, 438)

@@ -32,7 +32,8 @@ from dossier.scanners.folder import LOG_FILE, ScannedPage
 from dossier.scanners.tickets import ScanWish, settle
 from dossier.scanners.values import DocumentFormat, InputSource
 from ocr.errors import OutputError
-from tests.escl_simulator import EsclSimulator, Faults, side, stack
+from tests.escl_papers import side, stack
+from tests.escl_simulator import EsclSimulator, Faults
 
 SIZE = (310, 438)
 PATIENT = Patience(answer_s=5, busy_s=3, document_s=5, pause_s=0.02)
@@ -203,6 +204,21 @@ def test_a_disk_that_is_full_frees_the_scanner(
     assert log_of(tmp_path)["runs"][0]["ended"] == "OutputError"
 
 
+def test_a_log_that_cannot_be_begun_frees_the_scanner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with EsclSimulator(stack(1, size=SIZE), size=SIZE) as simulator:
+        with pytest.raises(OutputError, match="free some space"):
+            scan(simulator, tmp_path)
+        assert [job.state for job in simulator.jobs.values()] == ["Canceled"]
+        assert len(simulator.feeder) == 1  # no sheet has moved
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_cancelling_keeps_the_pages_and_tells_the_scanner(tmp_path: Path) -> None:
     stop = threading.Event()
     with EsclSimulator(stack(3, size=SIZE), size=SIZE) as simulator:
@@ -305,6 +321,7 @@ def test_a_number_is_never_given_twice(tmp_path: Path) -> None:
         b'{"form": 2, "runs": [], "pages": []}',
         b'{"form": 1, "runs": [], "pages": [{"number": 1}]}',
         b'{"form": 1, "runs": [7], "pages": []}',
+        b'{"form": 1, "runs": [{"run": 2}], "pages": []}',
     ],
 )
 def test_a_damaged_log_is_not_built_upon(tmp_path: Path, content: bytes) -> None:
