@@ -78,7 +78,7 @@ def flags(read: Iterable[Reading], scale: Scale) -> Iterator[Measurement]:
     for reading in read:
         verdicts = is_right(reading.truth, [(p.name, p.span.text) for p in reading.proposals])
         for p, right in zip(reading.proposals, verdicts, strict=True):
-            doubtful = scale.certainty(p.name, p.span.text, p.evidence) < scale.threshold
+            doubtful = scale.doubtful(p.name, p.span.text, p.evidence)
             total += 1
             wrong += not right
             unflagged += not right and not doubtful

@@ -39,13 +39,17 @@ _SPELLED = ("capitals", "name", "text")
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of a value besides its text. Confidences are 0-100."""
+    """What is known of a value besides its text. Confidences are 0-100.
+
+    `known` is false for fixed words in capitals that no catalogue has.
+    """
 
     weakest: float
     mean: float
     mended: bool = False
     confirmed: bool = False
     contradicted: bool = False
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,14 @@ class Scale:
         found = features(name, value, evidence)
         score = sum(self.weights.get(key, 0.0) * amount for key, amount in found.items())
         return 100 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+
+    def doubtful(self, name: str, value: str, evidence: Evidence) -> bool:
+        """Whether a person has to look at the value.
+
+        Below the threshold; and always where no catalogue knows an agency's or a title's words:
+        the engine reads `KIÊM LÂM` for `KIỂM LÂM` without a doubt, so its confidence says little.
+        """
+        return not evidence.known or self.certainty(name, value, evidence) < self.threshold
 
 
 def features(name: str, value: str, evidence: Evidence) -> dict[str, float]:

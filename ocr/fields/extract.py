@@ -37,7 +37,8 @@ class Field:
     """One proposed value: confidence 0-100, box in pixels of the upright page (from 1).
 
     `confidence` is the engine's, less where the value was mended; `certainty` is the calibrated
-    chance in percent that the value is right, and `doubtful` says that it is below the threshold.
+    chance in percent that the value is right, and `doubtful` says that a person has to look at it
+    (`ocr.fields.certainty.Scale.doubtful`).
     """
 
     name: str
@@ -102,7 +103,7 @@ def _weighed(proposal: Proposal, scale: Scale) -> Field:
     name, span, seen = proposal.name, proposal.span, proposal.evidence
     confidence = span.confidence * (_MENDED if seen.mended else 1.0)
     certainty = scale.certainty(name, span.text, seen)
-    doubtful = certainty < scale.threshold
+    doubtful = scale.doubtful(name, span.text, seen)
     return Field(name, span.text, confidence, span.box, span.page, certainty, doubtful)
 
 

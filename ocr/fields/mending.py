@@ -20,7 +20,10 @@ _FIRST = _LEVELS | {"so": "SỞ", "phong": "PHÒNG", "truong": "TRƯỜNG", "bo"
 _SPECK = re.compile(r"(?<=[^\W\d_]{2})\. (?=([^\W\d_]))")
 _REPORT = re.compile(r"\([bh6]\s?[/íi|l]\s?[cC©€e]{1,2}\)$", re.IGNORECASE)  # để báo cáo
 _FILED = re.compile(r"^L[ưuựứừ]u\s*[:;.]\s*V[TIl1]\s*[„,.;]+\s*")  # Lưu: VT (văn thư)
-_JOINING = frozenset({"TM", "KT", "TL", "TUQ", "Q", "VÀ", "UBND", "HĐND"})
+_JOINING = frozenset(
+    ("TM", "KT", "TL", "TUQ", "Q", "VÀ", "UBND", "HĐND", "A", "B", "XÃ", "PHƯỜNG", "TỈNH", "SỞ",
+     "PHÒNG", "BAN", "PHÓ")
+)  # fmt: skip
 _LOOK_ALIKES = str.maketrans("Il|][OoSsŠšB", "111110055558")
 DIGIT = r"[\dIl|\]\[OoSsŠšB]"
 """A digit or a letter that the engine reads for one; for use in patterns."""

@@ -24,6 +24,7 @@ from ocr.fields.mending import (
     is_family_name,
     mend_agency,
     mend_recipient,
+    mend_terms,
     without_specks,
 )
 from ocr.fields.pieces import Piece, Span, join, span_of, tidy
@@ -149,15 +150,17 @@ class PaperReader:
         if start is None:
             known = all_terms(text)
             return propose(
-                name, replace(span, text=text), mended=text != span.text, confirmed=known
-            )
+                name, replace(span, text=text), mended=text != span.text, confirmed=known,
+                known=known,
+            )  # fmt: skip
         words = text.split()
         place = self._spellings.of(" ".join(words[start:]))
         whole = " ".join([*words[:start], place.text])
+        known = all_terms(" ".join(words[:start]))
         return propose(
             name, replace(span, text=whole), mended=whole != span.text,
-            confirmed=place.repeated and not place.disputed and all_terms(" ".join(words[:start])),
-            contradicted=place.disputed,
+            confirmed=place.repeated and not place.disputed and known,
+            contradicted=place.disputed, known=known,
         )  # fmt: skip
 
     def _issue_date(self) -> Iterator[Proposal]:
@@ -270,8 +273,8 @@ class PaperReader:
         if block.authority:
             whole = join(block.authority)
             whole = replace(whole, text=clean_title(whole.text))
-            yield propose_formula("signer_authority", whole, confirmed=all_terms(whole.text))
-        yield propose_formula("signer_title", title, confirmed=all_terms(title.text))
+            yield _formula("signer_authority", whole)
+        yield _formula("signer_title", title)
         if block.name is not None:
             yield _person("signer_name", block.name)
 
@@ -339,6 +342,11 @@ def _stacked(lines: Sequence[Piece]) -> Span:
 
 def _name_of(lines: Sequence[Piece]) -> str:
     return " ".join(line.text for line in lines)
+
+
+def _formula(name: str, span: Span) -> Proposal:
+    known = all_terms(mend_terms(span.text))
+    return propose_formula(name, span, confirmed=known, known=known)
 
 
 def _person(name: str, span: Span) -> Proposal:

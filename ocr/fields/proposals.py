@@ -31,23 +31,25 @@ class UnreadField:
 
 def propose(
     name: str, span: Span, *, mended: bool = False, confirmed: bool = False,
-    contradicted: bool = False,
+    contradicted: bool = False, known: bool = True,
 ) -> Proposal:  # fmt: skip
     """A value as it was read, or mended."""
     sure = [w.confidence for w in span.words if any(c.isalnum() for c in w.text)]
     weakest = min(sure, default=0.0)
-    return Proposal(name, span, Evidence(weakest, span.confidence, mended, confirmed, contradicted))
+    seen = Evidence(weakest, span.confidence, mended, confirmed, contradicted, known)
+    return Proposal(name, span, seen)
 
 
 def propose_formula(
-    name: str, span: Span, *, confirmed: bool = False, contradicted: bool = False
-) -> Proposal:
+    name: str, span: Span, *, confirmed: bool = False, contradicted: bool = False,
+    known: bool = True,
+) -> Proposal:  # fmt: skip
     """A field that holds fixed upper-case phrases: their marks are mended."""
     clean = tidy(span)
     text = mend_terms(clean.text)
     return propose(
         name, replace(clean, text=text), mended=text != clean.text, confirmed=confirmed,
-        contradicted=contradicted,
+        contradicted=contradicted, known=known,
     )  # fmt: skip
 
 

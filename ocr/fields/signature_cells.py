@@ -125,6 +125,8 @@ def clean_title(text: str) -> str:
     kept = [w for w in words if len(w) > 1 or w in ("A", "B", "Q", "-") or w.isdigit()]
     if len(kept) > 1:
         kept[0] = _ABBREVIATIONS.get(plain(kept[0]), kept[0])
+    if len(kept) > 1 and kept[0].isupper() and plain(kept[0]) == "pho":
+        kept[0] = "PHÓ"  # no title begins with another word of these letters
     return _ABBREVIATED.sub(r"\1. ", " ".join(kept))
 
 

@@ -12,6 +12,7 @@ from ocr.fields.consensus import Spellings, names_agency, place_tail
 from ocr.fields.extract import DocumentFields, extract_fields
 from ocr.fields.mending import all_terms, mend_agency, mend_recipient, without_specks
 from ocr.fields.pieces import pieces_of
+from ocr.fields.signature_cells import clean_title
 from ocr.page import RecognisedPage
 from tests.fixtures_samples import recognised
 from tools.samples import typed
@@ -39,6 +40,19 @@ def test_a_sure_number_passes_and_a_weak_or_disputed_one_does_not():
     assert scale.certainty("doc_number", "12", SURE) >= scale.threshold
     for doubt in (Evidence(60.0, 92.0), Evidence(96.0, 96.0, contradicted=True)):
         assert scale.certainty("doc_number", "12", doubt) < scale.threshold
+
+
+def test_a_title_whose_words_no_catalogue_has_is_always_doubtful():
+    scale = bundled_scale()
+    perfect = Evidence(97.0, 97.0)
+    for name in ("agency", "copy_agency", "signer_title"):
+        strange = dataclasses.replace(perfect, known=False)
+        assert scale.doubtful(name, "CHI CỤC KIÊM LÂM", strange)
+        assert not scale.doubtful(name, "SỞ NỘI VỤ", dataclasses.replace(perfect, confirmed=True))
+
+
+def test_a_deputy_is_a_deputy():
+    assert clean_title("PHO TRƯỞNG PHÒNG") == "PHÓ TRƯỞNG PHÒNG"
 
 
 def test_a_deployment_may_bring_its_own_scale(tmp_path: Path):
@@ -204,6 +218,7 @@ def test_specks_between_words_go_and_ends_of_sentences_stay():
 
 def test_known_phrases_are_known_with_their_marks_only():
     assert all_terms("KT. CHỦ TỊCH")
+    assert all_terms("PHÓ GIÁM ĐỐC SỞ NỘI VỤ")
     assert not all_terms("KT. CHU TỊCH")
     assert not all_terms("")
 
