@@ -97,3 +97,13 @@ def pencil(text: str, seed: int, dpi: int, strength: float) -> marks.Patch:
     at = (rng.uniform(30, 150), rng.uniform(40, 250))
     drawn = marks.handwriting(rng, text, at, 6.0, dpi)
     return marks.Patch(drawn.coverage * np.float32(strength), (70, 70, 75), drawn.x, drawn.y)
+
+
+def with_note(page: np.ndarray, dpi: int, x_mm: float, y_mm: float) -> np.ndarray:
+    """A grey page under a note of 76 mm with a few words on it."""
+    noted = page.copy()
+    side, x, y = (round(v / MM_PER_INCH * dpi) for v in (76, x_mm, y_mm))
+    noise = np.random.default_rng(1).normal(214, 4, (side, side))
+    noted[y : y + side, x : x + side] = np.clip(noise, 0, 255).astype(np.uint8)
+    cv2.putText(noted, "bo sung 379", (x + side // 8, y + side // 2), 0, 1.4, (60,), 4)
+    return noted

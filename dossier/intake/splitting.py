@@ -7,7 +7,7 @@ What splits, and nothing else does:
 1. a cover sheet whose signature is genuine, of this agency and this station, between its issue
    and its expiry;
 2. where the rules ask for it, a patch code, or a blank sheet (both sides), *within* what a cover
-   sheet announced: they part its components, never dossiers.
+   sheet announced: they part its components (or the loose pages before any sheet), never dossiers.
 
 Text on a page is not even looked at. A cover sheet that is genuine but not for here, or not for
 now, is laid aside with an alarm; the pages behind it stay with the document before, for a sheet

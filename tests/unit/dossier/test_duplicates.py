@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 
-import cv2
 import numpy as np
 import pytest
 
@@ -16,7 +15,7 @@ from dossier.intake.duplicates import (
 )
 from dossier.intake.observations import AlikePair, Likeness
 from dossier.intake.page_trace import compare, trace_of
-from tests.scanned_sheets import blank_back, scanned
+from tests.scanned_sheets import blank_back, scanned, with_note
 from tools.samples.documents import decision
 from tools.samples.fiction import Fiction
 from tools.samples.forms import application
@@ -33,16 +32,6 @@ def print_of(kind, seed: str, dpi: int) -> np.ndarray:
 
 def form(story: Fiction, family) -> list:
     return application(story, family, form=0)
-
-
-def with_note(page: np.ndarray, dpi: int, x_mm: float, y_mm: float) -> np.ndarray:
-    """A yellow note of 76 mm, with a few words, over a page."""
-    noted = page.copy()
-    side, x, y = (round(v / 25.4 * dpi) for v in (76, x_mm, y_mm))
-    noise = np.random.default_rng(1).normal(214, 4, (side, side))
-    noted[y : y + side, x : x + side] = np.clip(noise, 0, 255)[: page.shape[0] - y]
-    cv2.putText(noted, "bo sung 379", (x + side // 8, y + side // 2), 0, 1.4, (60,), 4)
-    return noted
 
 
 @pytest.fixture(scope="module")
