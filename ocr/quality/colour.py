@@ -10,6 +10,7 @@ from ocr.quality.picture import Picture
 from ocr.reading.raster import Mask
 
 _SEAL_MM = (18.0, 52.0)
+_WITH_OTHERS_MM = 30.0  # no stamp of a register is so high; several marks in one may be wide
 _ROUND = 0.75  # shorter side to longer
 _RED_CHROMA = 45  # grey levels of red above green and blue
 _JOIN_MM = 1.6  # rings, letters and star of one seal stand so near each other
@@ -40,7 +41,9 @@ def red_seal(picture: Picture) -> Seal | None:
     for left, top, wide, high, area in stats[1:].tolist():
         sides = sorted((wide / scale.x, high / scale.y))
         diameter = sum(sides) / 2
-        if not _SEAL_MM[0] <= diameter <= _SEAL_MM[1] or sides[0] < _ROUND * sides[1]:
+        if sides[0] >= _WITH_OTHERS_MM:  # run together with a register's stamp, or another seal
+            diameter = min(sides[0], diameter)
+        elif not _SEAL_MM[0] <= diameter <= _SEAL_MM[1] or sides[0] < _ROUND * sides[1]:
             continue
         if area < 0.15 * wide * high:  # a ring at least, not a scribble
             continue

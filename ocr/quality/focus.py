@@ -21,6 +21,7 @@ _FAR = 4  # pixels
 _INKED = 0.2  # of what a well filled tile of the page holds; less is bleed-through or a rule
 _TOLD = 0.06  # the same, for one direction
 _LEAST = 20.0  # grey levels squared
+_ALIKE = 0.8  # of the worst: shown with it
 _PATCH = 4  # tiles side by side: fewer are a portrait, a seal, a pen stroke
 # A stroke of two pixels, sampled by area, spread by a Gaussian: its own width counts as spread.
 _OWN = (2.0**2 + 1.0) / 12
@@ -43,9 +44,11 @@ def blur(picture: Picture) -> tuple[float, tuple[Place, ...]]:
     around = np.stack([padded[r : r + height, c : c + width] for r in range(3) for c in range(3)])
     fourth = np.where(inked, np.sort(around, axis=0)[-_PATCH], 0.0)
     worst = float(fourth.max())
-    rows, columns = np.nonzero(inked & (spread >= 0.8 * worst) & (fourth >= 0.8 * worst))
-    if worst == 0.0 or not len(rows):
-        return worst, ()
+    if worst == 0.0:
+        return 0.0, ()
+    core = (fourth >= _ALIKE * worst).astype(np.uint8)
+    beside = cv2.dilate(core, np.ones((3, 3), np.uint8)) > 0
+    rows, columns = np.nonzero(inked & beside & (spread >= _ALIKE * worst))
     wide, high = _TILE_MM, _TILE_MM
     return worst, (
         Place(

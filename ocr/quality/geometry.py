@@ -15,7 +15,8 @@ from ocr.reading.raster import Grey
 _USUAL_DPI = (100, 150, 200, 240, 300, 400, 600)
 _COLOURED = 0.005  # of the pixels
 _ENOUGH_LETTERS = 60
-_LETTERS_MM = (1.55, 3.2)  # x-heights of print: 10 to 20 point
+_LETTERS_MM = (1.75, 3.2)  # median height of print of 10 to 18 point, marks and capitals with it
+_POSSIBLE_MM = (1.55, 3.9)  # of print in large and small types, once the resolution is right
 _SAME_PAPER = 0.015  # of its sides, within which a sheet is of that size
 _CLEARLY = 0.003
 _PAPER_OF_DOSSIERS = "A4"
@@ -38,7 +39,7 @@ def colour_channels(picture: Picture) -> int:
 
 
 def letter_height_mm(picture: Picture) -> float | None:
-    """Median height of the letters (x-height) in millimetres; None without enough of them.
+    """Median height of the letters in millimetres; None without enough of them.
 
     The middle of the page decides: heads and signatures are set in other sizes.
     """
@@ -70,7 +71,7 @@ def likely_dpi(
     for other in _USUAL_DPI:
         factor = dpi / other
         paper = _paper_of((page_mm[0] * factor, page_mm[1] * factor), papers)
-        in_reach = _LETTERS_MM[0] <= letters_mm * factor <= _LETTERS_MM[1]
+        in_reach = _POSSIBLE_MM[0] <= letters_mm * factor <= _POSSIBLE_MM[1]
         if abs(factor - 1) > 0.02 and in_reach and paper is not None:
             fitting.append((paper[0].name == _PAPER_OF_DOSSIERS, float(other)))
     return max(fitting)[1] if fitting else None

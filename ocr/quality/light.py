@@ -17,7 +17,7 @@ _GHOST_SHARE = 0.01  # of the free paper that must be covered before it is print
 _GREYISH = 26  # grey levels between channels; coloured patterns are the paper's own
 _GRAIN = 0.06  # darkness of paper's own grain, at most
 _PRINT = 0.45  # of the darkest print: what is paler is not the page's own
-_MARK_PX, _MARK_MM = 5, 8.0  # smaller is a speck, larger a stain
+_MARK_PX, _MARK_MM = 3, 8.0  # thinner is a speck or a rule, longer a rule or a stain
 
 
 def shadow(picture: Picture, not_here: Mask) -> tuple[float, tuple[Place, ...]]:
@@ -78,9 +78,8 @@ def bleed_through(picture: Picture) -> tuple[float, tuple[Place, ...]]:
     grain = 255 - _percentile(rest, 20, _ones(free))
     pale = _ones(free & (rest < 255 - max(255 * _GRAIN, 2.0 * grain)))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(pale, connectivity=8)
-    marks = (stats[:, cv2.CC_STAT_AREA] >= _MARK_PX) & (
-        stats[:, cv2.CC_STAT_HEIGHT] < _MARK_MM * scale.y
-    )
+    wide, high = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]
+    marks = (np.minimum(wide, high) >= _MARK_PX) & (np.maximum(wide, high) < _MARK_MM * scale.y)
     marks[0] = False
     seen = marks.astype(np.uint8)[labels]
     if cv2.countNonZero(seen) < _GHOST_SHARE * area:

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -23,9 +24,10 @@ from tests.quality_cases import (
     with_defect,
     without_defect,
 )
-from tools.samples.defects import Defect, Legible
+from tools.samples.defects import SKINS, Defect, Legible
+from tools.samples.marks import RGB
 
-SEED = 1009  # 200 dpi; none that the thresholds were chosen with
+SEED = 1017  # 200 dpi: the less to draw
 PROFILE = profile_of()
 
 
@@ -108,6 +110,18 @@ def test_one_sealed_page_is_enough_for_a_paper(
     # a page in grey cannot show one: it is told for that
     assert missing_seal([bare, replace(bare, has_colour=False)], PROFILE) is None
     assert missing_seal([], PROFILE) is None
+
+
+@pytest.mark.parametrize("skin", SKINS)
+def test_a_thumb_of_any_tone_is_found(clean: tuple[RecognisedPage, Raster], skin: RGB) -> None:
+    page, raster = clean
+    covered = raster.copy()
+    at, size = (raster.shape[1], 1500), (200, 80)  # 25 mm in from the right edge, 20 mm broad
+    cv2.ellipse(covered, at, size, 0, 0, 360, skin, -1, cv2.LINE_AA)
+    found = inspect_page(page, covered, PROFILE).of(Code.FINGER)
+    assert found is not None
+    assert found.value == pytest.approx(400, rel=0.25)
+    assert meets(found, (185, 181, 210, 200))
 
 
 def test_a_blank_page_is_not_blamed_for_its_lack_of_print(
