@@ -29,7 +29,9 @@ from bench.fields_set import AT_200, AT_300, Reading, readings
 from bench.harness import Measurement
 from ocr.fields.certainty import Scale, bundled_scale
 
-UNSEEN_SEEDS = (51, 52)  # nothing was tuned on these, nor on the half they belong to
+# Judged first on seeds 51 and 52 of the unseen half, which taught one rule (what no catalogue
+# knows is doubtful) and one word (PHÓ); these two have taught nothing.
+UNSEEN_SEEDS = (61, 62)
 TUNING_SEEDS = (1, 2, 3, 4)
 HEADLINE = ("doc_number", "doc_symbol", "issued_date")
 _ASSET = Path(__file__).parents[1] / "ocr" / "fields" / "assets" / "field_certainty.toml"

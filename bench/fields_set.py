@@ -6,6 +6,7 @@ and one at 200 dpi, which take turns so that every type meets every condition ov
 
 from __future__ import annotations
 
+import os
 import pickle
 import tempfile
 import zlib
@@ -101,6 +102,8 @@ def _sheet(case: Case) -> Sheet:
 
 def _read(case: Case, work: Path) -> tuple[RecognisedPage, frozenset[Box]]:
     """The page and the boxes of its words in blue ink, while its image exists."""
+    # Written, never read: OpenMP takes its limit when the engine's library is first loaded.
+    os.environ["OMP_THREAD_LIMIT"] = "1"
     seed = f"{case.half}/{case.seed}/{case.code}/{case.condition}/{case.dpi}"
     made = scan(_sheet(case), case.condition, case.dpi, zlib.crc32(seed.encode()))
     file = work / f"scan{made.suffix}"

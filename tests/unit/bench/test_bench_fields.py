@@ -113,6 +113,7 @@ def test_a_fitted_scale_survives_its_file(tmp_path: Path):
 
 
 def test_a_scan_is_read_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OMP_THREAD_LIMIT", "1")  # set by reading; put back after the test
     one = Case("tuning", 1, "TB", "Tinos", "skew", 200)
     monkeypatch.setattr(fields_set, "cases", lambda _half, _seeds: iter([one]))
     (first,) = readings("tuning", (1,), tmp_path)
