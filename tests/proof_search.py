@@ -1,4 +1,4 @@
-"""A hundred thousand pages: python -m tests.proof_search [--pages 100000] [--rounds 60] [--only sqlite]
+"""A hundred thousand pages: python -m tests.proof_search [--pages 100000] [--rounds 60] [--only DB]
 
 Fills SQLite and PostgreSQL with the same made-up pages (`tests.search_corpus`), makes the index,
 asks twelve kinds of questions and prints how long the answers took, in milliseconds, with a page
