@@ -1,4 +1,4 @@
-"""Runs measurements: ``python -m bench [sign|ocr|service|verify|NAME…]``; all without arguments.
+"""Runs measurements: ``python -m bench [sign|ocr|fields|service|verify|NAME…]``; all without arguments.
 
 Prints a table and merges the rows into bench/results.json. A name may be a topic, a row's
 name, or the beginning of one (``sign.bb``).
@@ -18,7 +18,7 @@ from rich.table import Table
 
 from bench.harness import Measurement
 
-TOPICS = ("sign", "ocr", "service", "verify")
+TOPICS = ("sign", "ocr", "fields", "service", "verify")
 RESULTS = Path(__file__).with_name("results.json")
 
 
