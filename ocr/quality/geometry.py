@@ -15,7 +15,7 @@ from ocr.reading.raster import Grey
 _USUAL_DPI = (100, 150, 200, 240, 300, 400, 600)
 _COLOURED = 0.005  # of the pixels
 _ENOUGH_LETTERS = 60
-_LETTERS_MM = (1.75, 3.2)  # median height of print of 10 to 18 point, marks and capitals with it
+_SMALL_PRINT_MM = 1.75  # median height of print of 10 point, marks and capitals with it
 _POSSIBLE_MM = (1.55, 3.9)  # of print in large and small types, once the resolution is right
 _SAME_PAPER = 0.015  # of its sides, within which a sheet is of that size
 _CLEARLY = 0.003
@@ -60,20 +60,25 @@ def likely_dpi(
 ) -> float | None:
     """The resolution that fits paper and letters where that of the file fits neither.
 
-    None when the file's own is possible, or when there is no better one. Letters that seem too
-    large on a paper that exists are a poster, or blurred into each other.
+    None when the file's own is possible: a paper that exists with print that can be read, or an
+    odd sheet that no other resolution makes an A4.
     """
-    if letters_mm is None or _LETTERS_MM[0] <= letters_mm <= _LETTERS_MM[1]:
+    if letters_mm is None:
         return None
-    if letters_mm > _LETTERS_MM[1] and _paper_of(page_mm, papers) is not None:
+    is_known = _paper_of(page_mm, papers) is not None
+    if is_known and letters_mm >= _SMALL_PRINT_MM:
         return None
     fitting = []
     for other in _USUAL_DPI:
         factor = dpi / other
         paper = _paper_of((page_mm[0] * factor, page_mm[1] * factor), papers)
         in_reach = _POSSIBLE_MM[0] <= letters_mm * factor <= _POSSIBLE_MM[1]
-        if abs(factor - 1) > 0.02 and in_reach and paper is not None:
-            fitting.append((paper[0].name == _PAPER_OF_DOSSIERS, float(other)))
+        if abs(factor - 1) <= 0.02 or paper is None:
+            continue
+        is_usual = paper[0].name == _PAPER_OF_DOSSIERS
+        # a sheet of no known size is an odd one, unless it would be a very A4
+        if in_reach if is_known else is_usual:
+            fitting.append((is_usual, float(other)))
     return max(fitting)[1] if fitting else None
 
 
