@@ -1,4 +1,4 @@
-"""Runs measurements: ``python -m bench [sign|ocr|fields|service|verify|NAME…]``; all without arguments.
+"""Runs measurements: ``python -m bench [sign|ocr|fields|service|verify|NAME…]``; all without any.
 
 Prints a table and merges the rows into bench/results.json. A name may be a topic, a row's
 name, or the beginning of one (``sign.bb``).
