@@ -102,7 +102,7 @@ def fingerprint(text: str | None) -> str | None:
         pem = b"-----BEGIN" in content
         read = x509.load_pem_x509_certificate if pem else x509.load_der_x509_certificate
         certificate = read(content)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, x509.InvalidVersion) as error:
         raise InputUnusable(
             f"Không đọc được chứng thư {text}. / The certificate {text} cannot be read ({error})."
         ) from error

@@ -144,7 +144,7 @@ class SignedCheckpoint:
             raise NoteInvalid("it carries no certificate: name the key that has to have signed it")
         try:
             return [x509.load_pem_x509_certificate(pem.encode()) for pem in self.certificates]
-        except ValueError as error:
+        except (ValueError, x509.InvalidVersion) as error:
             raise NoteInvalid("a certificate of the checkpoint cannot be read") from error
 
     def _timestamped(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hsm.errors import KeyMismatch
 from hsm.keys import SignatureScheme
 from signer.algorithms import DIGEST_OIDS
+from signer.certificate_parts import UNREADABLE
 from signer.certificate_path import find_issuer
 from signer.csc.wire import (
     HASHES_PER_CALL,
@@ -58,7 +58,7 @@ def read_credential(identity: str, body: Mapping[str, Any], *, hardware: bool) -
     try:
         certificates = [x509.load_der_x509_certificate(decoded(entry)) for entry in found]
         public_key = certificates[0].public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise MalformedMessage("a certificate in credentials/info cannot be read") from error
     schemes = _schemes(public_key, texts(key.get("algo"), "key.algo"))
     bits = key.get("len")

@@ -26,6 +26,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from signer.certificate_parts import UNREADABLE
 from signer.errors import TrustError
 
 TEST_MARK = "CHỈ DÙNG THỬ / TEST ONLY"
@@ -136,7 +137,7 @@ class TrustStore:
             )
         try:
             certificates = x509.load_pem_x509_certificates(pem)
-        except ValueError as error:
+        except UNREADABLE as error:
             raise TrustError(
                 f"a trusted certificate cannot be read ({error}); export it again as PEM"
             ) from error

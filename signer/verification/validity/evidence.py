@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from signer.certificate_parts import UNREADABLE
 from signer.services import RevocationEvidence
 from signer.trust.rules import RevocationPolicy as RevocationPolicy
 from signer.verification.signature.algorithms import digest_name, digest_of
@@ -137,7 +138,7 @@ class Evidence:
             parsed = x509.load_der_x509_crl(octets)
             issuer = _list_issuer(octets)
             _ = parsed.extensions
-        except (ValueError, TypeError) as error:
+        except UNREADABLE as error:
             self._note(f"unreadable CRL: {error}", in_file)
             return
         self._lists.append(_List(octets, parsed, issuer, in_file))

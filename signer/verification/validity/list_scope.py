@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cryptography import x509
 
+from signer.certificate_parts import UNREADABLE
 from signer.verification.signature.certificates import Certificate
 
 
@@ -41,7 +42,10 @@ def _is_point_of(scope: x509.IssuingDistributionPoint, certificate: Certificate)
     """
     if scope.full_name is None:
         return scope.relative_name is None
-    parsed = x509.load_der_x509_certificate(certificate.der).extensions
+    try:
+        parsed = x509.load_der_x509_certificate(certificate.der).extensions
+    except UNREADABLE:
+        return False  # nobody can say what it points to
     points = [e.value for e in parsed if isinstance(e.value, x509.CRLDistributionPoints)]
     named = {name for value in points for point in value for name in point.full_name or ()}
     return not points or bool(named & set(scope.full_name))

@@ -507,3 +507,17 @@ class TestFormAbuse:
         data = signed["B-B"]
         number = objects_of(data)["page"]
         assert "page" in self.verdict(verifier, append(data, {number: b"[ 1 ]"}))
+
+
+def test_a_list_of_no_known_version_is_unreadable(verifier, signed):
+    """Of version 51: the library's own error for that is no ValueError."""
+    data = signed["B-LT"]
+    with pikepdf.open(io.BytesIO(data)) as opened:
+        crl = opened.Root.DSS.CRLs[0].read_bytes()
+    odd = crl.replace(b"\x02\x01\x01", b"\x02\x01\x32", 1)
+    assert odd != crl
+    assert crl in data
+    report = verifier.verify(data.replace(crl, odd))
+    found = [(c.check, c.detail) for c in report.all_checks()]
+    assert "file.escape" not in dict(found)
+    assert any("unreadable CRL" in detail for _, detail in found), found
