@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 IS_HERE = False
 
 
-def byte_ranges_seen(data: bytes) -> list[tuple[int, ...]] | None:
+def byte_ranges_seen(data: bytes, unlisted: Iterable[int] = ()) -> list[tuple[int, ...]] | None:
     """Not to be asked: `IS_HERE` is False."""
-    raise NotImplementedError(f"no second reader for {len(data)} bytes")
+    raise NotImplementedError(f"no second reader for {len(data)} bytes and {unlisted}")
