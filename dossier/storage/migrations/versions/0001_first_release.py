@@ -265,6 +265,30 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "cover_sheets",
+        sa.Column("serial", sa.String(length=20), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("principal_id", sa.String(length=48), nullable=False),
+        sa.Column("dossier_code", sa.String(length=64), nullable=False),
+        sa.Column("procedure_code", sa.String(length=64), nullable=True),
+        sa.Column("station", sa.String(length=200), nullable=False),
+        sa.Column("components", sa.JSON(), nullable=False),
+        sa.Column("issued_at", sa.BigInteger(), nullable=False),
+        sa.Column("valid_until", sa.BigInteger(), nullable=False),
+        sa.Column("stack_id", sa.String(length=48), nullable=True),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["agency_id"], ["agencies.id"], name=op.f("fk_cover_sheets_agency_id")
+        ),
+        sa.PrimaryKeyConstraint("serial", name=op.f("pk_cover_sheets")),
+    )
+    with op.batch_alter_table("cover_sheets", schema=None) as batch_op:
+        batch_op.create_index("ix_cover_sheets_agency_id", ["agency_id", "issued_at"], unique=False)
+        batch_op.create_index(
+            "ix_cover_sheets_dossier_code", ["agency_id", "dossier_code"], unique=False
+        )
+
+    op.create_table(
         "digitizations",
         sa.Column("id", sa.String(length=48), nullable=False),
         sa.Column("agency_id", sa.String(length=32), nullable=False),
@@ -288,6 +312,40 @@ def upgrade() -> None:
     with op.batch_alter_table("digitizations", schema=None) as batch_op:
         batch_op.create_index("ix_digitizations_agency_id", ["agency_id", "id"], unique=False)
 
+    op.create_table(
+        "inbox_files",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("inbox", sa.String(length=64), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("drop", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("stack_id", sa.String(length=48), nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["agency_id"], ["agencies.id"], name=op.f("fk_inbox_files_agency_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox_files")),
+        sa.UniqueConstraint(
+            "inbox", "drop", "name", "sha256", name=op.f("uq_inbox_files_inbox_drop_name_sha256")
+        ),
+    )
+    op.create_table(
+        "lexicon_words",
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("misread", sa.String(length=64), nullable=False),
+        sa.Column("correct", sa.String(length=64), nullable=False),
+        sa.Column("seen", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("gain", sa.JSON(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agency_id"], ["agencies.id"], name=op.f("fk_lexicon_words_agency_id")
+        ),
+        sa.PrimaryKeyConstraint("agency_id", "misread", "correct", name=op.f("pk_lexicon_words")),
+    )
     op.create_table(
         "number_books",
         sa.Column("agency_id", sa.String(length=32), nullable=False),
@@ -447,6 +505,29 @@ def upgrade() -> None:
         batch_op.create_index("ix_sequences_agency_id", ["agency_id", "id"], unique=False)
 
     op.create_table(
+        "stacks",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("principal_id", sa.String(length=48), nullable=False),
+        sa.Column("way", sa.String(length=16), nullable=False),
+        sa.Column("order", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("alarms", sa.JSON(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("arranged_at", sa.BigInteger(), nullable=True),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["agency_id"], ["agencies.id"], name=op.f("fk_stacks_agency_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stacks")),
+    )
+    with op.batch_alter_table("stacks", schema=None) as batch_op:
+        batch_op.create_index("ix_stacks_agency_id", ["agency_id", "id"], unique=False)
+
+    op.create_table(
         "verification_batches",
         sa.Column("id", sa.String(length=48), nullable=False),
         sa.Column("agency_id", sa.String(length=32), nullable=False),
@@ -576,6 +657,59 @@ def upgrade() -> None:
         batch_op.create_index("ix_deliveries_webhook_id", ["webhook_id", "id"], unique=False)
 
     op.create_table(
+        "papers",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("stack_id", sa.String(length=48), nullable=False),
+        sa.Column("dossier_code", sa.String(length=64), nullable=False),
+        sa.Column("component_code", sa.String(length=64), nullable=False),
+        sa.Column("sheet_serial", sa.String(length=20), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("pages", sa.Integer(), nullable=False),
+        sa.Column("arrangement_seq", sa.Integer(), nullable=False),
+        sa.Column("proposals_sha256", sa.String(length=64), nullable=True),
+        sa.Column("summary", sa.JSON(), nullable=True),
+        sa.Column("checks_required", sa.Integer(), nullable=False),
+        sa.Column("checks", sa.JSON(), nullable=False),
+        sa.Column("hold", sa.JSON(), nullable=True),
+        sa.Column("lease_by", sa.String(length=48), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("doc_number", sa.Text(), nullable=True),
+        sa.Column("doc_symbol", sa.Text(), nullable=True),
+        sa.Column("doc_agency", sa.Text(), nullable=True),
+        sa.Column("reuses", sa.String(length=48), nullable=True),
+        sa.Column("digitization_code", sa.String(length=128), nullable=True),
+        sa.Column("original_sha256", sa.String(length=64), nullable=True),
+        sa.Column("draft_sha256", sa.String(length=64), nullable=True),
+        sa.Column("marked_sha256", sa.String(length=64), nullable=True),
+        sa.Column("mark", sa.JSON(), nullable=True),
+        sa.Column("accepted", sa.JSON(), nullable=True),
+        sa.Column("record_id", sa.String(length=48), nullable=True),
+        sa.Column("sealed_sha256", sa.String(length=64), nullable=True),
+        sa.Column("link_sha256", sa.String(length=64), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("filed_at", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["agency_id"], ["agencies.id"], name=op.f("fk_papers_agency_id")),
+        sa.ForeignKeyConstraint(["stack_id"], ["stacks.id"], name=op.f("fk_papers_stack_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_papers")),
+    )
+    with op.batch_alter_table("papers", schema=None) as batch_op:
+        batch_op.create_index("ix_papers_agency_id", ["agency_id", "id"], unique=False)
+        batch_op.create_index("ix_papers_dossier_code", ["agency_id", "dossier_code"], unique=False)
+        batch_op.create_index(
+            "ix_papers_number", ["agency_id", "doc_number", "doc_symbol"], unique=False
+        )
+        batch_op.create_index(
+            "ix_papers_queue", ["agency_id", "state", "priority", "id"], unique=False
+        )
+        batch_op.create_index("ix_papers_record_id", ["record_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_papers_stack_id"), ["stack_id"], unique=False)
+        batch_op.create_index("uq_papers_digitization_code", ["digitization_code"], unique=True)
+
+    op.create_table(
         "search_pages",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("document_id", sa.String(length=48), nullable=False),
@@ -588,6 +722,36 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_search_pages")),
         sa.UniqueConstraint("document_id", "page", name=op.f("uq_search_pages_document_id_page")),
+    )
+    op.create_table(
+        "stack_history",
+        sa.Column("stack_id", sa.String(length=48), nullable=False),
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("edit", sa.JSON(), nullable=False),
+        sa.Column("before", sa.Integer(), nullable=False),
+        sa.Column("arrangement", sa.JSON(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["stack_id"], ["stacks.id"], name=op.f("fk_stack_history_stack_id")
+        ),
+        sa.PrimaryKeyConstraint("stack_id", "seq", name=op.f("pk_stack_history")),
+    )
+    op.create_table(
+        "stack_scans",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("stack_id", sa.String(length=48), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("side", sa.String(length=8), nullable=False),
+        sa.Column("purpose", sa.JSON(), nullable=False),
+        sa.Column("pages", sa.Integer(), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["stack_id"], ["stacks.id"], name=op.f("fk_stack_scans_stack_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stack_scans")),
+        sa.UniqueConstraint("stack_id", "position", name=op.f("uq_stack_scans_stack_id_position")),
     )
     op.create_table(
         "verification_items",
@@ -610,3 +774,71 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_verification_items_state", ["batch_id", "state", "position"], unique=False
         )
+
+    op.create_table(
+        "paper_corrections",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("paper_id", sa.String(length=48), nullable=False),
+        sa.Column("agency_id", sa.String(length=32), nullable=False),
+        sa.Column("target", sa.String(length=128), nullable=False),
+        sa.Column("machine", sa.Text(), nullable=True),
+        sa.Column("before", sa.Text(), nullable=True),
+        sa.Column("after", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("station", sa.Text(), nullable=False),
+        sa.Column("by", sa.String(length=48), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["paper_id"], ["papers.id"], name=op.f("fk_paper_corrections_paper_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_paper_corrections")),
+    )
+    with op.batch_alter_table("paper_corrections", schema=None) as batch_op:
+        batch_op.create_index("ix_paper_corrections_agency_id", ["agency_id", "at"], unique=False)
+        batch_op.create_index("ix_paper_corrections_paper_id", ["paper_id", "id"], unique=False)
+
+    op.create_table(
+        "paper_entries",
+        sa.Column("paper_id", sa.String(length=48), nullable=False),
+        sa.Column("target", sa.String(length=128), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("machine", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("by", sa.String(length=48), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["paper_id"], ["papers.id"], name=op.f("fk_paper_entries_paper_id")
+        ),
+        sa.PrimaryKeyConstraint("paper_id", "target", name=op.f("pk_paper_entries")),
+    )
+    op.create_table(
+        "stack_pages",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("stack_id", sa.String(length=48), nullable=False),
+        sa.Column("scan_id", sa.String(length=48), nullable=False),
+        sa.Column("scan_position", sa.Integer(), nullable=False),
+        sa.Column("index", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("reading_sha256", sa.String(length=64), nullable=True),
+        sa.Column("picture_sha256", sa.String(length=64), nullable=True),
+        sa.Column("summary", sa.JSON(), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("read_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["scan_id"], ["stack_scans.id"], name=op.f("fk_stack_pages_scan_id")
+        ),
+        sa.ForeignKeyConstraint(["stack_id"], ["stacks.id"], name=op.f("fk_stack_pages_stack_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stack_pages")),
+        sa.UniqueConstraint(
+            "stack_id",
+            "scan_position",
+            "index",
+            name=op.f("uq_stack_pages_stack_id_scan_position_index"),
+        ),
+    )
+    with op.batch_alter_table("stack_pages", schema=None) as batch_op:
+        batch_op.create_index("ix_stack_pages_sha256", ["sha256"], unique=False)
