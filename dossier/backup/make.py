@@ -31,6 +31,7 @@ from dossier.backup.archive import (
 )
 from dossier.backup.rows import columns_of, dump_rows
 from dossier.errors import BackupError
+from dossier.storage import station_tables
 from dossier.storage.database import Database
 from dossier.storage.migrations import newest, upgrade
 from dossier.storage.store import BlobStore, damaged, digest_of
@@ -75,6 +76,7 @@ NAMED_BLOBS: tuple[sa.Column[Any], ...] = (
     trust_versions.c.source_sha256,
     trust_versions.c.content_sha256,
     revocation_values.c.sha256,
+    *station_tables.NAMED_BLOBS,
 )
 """The columns that name blobs."""
 

@@ -207,3 +207,18 @@ inbox_files = sa.Table(
     sa.Column("removed_at", Instant),  # from the folder, once it was durable here
     sa.UniqueConstraint("inbox", "drop", "name", "sha256"),
 )
+
+NAMED_BLOBS = (
+    stack_scans.c.sha256,
+    stack_pages.c.sha256,
+    stack_pages.c.reading_sha256,
+    stack_pages.c.picture_sha256,
+    papers.c.proposals_sha256,
+    papers.c.original_sha256,
+    papers.c.draft_sha256,
+    papers.c.marked_sha256,
+    papers.c.sealed_sha256,
+    papers.c.link_sha256,
+    inbox_files.c.sha256,
+)
+"""The columns that name blobs: a backup holds those."""
