@@ -132,11 +132,10 @@ def _against_number(number: str, born: datetime.date | None, sex: Sex | None) ->
     if int(number[:3]) == 0:
         doubts.append(_doubt("number", "ba số đầu 000 không phải mã tỉnh hay mã nước",
                              "000 is no code of a province or a state"))  # fmt: skip
-    century, male = 1900 + 100 * (int(number[3]) // 2), int(number[3]) % 2 == 0
-    if born is not None and born.year != century + int(number[4:6]):
+    if born is not None and born.year != number_year(number):
         doubts.append(_doubt("born", "năm sinh khác năm sinh ghi trong số định danh",
                              "the year of birth is not the one in the number"))  # fmt: skip
-    if sex is not None and male != (sex == "Nam"):
+    if sex is not None and sex != number_sex(number):
         doubts.append(_doubt("sex", "giới tính khác giới tính ghi trong số định danh",
                              "the sex is not the one in the number"))  # fmt: skip
     return doubts
@@ -149,6 +148,16 @@ def _against_time(born: datetime.date | None, issued: datetime.date | None) -> l
         return [_doubt("issued", "ngày cấp trước khi có thẻ này hoặc trước ngày sinh",
                        "issued before such cards were, or before the birth")]  # fmt: skip
     return []
+
+
+def number_year(number: str) -> int:
+    """The year of birth that a twelve-digit personal number tells."""
+    return 1900 + 100 * (int(number[3]) // 2) + int(number[4:6])
+
+
+def number_sex(number: str) -> Sex:
+    """The sex that a twelve-digit personal number tells."""
+    return "Nữ" if int(number[3]) % 2 else "Nam"
 
 
 def born_abroad(card: IdentityCard) -> bool:
