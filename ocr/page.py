@@ -9,9 +9,10 @@ All values are frozen, picklable and independent of any engine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ocr.quality.findings import PageQuality
 
@@ -40,11 +41,22 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One recognised word: NFC text without white space, its box, confidence 0-100."""
+    """One recognised word: NFC text without white space, its box, confidence 0-100.
+
+    `confidence` is the engine's own; `certainty` is the chance in percent that the text is right
+    (`ocr.reading.doubt`), None where nobody judged it. A `doubtful` word is one that a person has
+    to look at; `alternative` is what another reading of the same ink said, where it differs.
+    """
 
     text: str
     box: Box
     confidence: float
+    certainty: float | None = None
+    doubtful: bool = False
+    alternative: str | None = None
+
+    def __setstate__(self, state: Sequence[object]) -> None:
+        _restore(self, state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +162,7 @@ class RecognisedPage:
     the upright page. `skew_degrees` is the angle of the text lines on the upright page,
     positive when they fall to the right. A blank page has no lines and no fault; a page with
     a `fault` keeps its image and has no lines. `quality` is there when a profile was given.
+    `unread` are places with ink like letters for which no word stands: to be looked at, too.
     """
 
     image: PageImage
@@ -163,6 +176,15 @@ class RecognisedPage:
     compact: CompactImage | None = None
     fault: PageFault | None = None
     quality: PageQuality | None = None
+    unread: tuple[Box, ...] = ()
+
+    def __setstate__(self, state: Sequence[object]) -> None:
+        _restore(self, state)
+
+    @property
+    def doubtful_words(self) -> tuple[Word, ...]:
+        """The words that a person has to look at, in reading order."""
+        return tuple(w for line in self.lines for w in line.words if w.doubtful)
 
     @property
     def text(self) -> str:
@@ -178,3 +200,11 @@ class RecognisedPage:
         words = [w for line in self.lines for w in line.words]
         n = sum(len(w.text) for w in words)
         return sum(w.confidence * len(w.text) for w in words) / n if n else 0.0
+
+
+def _restore(value: Any, state: Sequence[object]) -> None:  # noqa: ANN401 - any dataclass
+    """Set the fields of an unpickled value; those younger than the pickle take their defaults."""
+    for field, kept in zip(fields(value), state, strict=False):
+        object.__setattr__(value, field.name, kept)
+    for field in fields(value)[len(state) :]:
+        object.__setattr__(value, field.name, field.default)

@@ -1,8 +1,9 @@
 """Vietnamese syllables: is a word one, and which mark did a stop final lose?
 
 A syllable is an onset and a rhyme, and a rhyme that ends in p, t, c or ch carries sắc or
-nặng. Spelling beyond that is left alone: `hòa` and `hoà` are both right, and names follow no
-dictionary.
+nặng. Nothing is changed for spelling beyond that: `hòa` and `hoà` are both right, and names follow
+no dictionary. `is_possible` also asks whether onset and vowel agree (ngh, gh, k before e, ê, i, y)
+and whether the tone stands on a vowel that can bear it; it judges, and changes nothing.
 """
 
 from __future__ import annotations
@@ -50,6 +51,11 @@ _STOP_RHYMES = frozenset(
     n + f for n, finals in _FINALS_BY_NUCLEUS.items() for f in finals if f in _STOPS
 )
 _VOWELS = frozenset("aăâeêioôơuưy")
+_FRONT = frozenset("eêiy")
+_BEFORE_FRONT = frozenset(["k", "gh", "ngh"])
+_NEVER_BEFORE_FRONT = frozenset(["c", "g", "ng"])
+_MARKED = frozenset("ăâêôơư")  # a tone stands on the last of these, where there is one
+_KNOWN_EXCEPTIONS = frozenset(["kạn"])  # Bắc Kạn
 _EDGES = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
 
 
@@ -59,6 +65,25 @@ def is_syllable(word: str) -> bool:
     return len(tone) <= 1 and any(
         rhyme in _RHYMES and (rhyme not in _STOP_RHYMES or tone in (_SAC, _NANG))
         for rhyme in _rhymes(toneless)
+    )
+
+
+def is_possible(word: str) -> bool:
+    """Whether Vietnamese spelling allows the word (letters only, any case) as one syllable.
+
+    Stricter than `is_syllable`: `nghà`, `kông`, `qan` and `ngừơi` are impossible. Foreign names and
+    abbreviations are none, either: what they are is for their shape to say.
+    """
+    if not is_syllable(word):
+        return False
+    composed = unicodedata.normalize("NFC", word).lower()
+    if composed in _KNOWN_EXCEPTIONS:
+        return True
+    toneless, _ = _apart(word)
+    return _tone_well_placed(composed) and any(
+        toneless[k:] in _RHYMES and _agree(toneless[:k], toneless[k:])
+        for k in range(min(4, len(toneless)))
+        if toneless[:k] in _ONSETS
     )
 
 
@@ -96,6 +121,25 @@ def vocabulary(words: Iterable[str]) -> frozenset[str]:
     """The syllables among the words, in small letters without punctuation."""
     cores = (_EDGES.sub(r"\2", w).lower() for w in words)
     return frozenset(c for c in cores if c.isalpha() and is_syllable(c))
+
+
+def _agree(onset: str, rhyme: str) -> bool:
+    if onset == "q":
+        return rhyme.startswith("u") and len(rhyme) > 1
+    front = rhyme[0] in _FRONT
+    if onset in _BEFORE_FRONT:
+        return front
+    return not (front and onset in _NEVER_BEFORE_FRONT) or (onset == "g" and rhyme[0] == "i")
+
+
+def _tone_well_placed(composed: str) -> bool:
+    """Whether the tone, if any, stands on a vowel, and on the last one with a mark of its own."""
+    bare = [_without_tones(c) for c in composed]
+    toned = [k for k, c in enumerate(composed) if bare[k] != c]
+    if not toned:
+        return True
+    marked = [k for k, c in enumerate(bare) if c in _MARKED]
+    return toned == marked[-1:] if marked else bare[toned[0]] in _VOWELS
 
 
 def _apart(word: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import pytest
 from ocr.page import Box
 from ocr.reading.recognise import Reading, ReadWord
 from ocr.reading.scribble import is_scribble
-from ocr.reading.syllables import is_syllable, lost_stop_tone, mended, vocabulary
+from ocr.reading.syllables import is_possible, is_syllable, lost_stop_tone, mended, vocabulary
 
 GOOD = [
     *("nguyễn", "quyền", "nghiêng", "giếng", "gìn", "quốc", "huỵch", "khuỷu", "yếu", "oản", "uỷ"),
@@ -26,6 +26,35 @@ def test_syllables(word: str) -> None:
 )
 def test_no_syllables(word: str) -> None:
     assert not is_syllable(word)
+
+
+@pytest.mark.parametrize(
+    "word", [*GOOD, "gì", "nghề", "ghế", "kỹ", "cửa", "giữa", "rượu", "uống", "Kạn", "ỦY"]
+)
+def test_possible(word: str) -> None:
+    assert is_possible(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("nghà", "ngh stands before e, ê, i only"),
+        ("kông", "k before a back vowel"),
+        ("cê", "c before a front vowel"),
+        ("nge", "ng before a front vowel"),
+        ("ghan", "gh before a back vowel"),
+        ("qan", "q without u"),
+        ("ngừơi", "the tone belongs on ơ"),
+        ("quýêt", "the tone belongs on ê"),
+        ("kêt", "a stop without its tone"),
+        ("hạp̣", "two tones"),
+        ("thuoong", "no such rhyme"),
+        ("UBND", "an abbreviation"),
+        ("", "nothing"),
+    ],
+)
+def test_impossible(word: str, why: str) -> None:
+    assert not is_possible(word), why
 
 
 @pytest.mark.parametrize(
