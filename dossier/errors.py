@@ -2,6 +2,7 @@
 
 DossierError
 ├── InvalidOrder           the request contradicts itself or the rules of its form
+├── CatalogueUnusable      a catalogue file is malformed; `.file` and `.entry` say where
 ├── NotFound               no such thing, or it is another agency's (the two look the same)
 ├── AccessRefused          the caller may not do this; audited
 ├── CredentialRefused      nobody may come in with this credential; `.reason` is for the log
@@ -48,6 +49,19 @@ class InvalidOrder(DossierError):
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+
+class CatalogueUnusable(DossierError):
+    """A catalogue file cannot be used. `entry` is empty when it is about the whole file."""
+
+    def __init__(self, file: str, entry: str, vi: str, en: str) -> None:
+        where = f"{file}, {entry}" if entry else file
+        super().__init__(
+            f"Danh mục {where}: {vi}. Hãy sửa theo mẫu dossier/intake/catalogue_data. / Catalogue "
+            f"{where}: {en}. Mend it after the pattern of dossier/intake/catalogue_data."
+        )
+        self.file = file
+        self.entry = entry
 
 
 class NotFound(DossierError):
