@@ -178,14 +178,15 @@ class Catalogues:
         """All agencies that a paper's words can mean, whenever they were in force.
 
         Case, `UBND`/`HĐND` and tone marks do not matter (a misread mark makes no other agency),
-        but where some bear the very marks, only they are given. `parent` as the paper prints it
-        decides between offices of one name, where it is known to.
+        but where some bear the very marks, only they are given. With `parent`, the agency above as
+        the paper prints it, an office of that name below another agency is none of them.
         """
         found = self._by_name.get(name_key(name), ())
-        above = [a for a in found if parent and name_key(a.parent) == name_key(parent)]
-        chosen = tuple(above) or found
-        same = tuple(a for a in chosen if _spelling(a.name) == _spelling(name))
-        return same or chosen
+        if parent:
+            above = name_key(parent)
+            found = tuple(a for a in found if not a.parent or name_key(a.parent) == above)
+        same = tuple(a for a in found if _spelling(a.name) == _spelling(name))
+        return same or found
 
     def successors(self, agency: Agency, day: dt.date) -> tuple[Agency, ...]:
         """Who took over from an agency and is in force on `day`, through any number of steps."""
