@@ -33,6 +33,7 @@ from dossier.batches.batches import Batches
 from dossier.clerical.sequences import Sequences
 from dossier.digitizing.digitizations import Digitizations
 from dossier.identity import Identity
+from dossier.intake.sheets import CoverSheets, KeyFor
 from dossier.printout.issuing import CodePrinter, Printing
 from dossier.queue.jobs import Job
 from dossier.search.index import SearchIndex
@@ -80,6 +81,7 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
             sequences=Sequences(database, below.holdings, audit, jobs, records, identity.policy),
             batches=Batches(database, audit, jobs, records, identity.policy),
             digitizations=Digitizations(database, below.blobs, below.holdings, audit, jobs),
+            sheets=CoverSheets(database, audit, sheet_key(below)),
             search=SearchIndex(database),
             register=open_register(settings, database, audit, below.agent),
             verifier=verifier,
@@ -96,6 +98,12 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
                 level=Level.B_B if timestamper is None else Level.B_LTA,
             ),
         )
+
+
+def sheet_key(house: Foundation) -> KeyFor:
+    """The key of cover sheets, asked of the agent each time."""
+    label = house.settings.sheet_label
+    return lambda context: house.agent.key(label).bound(**context)
 
 
 def signing_desk(house: Foundation, live: LiveTrust, timestamper: Timestamper | None) -> Desk:

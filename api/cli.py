@@ -27,6 +27,7 @@ class Commands(LazyCommands):
         "verify": "api.commands.verify:verify",
         "trust": "api.commands.trust:app",
         "proof": "api.commands.proof:app",
+        "sheet": "api.commands.sheet:app",
         "bundle": "api.commands.bundle:app",
         "renew": "api.commands.renew:renew",
         "keys": "api.commands.keys:app",

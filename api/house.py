@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dossier.clerical.sequences import Sequences
     from dossier.digitizing.digitizations import Digitizations
     from dossier.identity import Identity
+    from dossier.intake.sheets import CoverSheets
     from dossier.queue.jobs import JobQueue
     from dossier.register.checkpoints import Checkpoints
     from dossier.register.log import Register
@@ -79,6 +80,7 @@ class House(Foundation):
     sequences: Sequences
     batches: Batches
     digitizations: Digitizations
+    sheets: CoverSheets
     search: SearchIndex
     register: ResultRegister
     verifier: Checkers

@@ -12,6 +12,7 @@ from cryptography import x509
 
 from api.errors import ProductionRefused
 from api.settings import Settings
+from signer.coversheet import CoverSheetKeys
 from signer.timestamp import TSAClient
 from signer.trust import TEST_MARK, TrustDomain, TrustStore
 
@@ -68,3 +69,8 @@ def proof_certificates(
             if TEST_MARK in name:
                 raise ProductionRefused(f"{name} is a test key; pin the keys of your agencies")
     return found
+
+
+def cover_sheet_keys(settings: Settings) -> CoverSheetKeys:
+    """The keys whose cover sheets split stacks here. Raises as `proof_certificates`."""
+    return CoverSheetKeys(proof_certificates(None, settings))

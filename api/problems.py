@@ -222,6 +222,9 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     signer_errors.ProofInvalid: Problem(
         "Mã trên bản in không chứng minh được gì", "The code on the printout proves nothing", 4, 422
     ),
+    signer_errors.CoverSheetInvalid: Problem(
+        "Tờ bìa không được tin cậy", "The cover sheet is not believed here", 4, 422
+    ),
     signer_errors.TrustError: Problem(
         "Không đọc được chứng thư gốc tin cậy", "Unusable trust anchors", 9, 500
     ),

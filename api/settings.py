@@ -49,6 +49,8 @@ class KeySettings(_Section):
     """Seals the heads of the audit chains; signs no document."""
     proof: str = "proof"
     """Signs the codes on printouts; ECDSA on P-256."""
+    sheet: str | None = None
+    """Signs cover sheets, ECDSA on P-256; None: the key `proof`."""
     results: str = "register"
     """Signs checkpoints and statements of the register of results; signs no document."""
 
@@ -327,6 +329,11 @@ class Settings(_Section):
         """The CKA_LABEL of the key that `role` signs with."""
         label: str = getattr(self.keys, role)
         return label
+
+    @property
+    def sheet_label(self) -> str:
+        """The CKA_LABEL of the key that signs cover sheets."""
+        return self.keys.sheet or self.keys.proof
 
     def required_token(self) -> TokenSettings:
         """The token of this machine. Raises `SettingsError` when it has none."""

@@ -105,6 +105,11 @@ def sign_cover_sheet(claims: CoverSheetClaims, key: SigningKey) -> bytes:
     Raises `PolicyRefused` for a key that makes no small signatures or claims that do not fit,
     and `hsm.errors.HSMError`.
     """
+    return sign_message(claims_payload(claims), key)
+
+
+def claims_payload(claims: CoverSheetClaims) -> bytes:
+    """What is signed, in deterministic CBOR. Raises `PolicyRefused` for what does not fit."""
     payload = encoded(
         {
             ISSUER: claims.agency,
@@ -127,7 +132,7 @@ def sign_cover_sheet(claims: CoverSheetClaims, key: SigningKey) -> bytes:
             f"not fit: {error}; correct dossier, station, components or expiry, or use several "
             "sheets."
         ) from error
-    return sign_message(payload, key)
+    return payload
 
 
 class CoverSheetKeys:

@@ -63,6 +63,7 @@ _FITTING = {  # who may, by the beginning of the path
     "/v1/webhooks": "admin",
     "/v1/audit": "auditor",
     "/v1/digitizations": "officer",
+    "/v1/cover-sheets": "officer",
     "/": "clerk",
 }
 
@@ -227,6 +228,15 @@ def things_to_ask_for(web: Web) -> dict[str, list[Any]]:
     kept = web.ask(
         "POST", "/v1/verifications", json={"sha256": sha256}, as_="clerk", params={"keep": "true"}
     )
+    sheet = made(
+        "/v1/cover-sheets",
+        {
+            "dossier_code": "H22-1",
+            "station": "quay-1",
+            "components": [{"code": "TP1", "name": "Đơn", "pages": 1}],
+        },
+        "officer",
+    )
     webhook = made("/v1/webhooks", {"url": "http://127.0.0.1:9/a", "events": ["*"]}, "admin")
     delivery = made(f"/v1/webhooks/{webhook['id']}/test", None, "admin")
     return {
@@ -241,6 +251,7 @@ def things_to_ask_for(web: Web) -> dict[str, list[Any]]:
         "position": [1],
         "verification_id": [kept.headers["location"].rpartition("/")[2]],
         "receipt_key": ["seal"],
+        "serial": [sheet["serial"]],
         "webhook_id": [webhook["id"]],
         "delivery_id": [delivery["id"]],
         "client_id": [client.id],

@@ -32,6 +32,7 @@ from dossier.batches.batches import Batches
 from dossier.clerical.sequences import Sequences
 from dossier.digitizing.digitizations import Digitizations
 from dossier.identity import HOUSE, AgencyPolicy, Identity
+from dossier.intake.sheets import CoverSheets
 from dossier.model import Role
 from dossier.search.index import SearchIndex
 from dossier.storage.database import Database
@@ -128,7 +129,8 @@ class Web:
         self.room = room
         self.folder = folder
         self.identity = Identity(room.database, room.audit)
-        self.agent = StandInAgent({**room.keys, "register": SoftwareKey(label="register")})
+        others = {name: SoftwareKey(label=name) for name in ("register", "proof")}
+        self.agent = StandInAgent({**room.keys, **others})
         self.settings = Settings(
             data_dir=folder, token=TokenSettings(module=folder / "none.so", label="none")
         )
@@ -150,6 +152,9 @@ class Web:
             records=room.records,
             **_others(room, self.identity),
             agent=self.agent,
+            sheets=CoverSheets(
+                room.database, room.audit, lambda context: self.agent.key("proof").bound(**context)
+            ),
             register=open_register(self.settings, room.database, room.audit, self.agent),
             verifier=Checkers(self.live),
             trust=self.live,

@@ -36,7 +36,7 @@ DOCUMENT_PURPOSES: Final = (
     "document", "sequence", "batch-list", "result-sheet", "receipt", "remote",
 )  # fmt: skip
 AUDIT_PURPOSES: Final = ("audit-head",)
-PROOF_PURPOSES: Final = ("proof",)
+PROOF_PURPOSES: Final = ("proof", "cover-sheet")
 REGISTER_PURPOSES: Final = ("register-checkpoint", "register-status")
 
 _CALLER = re.compile(r"local|\*|uid:[0-9]{1,10}|certificate:[0-9a-f]{64}")

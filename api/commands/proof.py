@@ -104,7 +104,7 @@ def verify(
     worth = None
     if record is not None:
         worth = choose_trust(None, data, moment).verifier().verify(record, moment)
-    with PrintoutDesk(proof_certificates(keys, _settings(keys, data))) as desk:
+    with PrintoutDesk(proof_certificates(keys, settings_of_keys(keys, data))) as desk:
         found = desk.check(photo, record, at=moment, crops=crops)
     code = EXIT_CODES[found.verdict]
     if worth is not None and code == 0:
@@ -115,7 +115,7 @@ def verify(
     raise typer.Exit(code)
 
 
-def _settings(keys: list[Path] | None, data: Path | None) -> Any:  # noqa: ANN401
+def settings_of_keys(keys: list[Path] | None, data: Path | None) -> Any:  # noqa: ANN401
     """The settings that name trusted keys; none when the keys were named or nothing is here."""
     if keys:
         return None

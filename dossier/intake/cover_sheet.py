@@ -70,18 +70,28 @@ def make_cover_sheet(order: CoverSheetOrder, key: SigningKey, at: dt.datetime) -
     Raises `PolicyRefused` for what does not fit into one code or a key that makes none, and
     `hsm.errors.HSMError`.
     """
+    claims = claims_of(order, secrets.token_bytes(SERIAL_BYTES), at)
+    payload = sign_cover_sheet(claims, key)
+    return CoverSheet(claims, payload, draw_cover_sheet(order, claims, payload))
+
+
+def claims_of(order: CoverSheetOrder, serial: bytes, at: dt.datetime) -> CoverSheetClaims:
+    """What the code of a sheet says that is made `at` that time (aware; whole seconds count)."""
     issued = at.replace(microsecond=0)
-    claims = CoverSheetClaims(
+    return CoverSheetClaims(
         agency=order.agency,
         dossier=order.dossier,
         station=order.station,
-        serial=secrets.token_bytes(SERIAL_BYTES),
+        serial=serial,
         components=tuple(SheetComponent(c.code, c.pages) for c in order.components),
         issued_at=issued,
         valid_until=issued + order.valid_for,
     )
-    payload = sign_cover_sheet(claims, key)
-    return CoverSheet(claims, payload, _drawn(order, claims, symbol_of_bytes(payload)))
+
+
+def draw_cover_sheet(order: CoverSheetOrder, claims: CoverSheetClaims, payload: bytes) -> bytes:
+    """The page with a payload that was signed before; the same bytes each time."""
+    return _drawn(order, claims, symbol_of_bytes(payload))
 
 
 def printed_serial(serial: bytes) -> str:

@@ -19,11 +19,13 @@ cover_sheets = sa.Table(
     metadata,
     sa.Column("serial", sa.String(20), primary_key=True),  # hex of ten random bytes
     sa.Column("agency_id", sa.ForeignKey("agencies.id"), nullable=False),
+    sa.Column("agency_name", sa.Text, nullable=False),  # as the sheet has it
     sa.Column("principal_id", ID, nullable=False),
     sa.Column("dossier_code", sa.String(64), nullable=False),
     sa.Column("procedure_code", sa.String(64)),
     sa.Column("station", sa.String(200), nullable=False),
     sa.Column("components", sa.JSON, nullable=False),  # [{code, name, pages}]
+    sa.Column("payload", sa.LargeBinary),  # of the code; None: not signed yet, or printed elsewhere
     sa.Column("issued_at", Instant, nullable=False),
     sa.Column("valid_until", Instant, nullable=False),
     sa.Column("stack_id", ID),  # the first stack that it split
@@ -41,7 +43,7 @@ stacks = sa.Table(
     sa.Column("way", sa.String(16), nullable=False),  # folder | http | console | escl
     sa.Column("order", sa.JSON, nullable=False),  # dossier.stacks.order.StackOrder
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("priority", sa.Integer, nullable=False, default=0),  # higher is sooner
+    sa.Column("priority", sa.Integer, nullable=False, default=0),  # as a job: lower is sooner
     sa.Column("alarms", sa.JSON, nullable=False),
     sa.Column("seq", sa.Integer, nullable=False, default=0),  # of the history that is in force
     sa.Column("error", sa.JSON),

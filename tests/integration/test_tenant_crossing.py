@@ -118,6 +118,7 @@ def neighbour(web: Web) -> Neighbour:
         "/v1/signature-batches", {"order": order, "items": [{"source_sha256": sha256}]}, "clerk"
     )
     digitization = made("/v1/digitizations", _digitization(sha256), "officer")
+    sheet = made("/v1/cover-sheets", _SHEET, "officer")
     indexed = SearchDocument(digitization["id"], AGENCY, "Tên chỉ A biết", "H22.12-1", "TP1")
     with web.room.database.begin() as connection:
         web.house.search.put(connection, indexed, [page_of("phiếu mật của đơn vị A")])
@@ -141,6 +142,7 @@ def neighbour(web: Web) -> Neighbour:
         "label": A_KEY,
         "seq": str(entry.seq),
         "digitization_id": digitization["id"],
+        "serial": sheet["serial"],
         "sequence_id": sequence["id"],
         "batch_id": batch["id"],
         "webhook_id": webhook["id"],
@@ -165,6 +167,8 @@ def neighbour(web: Web) -> Neighbour:
         key["text"],
         client["name"],
         indexed.title,
+        sheet["printed_serial"],
+        sheet["station"],
     }
     return Neighbour(ids, sha256, secrets)
 
@@ -185,6 +189,13 @@ def _digitization(sha256: str) -> dict[str, Any]:
         "station": "tram-01",
         "officer": "Nguyễn Mẫu",
     }
+
+
+_SHEET = {
+    "dossier_code": "H22.12-260105-0001",
+    "station": "quay-bí-mật-A",
+    "components": [{"code": "TP1", "name": "Đơn mẫu", "pages": 2}],
+}
 
 
 def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
@@ -248,6 +259,15 @@ def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
         "GET /v1/digitizations/{digitization_id}": [Attack("officer", 404)],
         "DELETE /v1/digitizations/{digitization_id}": [Attack("officer", 404, headers=tag)],
         "GET /v1/digitizations/{digitization_id}/{part}": [Attack("officer", 404)],
+        "POST /v1/cover-sheets": [
+            Attack("officer", 422, {**_SHEET, "agency_id": AGENCY}, headers=key)
+        ],
+        "GET /v1/cover-sheets": [
+            Attack("officer", 200, own=True),
+            Attack("officer", 200, params={"dossier": "H22.12-260105-0001"}, own=True),
+        ],
+        "GET /v1/cover-sheets/{serial}": [Attack("officer", 404)],
+        "GET /v1/cover-sheets/{serial}/sheet": [Attack("officer", 404)],
         "GET /v1/search": [
             Attack("officer", 200, params={"q": "phieu mat"}, own=True),
             Attack("officer", 200, params={"q": "phieu", "after": "3.9"}, own=True),

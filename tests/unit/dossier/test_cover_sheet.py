@@ -18,7 +18,8 @@ from dossier.intake.cover_sheet import (
     printed_serial,
 )
 from dossier.intake.observations import PageObservation
-from dossier.intake.sheet_codes import Signature, judge_codes
+from dossier.intake.sheet_codes import SheetReading, Signature, judge_codes
+from dossier.intake.sheet_reading import Worth, worth_of
 from dossier.intake.splitting import SplitRules, split_stack
 from ocr.separators.codes import find_page_codes
 from signer.coversheet import CoverSheetKeys, SheetComponent
@@ -115,3 +116,18 @@ def test_a_scanned_forgery_never_splits_and_the_scanned_original_does(sheet, key
         split = split_stack([PageObservation(sheets=readings), PageObservation()], under)
         assert len(split.sheets) == splits
         assert split.every_page == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("signature", "days", "worth"),
+    [
+        (Signature.GENUINE, 0, Worth.GENUINE),
+        (Signature.GENUINE, 8, Worth.EXPIRED),
+        (Signature.GENUINE, -1, Worth.NOT_YET_VALID),
+        (Signature.FORGED, 0, Worth.FORGED),
+        (Signature.UNKNOWN_KEY, 8, Worth.UNKNOWN_KEY),
+    ],
+)
+def test_what_a_sheet_is_worth_is_what_splitting_makes_of_it(sheet, signature, days, worth):
+    at = sheet.claims.issued_at + dt.timedelta(days=days)
+    assert worth_of(SheetReading(signature, sheet.claims), at) is worth
