@@ -10,7 +10,7 @@ import os
 import pickle
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,20 +76,37 @@ def readings(
     With `cache` a page that was read before is not read again: a change of extraction shows, a
     change of reading calls for another folder.
     """
+    for case, page, pen in read_cases(half, seeds, cache):
+        collector = FieldCollector()
+        collector.take(page, pen)
+        yield Reading(case, dict(_sheet(case).fields), tuple(collector.proposals()[0]))
+
+
+def read_cases(
+    half: typed.Half, seeds: Sequence[int], cache: Path | None = None
+) -> Iterator[tuple[Case, RecognisedPage, frozenset[Box]]]:
+    """Every case with its page as it was read, and the boxes of its words in blue ink."""
     with tempfile.TemporaryDirectory(prefix="sohoa-bench-fields-") as name:
         for case in cases(half, seeds):
             page, pen = _kept(case, Path(name), cache)
-            collector = FieldCollector()
-            collector.take(page, pen)
-            yield Reading(case, dict(_sheet(case).fields), tuple(collector.proposals()[0]))
+            yield case, page, pen
 
 
 def _kept(case: Case, work: Path, cache: Path | None) -> tuple[RecognisedPage, frozenset[Box]]:
-    kept = cache / f"{case.name}.pickle" if cache is not None else None
+    seed = f"{case.half}/{case.seed}/{case.code}/{case.condition}/{case.dpi}"
+    return kept_page(case.name, lambda: _sheet(case), case.condition, case.dpi, seed, work, cache)
+
+
+def kept_page(
+    name: str, sheet: Callable[[], Sheet], condition: Condition, dpi: int, seed: str, work: Path,
+    cache: Path | None = None,
+) -> tuple[RecognisedPage, frozenset[Box]]:  # fmt: skip
+    """A sheet scanned and read, with its words in blue ink; from `cache` under `name` if there."""
+    kept = cache / f"{name}.pickle" if cache is not None else None
     if kept is not None and kept.is_file():
         page, pen = pickle.loads(kept.read_bytes())  # noqa: S301 - our own file
         return page, pen
-    page, pen = _read(case, work)
+    page, pen = _read(sheet(), condition, dpi, zlib.crc32(seed.encode()), work)
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_bytes(pickle.dumps((page, pen)))
@@ -100,12 +117,13 @@ def _sheet(case: Case) -> Sheet:
     return typed.paper(case.code, str(case.seed), case.half, FAMILIES[case.font])
 
 
-def _read(case: Case, work: Path) -> tuple[RecognisedPage, frozenset[Box]]:
+def _read(
+    sheet: Sheet, condition: Condition, dpi: int, seed: int, work: Path
+) -> tuple[RecognisedPage, frozenset[Box]]:
     """The page and the boxes of its words in blue ink, while its image exists."""
     # Written, never read: OpenMP takes its limit when the engine's library is first loaded.
     os.environ["OMP_THREAD_LIMIT"] = "1"
-    seed = f"{case.half}/{case.seed}/{case.code}/{case.condition}/{case.dpi}"
-    made = scan(_sheet(case), case.condition, case.dpi, zlib.crc32(seed.encode()))
+    made = scan(sheet, condition, dpi, seed)
     file = work / f"scan{made.suffix}"
     file.write_bytes(made.data)
     (page,) = pages_of(survey([file]))
