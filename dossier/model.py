@@ -117,9 +117,11 @@ _MOVES: Mapping[enum.StrEnum, frozenset[enum.StrEnum]] = {
 S = TypeVar("S", bound=enum.StrEnum)
 
 
-def require_move(old: S, new: S) -> None:
+def require_move(
+    old: S, new: S, moves: Mapping[enum.StrEnum, frozenset[enum.StrEnum]] = _MOVES
+) -> None:
     """Raise `StateConflict` unless `new` may follow `old`."""
-    if new not in _MOVES.get(old, frozenset()):
+    if new not in moves.get(old, frozenset()):
         raise StateConflict(
             f"Đang ở trạng thái “{old}”, không chuyển sang “{new}” được. / "
             f"This is {old}; it cannot become {new}."

@@ -26,7 +26,8 @@ from dossier.intake.sheet_codes import judge_codes
 from dossier.intake.splitting import SplitRules, split_stack
 from ocr.separators.blanks import look_for_writing
 from ocr.separators.codes import find_page_codes
-from ocr.separators.patches import PatchCode, find_patches
+from ocr.separators.patch_codes import PatchCode
+from ocr.separators.patches import find_patches
 from signer.coversheet import CoverSheetKeys
 from tests.fakes import SoftwareKey
 from tests.printed_codes import drawn

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ocr.separators.patches import PATTERNS, PatchCode
+from ocr.separators.patch_codes import PatchCode
+from ocr.separators.patches import PATTERNS
 from tools.samples import marks
 from tools.samples.degrade import Recipe, compose
 from tools.samples.printouts import Return, reread

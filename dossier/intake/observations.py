@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dossier.intake.sheet_codes import SheetReading
-from ocr.separators.patches import PatchCode
+if TYPE_CHECKING:  # whoever names a side needs no cryptography for it
+    from dossier.intake.sheet_codes import SheetReading
+    from ocr.separators.patch_codes import PatchCode
 
 
 class Side(enum.StrEnum):

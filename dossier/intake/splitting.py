@@ -25,7 +25,7 @@ from dossier.intake.alarms import Alarm, AlarmKind
 from dossier.intake.completeness import alike_pages, jumps, lost_sides
 from dossier.intake.observations import AlikePair, Likeness, PageObservation, Side
 from dossier.intake.sheet_codes import Signature
-from ocr.separators.patches import PatchCode
+from ocr.separators.patch_codes import PatchCode
 from signer.coversheet import CoverSheetClaims, SheetComponent
 
 

@@ -10,7 +10,6 @@ T is 3; 2 and 4 are the same both ways, and no reader of the image alone can tel
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ import numpy as np
 from ocr.page import Box
 from ocr.reading.cleanup import even_paper
 from ocr.reading.raster import Grey
+from ocr.separators.patch_codes import PatchCode
 
 _DPI = 75.0  # a narrow bar has six pixels
 _TOTAL_INCH = 0.80
@@ -32,17 +32,6 @@ _LEAST_INCH = 1.2  # of the bars' length that has to show; the standard asks for
 _LEAST_SHARE = 0.6  # of the lines between the first and the last that have to show the pattern
 _DRIFT_PX = 3.0  # between neighbouring lines: five degrees of skew and a gap
 _GAP_PX = 24  # lines without the pattern, under a stain
-
-
-class PatchCode(enum.StrEnum):
-    """The six patterns; the value is the name, wide bars are 1 in `_PATTERNS`."""
-
-    PATCH_1 = "1"
-    PATCH_2 = "2"
-    PATCH_3 = "3"
-    PATCH_4 = "4"
-    PATCH_6 = "6"
-    PATCH_T = "T"
 
 
 PATTERNS: dict[tuple[bool, bool, bool, bool], PatchCode] = {

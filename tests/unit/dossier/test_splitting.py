@@ -12,7 +12,7 @@ from dossier.intake.alarms import AlarmKind
 from dossier.intake.observations import AlikePair, Likeness, PageObservation, Side
 from dossier.intake.sheet_codes import SheetReading, Signature, judge_codes
 from dossier.intake.splitting import SplitRules, SplitStack, restored, split_stack
-from ocr.separators.patches import PatchCode
+from ocr.separators.patch_codes import PatchCode
 from signer.coversheet import (
     CoverSheetClaims,
     CoverSheetKeys,

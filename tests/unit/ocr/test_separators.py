@@ -12,7 +12,8 @@ from PIL import Image
 
 from ocr.separators.blanks import look_for_writing
 from ocr.separators.codes import find_page_codes
-from ocr.separators.patches import PatchCode, find_patches
+from ocr.separators.patch_codes import PatchCode
+from ocr.separators.patches import find_patches
 from tests.scanned_sheets import a4, blank_back, patch_sheet, pencil, scanned
 from tools.samples import marks
 from tools.samples.documents import decision

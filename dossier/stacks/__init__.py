@@ -1,0 +1,1 @@
+"""A pile of scanned paper (tập giấy): its pages, their reading, how they are arranged."""
