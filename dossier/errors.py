@@ -52,13 +52,19 @@ class InvalidOrder(DossierError):
 
 
 class CatalogueUnusable(DossierError):
-    """A catalogue file cannot be used. `entry` is empty when it is about the whole file."""
+    """A file of catalogues or rules cannot be used; `entry` is empty when that is all of it.
 
-    def __init__(self, file: str, entry: str, vi: str, en: str) -> None:
+    `pattern` is the file to compare it with.
+    """
+
+    def __init__(
+        self, file: str, entry: str, vi: str, en: str,
+        pattern: str = "dossier/intake/catalogue_data",
+    ) -> None:  # fmt: skip
         where = f"{file}, {entry}" if entry else file
         super().__init__(
-            f"Danh mục {where}: {vi}. Hãy sửa theo mẫu dossier/intake/catalogue_data. / Catalogue "
-            f"{where}: {en}. Mend it after the pattern of dossier/intake/catalogue_data."
+            f"Danh mục {where}: {vi}. Hãy sửa theo mẫu {pattern}. / Catalogue {where}: {en}. Mend "
+            f"it after the pattern of {pattern}."
         )
         self.file = file
         self.entry = entry
