@@ -12,6 +12,7 @@ import numpy as np
 
 from ocr.page import Line, PageFault, PageImage, QuarterTurns, RecognisedPage
 from ocr.reading.cleanup import despeckled, rotated, scaled
+from ocr.reading.framing import framed, in_cut
 from ocr.reading.orientation import SURE, ink_balance, lines_run_down
 from ocr.reading.placing import Cell, View, line_of
 from ocr.reading.quality import is_blank
@@ -26,7 +27,7 @@ WORKING_DPI = 200
 """Recognition errs least at this resolution, and more pixels only cost time."""
 
 _SKEW_FLOOR = 0.1  # degrees; turning the image for less blurs more than it helps
-_DOUBTFUL = 94.0  # a segment read with less confidence is read again
+_DOUBTFUL = 92.0  # a segment read with less confidence is read again
 _KNOWN = 93.0  # words read so surely vouch for others of the page
 _SHORT = 16  # letters: a table cell, not a sentence
 _SURER, _MUCH_SURER = 0.5, 3.0  # confidence that another reading must win by
@@ -83,7 +84,7 @@ class PageReader:
     def _lines(self, grey: Grey, layout: Layout, view: View) -> tuple[Line, ...]:
         segments = [(r, k, s) for r, row in enumerate(layout.rows) for k, s in enumerate(row)]
         cuts = [cut(grey, layout, s) for _, _, s in segments]
-        readings = self._engine.read([c[0] for c in cuts], WORKING_DPI, LineMode.LINE)
+        readings = self._read_framed([s for _, _, s in segments], cuts, layout)
         readings, moved = self._read_again(segments, cuts, readings, layout)
         known = vocabulary(w.text for r in readings for w in r.words if w.confidence >= _KNOWN)
         out = []
@@ -97,6 +98,19 @@ class PageReader:
             if line is not None:
                 out.append(line)
         return tuple(out)
+
+    def _read_framed(
+        self, parts: list[Segment], cuts: list[tuple[Grey, int, int]], layout: Layout
+    ) -> list[Reading]:
+        frames = [
+            framed(made, top, part, layout.letter_px)
+            for part, (made, _, top) in zip(parts, cuts, strict=True)
+        ]
+        seen = self._engine.read([f.pixels for f in frames], WORKING_DPI, LineMode.RAW)
+        return [
+            in_cut(reading, frame, layout, part, (left, top))
+            for reading, frame, part, (_, left, top) in zip(seen, frames, parts, cuts, strict=True)
+        ]
 
     def _read_again(
         self,

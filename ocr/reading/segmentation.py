@@ -48,14 +48,15 @@ class Layout:
 
     `labels` gives each pixel its component.
 
-    `owner` maps a component label to the number of its segment, 0 for none. `letter_px` is
-    the page's x-height in pixels.
+    `owner` maps a component label to the number of its segment, 0 for none, and `boxes` to its
+    left, top, right and bottom (one row a label). `letter_px` is the page's x-height in pixels.
     """
 
     rows: tuple[tuple[Segment, ...], ...]
     labels: Ints
     owner: Ints
     letter_px: float
+    boxes: Ints
 
 
 @dataclass(slots=True)
@@ -92,6 +93,12 @@ class _Components:
     def middle(self) -> Floats:
         return np.asarray(self.y + self.h / 2.0, np.float64)
 
+    @property
+    def boxes(self) -> Ints:
+        """Left, top, right, bottom; one row a label."""
+        sides = (self.x, self.y, self.x + self.w, self.y + self.h)
+        return np.stack(sides, axis=1).astype(np.int32)
+
 
 def segment(grey: Grey, dpi: float) -> Layout:
     """Find the lines of a page; no rows where it holds no letters."""
@@ -103,7 +110,7 @@ def segment(grey: Grey, dpi: float) -> Layout:
     letter_px = _letter_height(found, dpi)
     if letter_px is None:
         empty = np.zeros(len(found.x), np.int32)
-        return Layout((), found.labels, empty, dpi * 0.09)
+        return Layout((), found.labels, empty, dpi * 0.09, found.boxes)
     core = _core(found, letter_px, dpi)
     chains = _chain(found, core, letter_px, rules.down, ink.shape)
     chains = _join(chains, letter_px, rules.down)
@@ -331,7 +338,7 @@ def _layout(
                 )
             )
         out.append(tuple(segments))
-    return Layout(tuple(out), found.labels, owner, letter_px)
+    return Layout(tuple(out), found.labels, owner, letter_px, found.boxes)
 
 
 PAD_PX = 8

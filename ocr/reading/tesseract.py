@@ -32,6 +32,8 @@ class TesserocrEngine:
         self._folder = find_models(languages, folder)
         self._languages = languages_of(languages)
         self._lines = _open(self._folder, languages, tesserocr.PSM.SINGLE_LINE)
+        # print is dark on white: reading unsure lines inverted as well only costs time
+        self._lines.SetVariable("tessedit_do_invert", "0")
         self._pages: _API = None
 
     @property

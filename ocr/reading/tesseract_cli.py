@@ -93,7 +93,11 @@ class PytesseractEngine:
 
     def _config(self, dpi: int, mode: int, *, engine: int = 1) -> str:
         # quoted for pytesseract, which splits this line as a shell would
-        return f"--tessdata-dir '{self._folder}' --psm {mode} --oem {engine} --dpi {dpi}"
+        # print is dark on white: reading unsure lines inverted as well only costs time
+        return (
+            f"--tessdata-dir '{self._folder}' --psm {mode} --oem {engine} --dpi {dpi} "
+            "-c tessedit_do_invert=0"
+        )
 
 
 def _store(image: Grey, path: Path) -> str:
