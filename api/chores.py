@@ -1,4 +1,4 @@
-"""What the `house` worker does beside its queue: audit heads, checkpoints, renewals, forgetting.
+"""What the `house` worker does beside its queue: heads, checkpoints, renewals, watched folders.
 
 Each chore is a thread that runs until the process is told to stop. What a chore cannot do now it
 tries again; nothing here is in the way of a signature.
@@ -26,6 +26,7 @@ from signer.errors import SignerError
 if TYPE_CHECKING:
     from api.house import Foundation
     from api.settings import Role
+    from dossier.stacks.inbox import Inbox
     from signer.remote import RemoteKey
     from signer.services import Timestamper
 
@@ -57,6 +58,7 @@ def chores_of(house: Foundation) -> list[Chore]:
         Chore("tidy", lambda stop: _every(_TIDY_S, stop, lambda: _tidy(house, stop))),
         Chore("renewal", lambda stop: _every(_RENEWAL_S, stop, renewals.sweep)),
         *_fetching(house),
+        *_watching(house),
     ]
 
 
@@ -84,6 +86,21 @@ def _fetching(house: Foundation) -> list[Chore]:
             _LOG.warning("revocation values are not renewed: %s", error)
 
     return [Chore("revocation", lambda stop: _every(trust.fetch_every_s, stop, once))]
+
+
+def _watching(house: Foundation) -> list[Chore]:
+    """Watch the folders that the settings name, each in a thread of its own."""
+    if not house.settings.inboxes:
+        return []
+    from api.inboxes import inboxes_of  # late: other houses need neither stacks nor identity
+
+    def watch(pause_s: float, inbox: Inbox) -> Callable[[threading.Event], None]:
+        return lambda stop: _every(pause_s, stop, inbox.look)
+
+    return [
+        Chore(f"inbox-{name}", watch(house.settings.inboxes[name].rescan_s, inbox))
+        for name, inbox in inboxes_of(house).items()
+    ]
 
 
 def _seal_heads(house: Foundation, stop: threading.Event) -> None:

@@ -281,6 +281,31 @@ class ScannerSettings(_Section):
     """PEM that proves an https scanner; None: the system's trust store."""
 
 
+class InboxSettings(_Section):
+    """A watched folder: ``[inboxes.NAME]``; what is dropped there becomes stacks of paper.
+
+    The `house` worker watches it, and must be able to rename what lies in it.
+    """
+
+    path: Path
+    agency: str = Field(min_length=1, max_length=32)
+    principal: str = Field(min_length=1, max_length=48)
+    """In whose name stacks are made: a principal of the agency that scans (``prn_…``)."""
+    station: str = Field(min_length=1, max_length=200)
+    officer: str = Field(min_length=1, max_length=200)
+    profile: Literal["one-stop", "electronic-copy", "archive", "working"] = "one-stop"
+    mode: Literal["faithful", "compact"] = "faithful"
+    sides: Literal["simplex", "duplex"] = "simplex"
+    patch_separators: tuple[str, ...] = ()
+    blank_sheets_separate: bool = False
+    scanner: str = Field(default="", max_length=200)
+    settle_s: float = Field(default=10.0, ge=1, le=3600)
+    """A drop is complete when nothing in it changed for so long."""
+    patience_s: float = Field(default=600.0, ge=1, le=86_400)
+    """A file without its end is refused when nothing came for so long."""
+    rescan_s: float = Field(default=2.0, ge=0.1, le=600)
+
+
 class Settings(_Section):
     """All settings of one installation."""
 
@@ -305,6 +330,7 @@ class Settings(_Section):
     webhooks: WebhookSettings = WebhookSettings()
     verification: VerificationSettings = VerificationSettings()
     scanners: dict[str, ScannerSettings] = {}
+    inboxes: dict[str, InboxSettings] = {}
 
     @property
     def database_url(self) -> str:
@@ -467,9 +493,14 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         name: one.model_copy(update={"certificate": one.certificate and folder / one.certificate})
         for name, one in settings.scanners.items()
     }
+    inboxes = {
+        name: one.model_copy(update={"path": folder / one.path})
+        for name, one in settings.inboxes.items()
+    }
     return settings.model_copy(
         update={
             "data_dir": folder,
+            "inboxes": inboxes,
             "scanners": scanners,
             "agent": agent,
             "token": token,

@@ -5,7 +5,8 @@ stacks ──< stack_scans ──< stack_pages        what was scanned, never ch
    └────< stack_history                       how it is arranged: every state, for undo
    └────< papers ──< paper_entries            what is to be checked, confirmed, sealed
                 └──< paper_corrections        who changed what, when and why
-lexicon_words, inbox_files
+lexicon_words
+inbox_drops ──< inbox_files
 """
 
 from __future__ import annotations
@@ -194,20 +195,31 @@ lexicon_words = sa.Table(
     sa.Column("at", Instant, nullable=False),
 )
 
-inbox_files = sa.Table(
-    "inbox_files",  # the manifest of watched folders: dossier.stacks.inbox
+inbox_drops = sa.Table(
+    "inbox_drops",  # the manifest of watched folders: dossier.stacks.inboxrows
     metadata,
-    sa.Column("id", ID, primary_key=True),
+    sa.Column("id", ID, primary_key=True),  # drp_…, a part of the folder's name
     sa.Column("inbox", sa.String(64), nullable=False),  # the name in the settings
     sa.Column("agency_id", sa.ForeignKey("agencies.id"), nullable=False),
-    sa.Column("drop", sa.Text, nullable=False),  # the subfolder: one drop, one stack
+    sa.Column("name", sa.Text, nullable=False),  # of the folder or file that was dropped
+    sa.Column("order", sa.JSON, nullable=False),  # dossier.stacks.order.StackOrder
+    sa.Column("refused", sa.JSON, nullable=False),  # [[name, why]]
+    sa.Column("stack_id", ID),  # None: not made yet
+    sa.Column("repeats", ID),  # the earlier drop that the stack was made of
+    sa.Column("planned_at", Instant, nullable=False),
+    sa.Column("moved_at", Instant),  # out of the folder, once all of it was durable here
+    sa.Index("ix_inbox_drops_inbox", "inbox", "moved_at"),
+)
+
+inbox_files = sa.Table(
+    "inbox_files",  # the files of a drop, in the order of the stack's scans
+    metadata,
+    sa.Column("drop_id", sa.ForeignKey("inbox_drops.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),  # from 0
     sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False),  # dossier.stacks.wholeness.Kind
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    sa.Column("sha256", SHA256, nullable=False),
-    sa.Column("stack_id", ID, nullable=False),
-    sa.Column("taken_at", Instant, nullable=False),
-    sa.Column("removed_at", Instant),  # from the folder, once it was durable here
-    sa.UniqueConstraint("inbox", "drop", "name", "sha256"),
+    sa.Column("sha256", SHA256, nullable=False, index=True),
 )
 
 NAMED_BLOBS = (

@@ -315,25 +315,25 @@ def upgrade() -> None:
         batch_op.create_index("ix_digitizations_agency_id", ["agency_id", "id"], unique=False)
 
     op.create_table(
-        "inbox_files",
+        "inbox_drops",
         sa.Column("id", sa.String(length=48), nullable=False),
         sa.Column("inbox", sa.String(length=64), nullable=False),
         sa.Column("agency_id", sa.String(length=32), nullable=False),
-        sa.Column("drop", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("stack_id", sa.String(length=48), nullable=False),
-        sa.Column("taken_at", sa.BigInteger(), nullable=False),
-        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+        sa.Column("order", sa.JSON(), nullable=False),
+        sa.Column("refused", sa.JSON(), nullable=False),
+        sa.Column("stack_id", sa.String(length=48), nullable=True),
+        sa.Column("repeats", sa.String(length=48), nullable=True),
+        sa.Column("planned_at", sa.BigInteger(), nullable=False),
+        sa.Column("moved_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["agency_id"], ["agencies.id"], name=op.f("fk_inbox_files_agency_id")
+            ["agency_id"], ["agencies.id"], name=op.f("fk_inbox_drops_agency_id")
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox_files")),
-        sa.UniqueConstraint(
-            "inbox", "drop", "name", "sha256", name=op.f("uq_inbox_files_inbox_drop_name_sha256")
-        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox_drops")),
     )
+    with op.batch_alter_table("inbox_drops", schema=None) as batch_op:
+        batch_op.create_index("ix_inbox_drops_inbox", ["inbox", "moved_at"], unique=False)
+
     op.create_table(
         "lexicon_words",
         sa.Column("agency_id", sa.String(length=32), nullable=False),
@@ -657,6 +657,22 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index("ix_deliveries_webhook_id", ["webhook_id", "id"], unique=False)
+
+    op.create_table(
+        "inbox_files",
+        sa.Column("drop_id", sa.String(length=48), nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["drop_id"], ["inbox_drops.id"], name=op.f("fk_inbox_files_drop_id")
+        ),
+        sa.PrimaryKeyConstraint("drop_id", "position", name=op.f("pk_inbox_files")),
+    )
+    with op.batch_alter_table("inbox_files", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_inbox_files_sha256"), ["sha256"], unique=False)
 
     op.create_table(
         "papers",

@@ -1,0 +1,13 @@
+"""kill -9 of the process that watches a folder, while people drop (more: `tests.proof_inbox`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.inbox_watcher import storm
+
+
+def test_killed_while_it_takes(database_url: str, tmp_path: Path) -> None:
+    judged = storm(database_url, tmp_path, kills=3, drops=8)
+    assert judged.faults == ()
+    assert (judged.kills, judged.drops, judged.stacks) == (3, 8, 8)
