@@ -48,7 +48,8 @@ def find_letter_abstract(head: Head) -> Span | None:
                 break
             if following.middle - lines[-1].middle < 1.5:
                 continue
-            lines.append(following)
+            speck = len(following.words) > 1 and following.words[0].text in "-–—_.,'"
+            lines.append(part(following, 1) if speck else following)
         whole = join(lines)
         text = _LETTER.sub("V/v ", whole.text, count=1).strip()
         return Span(text, whole.words, whole.page)

@@ -146,6 +146,11 @@ class FieldCollector:
         self._pen |= pen
         return pieces
 
+    @property
+    def pen(self) -> frozenset[Box]:
+        """Boxes of words in blue ink seen so far; whoever keeps a page's words keeps them too."""
+        return frozenset(self._pen)
+
     def _numbers_and_dates(self, here: Sequence[Piece]) -> list[Span]:
         """What may be written by pen on a page: in its head, and in a copying agency's block."""
         found = find_head(here)
@@ -161,7 +166,7 @@ class FieldCollector:
 
     def proposals(self) -> tuple[list[Proposal], list[UnreadField]]:
         """What the cells give, unweighed, for the pages seen so far."""
-        pen = frozenset(self._pen)
+        pen = self.pen
         found: list[Proposal] = []
         unread: list[UnreadField] = []
         for _, pieces in self._papers:

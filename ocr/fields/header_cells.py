@@ -20,8 +20,12 @@ COUNTRY = "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM"
 MOTTO = "Độc lập - Tự do - Hạnh phúc"
 
 _NUMBER = re.compile(
-    r"(?<!\w)S[ốôóồổỗòõoỐÔ6]\s*[:;.,]*\s*(?P<number>\d[\d\s]{0,6})?"
+    r"(?<!\w)S[ốôóồổỗòõoỐÔ6]\s*[:;.,]*\s*(?P<number>[IlOSB]?\d[\d\s]{0,6})?"
     r"(?P<unread>[^/⁄\\]{0,14}?)[/⁄\\]\s*(?P<symbol>(?:\d{4}\s*/\s*)?[A-ZĐÐ][^\W_]*(?:\s?[-–—]\s?[A-ZĐÐ&][^\W_&]*)*)"
+)
+# the stroke was not read, or was read as a digit: what this finds is always shown to a person
+_STROKELESS = re.compile(
+    r"(?<!\w)S[ốôóồổỗòõoỐÔ]\s*[:;.]\s*(?P<number>\d{1,6})(?P<symbol>[A-ZĐ]\w{0,3}-[A-ZĐ]{2,}(?:-\w+)*)$"
 )
 _DATE = re.compile(
     r"(?:(?P<place>[^\W\d_][^,;:.]{1,40}?)\s*[,.;]\s*)?"
@@ -90,6 +94,9 @@ def find_head(pieces: Sequence[Piece], after: int = 0) -> tuple[Head, int] | Non
         return None
     index, word = place
     country = part(pieces[index], word)
+    if word:  # an agency's long name comes close to the country's: one piece, two columns
+        above = part(pieces[index], 0, word)
+        pieces = [*pieces[:index], above, country, *pieces[index + 1 :]]
     return head_beside(pieces, country, country.left - 1.5), index
 
 
@@ -160,18 +167,24 @@ def _number(
     left: Sequence[Piece],
 ) -> tuple[Span | None, Span | None, Span | None, Piece | None]:
     """Number, symbol, the gap where a number is missing, and the piece they stand in."""
-    for n, piece in enumerate(left):
-        for candidate in (piece, _row_from(piece, left[n + 1 :])):
-            match = _NUMBER.search(candidate.text)
-            if match is None:
-                continue
-            symbol = span_of(candidate, match, "symbol")
-            # anything but digits and specks before the stroke: not read, so not proposed
-            if match.group("number") is None or any(
-                c.isalnum() or c in "?$#" for c in match["unread"]
-            ):
-                return None, symbol, span_of(candidate, match), candidate
-            return span_of(candidate, match, "number"), symbol, None, candidate
+    rows = [c for n, piece in enumerate(left) for c in (piece, _row_from(piece, left[n + 1 :]))]
+    for candidate in rows:
+        match = _NUMBER.search(candidate.text)
+        if match is None:
+            continue
+        symbol = span_of(candidate, match, "symbol")
+        # anything but digits and specks before the stroke: not read, so not proposed
+        if match.group("number") is None or any(c.isalnum() or c in "?$#" for c in match["unread"]):
+            return None, symbol, span_of(candidate, match), candidate
+        return span_of(candidate, match, "number"), symbol, None, candidate
+    for candidate in rows:
+        match = _STROKELESS.search(candidate.text)
+        if match is not None:
+            number, symbol = (
+                span_of(candidate, match, "number"),
+                span_of(candidate, match, "symbol"),
+            )
+            return number, symbol, None, candidate
     return None, None, None, None
 
 
@@ -189,13 +202,21 @@ def read_date(piece: Piece) -> IssueDate | None:
     if match is None:
         return None
     try:
-        day, month = int(digits(match["day"])), int(digits(match["month"]))
+        day, month = _once(match["day"], 31), _once(match["month"], 12)
         value = datetime.date(int(match["year"]), month, day)
     except ValueError:
         return None
     place = span_of(piece, match, "place") if match["place"] else None
     mended = not (match["day"] + match["month"]).isdigit()
     return IssueDate(value, _date_span(piece, match), place, mended)
+
+
+def _once(read: str, most: int) -> int:
+    """A day's or month's number; a digit that the engine gave twice (5Š, B8) counts once."""
+    text = digits(read)
+    if int(text) > most and len(text) == 2 and text[0] == text[1] and not read.isdigit():
+        return int(text[0])
+    return int(text)
 
 
 def _date_span(piece: Piece, match: re.Match[str]) -> Span:
@@ -249,11 +270,10 @@ def split_agency(lines: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
         return [], list(lines)
     start = 0
     for n in range(1, len(lines)):
-        if plain(lines[n - 1].text).strip(" .,:") in _BODIES and _LEVELS.match(
-            plain(bare(lines[n].text))
-        ):
+        opening = plain(bare(lines[n].text)).lstrip(" -–—_")
+        if plain(lines[n - 1].text).strip(" .,:") in _BODIES and _LEVELS.match(opening):
             continue
-        if _UNITS.match(plain(bare(lines[n].text))):
+        if _UNITS.match(opening):
             start = n
     if start == 0 and not _whole_body(lines):
         start = 1

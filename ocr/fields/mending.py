@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ocr.fields.doctypes import plain
@@ -18,14 +18,15 @@ _PHRASES = Path(__file__).with_name("assets") / "recipient_phrases.txt"
 _LEVELS = {"xa": "XÃ", "phuong": "PHƯỜNG", "tinh": "TỈNH"}  # not "quan": BAN QUẢN LÝ
 _FIRST = _LEVELS | {"so": "SỞ", "phong": "PHÒNG", "truong": "TRƯỜNG", "bo": "BỘ", "cuc": "CỤC"}
 _SPECK = re.compile(r"(?<=[^\W\d_]{2})\. (?=([^\W\d_]))")
-_REPORT = re.compile(r"\([bh6]\s?[/íi|l]\s?[cC©€e]{1,2}\)$", re.IGNORECASE)  # để báo cáo
-_FILED = re.compile(r"^L[ưuựứừ]u\s*[:;.]\s*V[TIl1]\s*[„,.;]+\s*")  # Lưu: VT (văn thư)
+_SPECK_WITHIN = re.compile(r"(?<=[^\W\d_]{2})\.(?=[a-zà-ỹ]{2})")
+_REPORT = re.compile(r"\([bh6][íi]?\s?[/íi|l]\s?[cC©€e]{1,2}\)$", re.IGNORECASE)  # để báo cáo
+_FILED = re.compile(r"^[LlItT1][ưuựứừ]u\s*[:;.]\s*V[TIl1]\s*[„,.;]+\s*")  # Lưu: VT (văn thư)
 _JOINING = frozenset(
     ("TM", "KT", "TL", "TUQ", "Q", "VÀ", "UBND", "HĐND", "A", "B", "XÃ", "PHƯỜNG", "TỈNH", "SỞ",
      "PHÒNG", "BAN", "PHÓ")
 )  # fmt: skip
-_LOOK_ALIKES = str.maketrans("Il|][OoSsŠšB", "111110055558")
-DIGIT = r"[\dIl|\]\[OoSsŠšB]"
+_LOOK_ALIKES = str.maketrans("ILl|][OoSsŠšB", "1111110055558")
+DIGIT = r"[\dILl|\]\[OoSsŠšB]"
 """A digit or a letter that the engine reads for one; for use in patterns."""
 
 # The commoner family names of Việt Nam's peoples.
@@ -78,13 +79,28 @@ def mend_terms(text: str) -> str:
 
 
 def mend_agency(text: str) -> str:
-    """An agency's upper-case name: fixed phrases, and the kind of agency or place before a name."""
-    words = mend_terms(re.sub(r"(?<=\w\w)\.(?=\w\w)", " ", text)).split()  # UBND.TỈNH
+    """An agency's upper-case name: fixed phrases, and the kind of agency or place before a name.
+
+    The place's own name stays as it is read: `XÃ Y TÊ` need not be the health service.
+    """
+    parted = re.sub(r"(?<=\w\w)\.(?=\w\w)", " ", text).split()  # UBND.TỈNH
+    words = mend_terms(" ".join(parted)).split()
     for n, word in enumerate(words[:-1]):
         kinds = _FIRST if n == 0 else _LEVELS
         if word.isupper():
             words[n] = kinds.get(plain(word), word)
-    return " ".join(words)
+    name = _own_name(words)
+    return " ".join([*words[:name], *parted[name:]])
+
+
+def _own_name(words: Sequence[str]) -> int:
+    """Where a place's own name begins: after the last level that is followed by one."""
+    flat = [plain(word) for word in words]
+    levels = [
+        n for n, word in enumerate(flat[:-1])
+        if word in _LEVELS and (word, flat[n + 1]) != ("xa", "hoi")
+    ]  # fmt: skip
+    return levels[-1] + 1 if levels else len(words)
 
 
 def all_terms(text: str) -> bool:
@@ -106,7 +122,8 @@ def all_terms(text: str) -> bool:
 
 def without_specks(text: str) -> str:
     """Running text without full stops that no sentence ends at: specks between two words."""
-    return _SPECK.sub(lambda m: " " if m[1].islower() else m[0], text)
+    parted = _SPECK_WITHIN.sub(" ", text)
+    return _SPECK.sub(lambda m: " " if m[1].islower() else m[0], parted)
 
 
 def mend_recipient(text: str) -> str:

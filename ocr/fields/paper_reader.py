@@ -106,10 +106,12 @@ class PaperReader:
                 self._mark(f"{whose}_number", "handwritten", number)
             else:
                 text = digits(number.text)
+                mended = text != re.sub(r"\s", "", number.text)
                 # NĐ 30: a number below 10 has a zero before it, so one digit alone lost another
                 yield propose(
-                    f"{whose}_number", replace(number, text=text), contradicted=len(text) < 2
-                )
+                    f"{whose}_number", replace(number, text=text), mended=mended,
+                    contradicted=len(text) < 2 or mended or _without_stroke(number, read),
+                )  # fmt: skip
         elif gap is not None:
             written = any(c.isalnum() for c in _between(gap.text))
             self._mark(f"{whose}_number", "handwritten" if written else "blank", gap)
@@ -193,7 +195,7 @@ class PaperReader:
         else:
             value = replace(date.span, text=date.value.isoformat())
             lost = _LOST_DIGIT.search(plain(date.span.text)) is not None
-            yield propose(name, value, mended=date.mended, contradicted=lost)
+            yield propose(name, value, mended=date.mended, contradicted=lost or date.mended)
 
     def _date_elsewhere(self) -> IssueDate | None:
         """Forms carry place and date above the signature; agreements in the first sentence."""
@@ -314,6 +316,12 @@ class PaperReader:
 
     def _mark(self, name: str, reason: str, span: Span) -> None:
         self.unread.append(UnreadField(name, reason, span.box, span.page))
+
+
+def _without_stroke(number: Span, symbol: Span) -> bool:
+    """Whether number and symbol are one word without the stroke that parts them."""
+    shared = {id(w) for w in number.words} & {id(w) for w in symbol.words}
+    return any(id(w) in shared and not re.search(r"[/⁄\\]", w.text) for w in number.words)
 
 
 def _parts(symbol: str) -> tuple[str, str, str]:

@@ -19,7 +19,7 @@ _TITLE_WORDS = re.compile(
     r"\b(chu tich|giam doc|truong|pho|chanh|nguoi|ben ?[ab]|chu tri|thu truong|bo truong|cuc|"
     r"vien truong|hieu truong|chi huy|to truong|thu ky|ke toan|dai dien|chu ho|cong chung vien)\b"
 )
-_RECIPIENTS = re.compile(r"^[^\w]*noi nhan\b")  # on plain text
+_RECIPIENTS = re.compile(r"^[\W_]*noi nhan\b")  # on plain text
 _ABBREVIATED = re.compile(r"\b(TM|KT|TL|TUQ|Q)\b\.?\s*(?=\S)")
 _ENTRY = re.compile(r"^[.:,'`]?\s?[-–—_+•~¬:*]|^L[ưuựứừ]u\s*[:;.]")
 _BULLET = re.compile(r"^[-–—_+•~¬*.:,'`\s]+")
