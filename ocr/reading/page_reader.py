@@ -12,6 +12,8 @@ import numpy as np
 
 from ocr.page import Line, PageFault, PageImage, QuarterTurns, RecognisedPage
 from ocr.reading.cleanup import despeckled, rotated, scaled
+from ocr.reading.doubt import look_again
+from ocr.reading.doubt_places import ReadCell, unread_places
 from ocr.reading.framing import framed, in_cut
 from ocr.reading.orientation import SURE, ink_balance, lines_run_down
 from ocr.reading.placing import Cell, View, line_of
@@ -71,8 +73,10 @@ class PageReader:
             scale_x, scale_y = scale_y, scale_x
         layout = segment(straight, WORKING_DPI)
         view = View(scale_x, scale_y, skew, straight.shape[1] / 2, straight.shape[0] / 2)
-        lines = self._lines(straight, layout, view)
-        return _page(image, all_turns, skew, lines, blank=False)
+        cells = self._cells(straight, layout, view)
+        # 5 what a person has to look at
+        page = _page(image, all_turns, skew, self._judged(cells, layout, view), blank=False)
+        return replace(page, unread=unread_places(cells, layout, view))
 
     def _upside_down(self, straight: Grey) -> bool:
         balance = ink_balance(straight)
@@ -81,23 +85,23 @@ class PageReader:
         told = self._engine.upside_down(straight, WORKING_DPI)
         return balance < -0.1 if told is None else told
 
-    def _lines(self, grey: Grey, layout: Layout, view: View) -> tuple[Line, ...]:
+    def _judged(self, cells: list[ReadCell], layout: Layout, view: View) -> tuple[Line, ...]:
+        return look_again(cells, self._engine, layout, view, WORKING_DPI)
+
+    def _cells(self, grey: Grey, layout: Layout, view: View) -> list[ReadCell]:
         segments = [(r, k, s) for r, row in enumerate(layout.rows) for k, s in enumerate(row)]
         cuts = [cut(grey, layout, s) for _, _, s in segments]
         readings = self._read_framed([s for _, _, s in segments], cuts, layout)
         readings, moved = self._read_again(segments, cuts, readings, layout)
         known = vocabulary(w.text for r in readings for w in r.words if w.confidence >= _KNOWN)
         out = []
-        for (row, k, part), (_, left, top), reading, shift in zip(
+        for (row, k, part), (made, left, top), reading, shift in zip(
             segments, cuts, readings, moved, strict=True
         ):
-            if is_scribble(reading):
-                continue
             cell = Cell(part, layout.letter_px, left, top + shift, row, k)
-            line = line_of(reading, cell, view, known)
-            if line is not None:
-                out.append(line)
-        return tuple(out)
+            line = None if is_scribble(reading) else line_of(reading, cell, view, known)
+            out.append(ReadCell(line, cell, made))
+        return out
 
     def _read_framed(
         self, parts: list[Segment], cuts: list[tuple[Grey, int, int]], layout: Layout

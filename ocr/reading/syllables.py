@@ -56,6 +56,7 @@ _BEFORE_FRONT = frozenset(["k", "gh", "ngh"])
 _NEVER_BEFORE_FRONT = frozenset(["c", "g", "ng"])
 _MARKED = frozenset("ăâêôơư")  # a tone stands on the last of these, where there is one
 _KNOWN_EXCEPTIONS = frozenset(["kạn"])  # Bắc Kạn
+_LOOKALIKES = str.maketrans("ÐðƉ", "ĐđĐ")  # Icelandic and African letters that the engine knows
 _EDGES = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
 
 
@@ -103,11 +104,12 @@ def lost_stop_tone(word: str) -> tuple[str, str] | None:
 
 
 def mended(word: str, known: frozenset[str]) -> str:
-    """The word with a lost stop tone put back, where the page itself shows which.
+    """The word with Vietnamese letters, and a lost stop tone put back where the page shows which.
 
     `known` are words of the same page that were read surely (`vocabulary`). The word stays as
     it is when the page knows neither of the two possible words, or both.
     """
+    word = word.translate(_LOOKALIKES)
     match = _EDGES.match(word)
     before, core, after = match.groups() if match else ("", word, "")
     candidates = lost_stop_tone(core) if core.isalpha() else None

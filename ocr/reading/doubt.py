@@ -1,0 +1,164 @@
+"""Which words of a page a person has to look at, and what a second reading makes of them.
+
+Every word gets the chance that it is right. Words that are doubtful after one reading, and only
+those, are cut out and read a second time, smoothed: an error of the engine seldom survives the
+change of image, a right word mostly does. Read `looks_at` from top to bottom. The numbers are
+data (`ocr.reading.doubt_scale`); nothing is learned at run time.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from ocr.page import Line, Word
+from ocr.reading.doubt_evidence import Features, page_features
+from ocr.reading.doubt_places import ReadCell, working_span
+from ocr.reading.doubt_scale import DoubtScale, bundled_doubt_scale, certainty_of
+from ocr.reading.placing import View
+from ocr.reading.raster import Grey
+from ocr.reading.recognise import LineMode, Reading, Recogniser
+from ocr.reading.segmentation import PAD_PX, Layout
+
+_BESIDE_PX = 5  # of the line's image on either side of a word
+_SMOOTHING_PX = 0.9
+_LEADER = "._…·"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A word under judgement.
+
+    `features` and `score` (log odds of being wrong) stand after one reading; `second` is what the
+    second one saw, None where there was none.
+    """
+
+    word: Word
+    features: Features
+    score: float
+    second: Reading | None = None
+
+    @property
+    def second_text(self) -> str | None:
+        """What the second reading saw, NFC; empty where it saw nothing."""
+        return None if self.second is None else unicodedata.normalize("NFC", self.second.text)
+
+    @property
+    def second_features(self) -> Features:
+        """What the second reading adds. Only for a word that was read again."""
+        text, word = self.second_text, self.word
+        found = {"base": 1.0, "first": self.score}
+        if not text:
+            return found | {"vanished": 1.0}
+        if text != word.text:
+            lead = (self.second.confidence if self.second else 0.0) - word.confidence
+            found |= {"differs": 1.0, "differs_surer": min(max(lead + 10, 0.0), 30.0) / 10}
+        return found
+
+
+def look_again(
+    cells: Sequence[ReadCell], engine: Recogniser, layout: Layout, view: View, dpi: int
+) -> tuple[Line, ...]:
+    """The lines with every word judged; `dpi` is that of the cut images.
+
+    Raises RecognitionError when the engine fails.
+    """
+    scale = bundled_doubt_scale()
+    return with_verdicts(cells, looks_at(cells, engine, layout, view, dpi, scale), scale)
+
+
+def looks_at(
+    cells: Sequence[ReadCell],
+    engine: Recogniser,
+    layout: Layout,
+    view: View,
+    dpi: int,
+    scale: DoubtScale,
+) -> list[list[Look]]:
+    """Every word of the cells that have a line, read again where `scale` asks for it."""
+    read = [c for c in cells if c.line is not None]
+    # 1 what one reading tells
+    looks = first_looks(read, layout, scale)
+    # 2 read again what is doubtful
+    return second_looks(read, looks, engine, view, dpi, scale)
+
+
+def with_verdicts(
+    cells: Sequence[ReadCell], looks: Sequence[Sequence[Look]], scale: DoubtScale
+) -> tuple[Line, ...]:
+    """The cells' lines with the certainty of each word, flagged where it is too low."""
+    lines = [c.line for c in cells if c.line is not None]
+    return tuple(
+        replace(line, words=tuple(judged(look, scale) for look in of_line))
+        for line, of_line in zip(lines, looks, strict=True)
+    )
+
+
+def first_looks(read: Sequence[ReadCell], layout: Layout, scale: DoubtScale) -> list[list[Look]]:
+    """Every word with what speaks for and against it, line by line."""
+    lines = [c.line for c in read if c.line is not None]
+    return [
+        [Look(w, f, scale.first_score(f)) for w, f in zip(line.words, features, strict=True)]
+        for line, features in zip(lines, page_features(lines, dirt_of(layout)), strict=True)
+    ]
+
+
+def second_looks(
+    read: Sequence[ReadCell],
+    looks: Sequence[Sequence[Look]],
+    engine: Recogniser,
+    view: View,
+    dpi: int,
+    scale: DoubtScale,
+) -> list[list[Look]]:
+    """The looks; those at doubtful words with a second reading. One call of the engine."""
+    places = [
+        (n, k)
+        for n, of_line in enumerate(looks)
+        for k, look in enumerate(of_line)
+        if certainty_of(look.score) < scale.again and look.word.text.strip(_LEADER)
+    ]
+    out = [list(of_line) for of_line in looks]
+    if not places:
+        return out
+    images = [_word_image(read[n], looks[n][k].word, view) for n, k in places]
+    for (n, k), reading in zip(places, engine.read(images, dpi, LineMode.LINE), strict=True):
+        out[n][k] = replace(out[n][k], second=reading)
+    return out
+
+
+def judged(look: Look, scale: DoubtScale) -> Word:
+    """The word with its certainty, flagged where it is too low."""
+    score = look.score if look.second is None else scale.second_score(look.second_features)
+    certainty = round(certainty_of(score), 2)
+    text = look.second_text
+    alternative = text if text and text != look.word.text else None
+    return replace(
+        look.word,
+        certainty=certainty,
+        doubtful=certainty < scale.threshold,
+        alternative=alternative,
+    )
+
+
+def dirt_of(layout: Layout) -> float:
+    """Specks and scraps that belong to no line, by letter of the page."""
+    letters = sum(part.letters for row in layout.rows for part in row)
+    scraps = len(layout.owner) - int(np.count_nonzero(layout.owner))
+    return scraps / max(letters, 50)
+
+
+def _word_image(read: ReadCell, word: Word, view: View) -> Grey:
+    """The word out of its line's image at full height, smoothed, with white at its sides."""
+    start, end = working_span(word, view)
+    width = read.image.shape[1]
+    left = min(max(0, int(start) - _BESIDE_PX - read.cell.left), width - 1)
+    right = max(left + 1, min(width, int(end) + _BESIDE_PX + 1 - read.cell.left))
+    padded = cv2.copyMakeBorder(
+        read.image[:, left:right], 0, 0, PAD_PX, PAD_PX, cv2.BORDER_CONSTANT, value=(255,)
+    )
+    return np.asarray(cv2.GaussianBlur(padded, (0, 0), _SMOOTHING_PX), np.uint8)
