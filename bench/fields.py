@@ -29,9 +29,11 @@ from bench.fields_set import AT_200, AT_300, Reading, readings
 from bench.harness import Measurement
 from ocr.fields.certainty import Scale, bundled_scale
 
-# Judged first on seeds 51 and 52 of the unseen half, which taught one rule (what no catalogue
-# knows is doubtful) and one word (PHÓ); these two have taught nothing.
-UNSEEN_SEEDS = (61, 62)
+# Judged before on seeds 51, 52, 61 and 62 of the unseen half. What fell short there taught rules
+# (what no catalogue knows is doubtful; specks before labels, doubled digits, lost strokes) and a
+# general list of agencies' words, which covers most of this half's agencies: their fixed words are
+# no longer unseen. These two seeds have taught nothing.
+UNSEEN_SEEDS = (63, 64)
 TUNING_SEEDS = (1, 2, 3, 4)
 HEADLINE = ("doc_number", "doc_symbol", "issued_date")
 _ASSET = Path(__file__).parents[1] / "ocr" / "fields" / "assets" / "field_certainty.toml"

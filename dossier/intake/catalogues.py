@@ -185,8 +185,7 @@ class Catalogues:
         if parent:
             above = name_key(parent)
             found = tuple(a for a in found if not a.parent or name_key(a.parent) == above)
-        same = tuple(a for a in found if _spelling(a.name) == _spelling(name))
-        return same or found
+        return tuple(a for a in found if same_spelling(a.name, name)) or found
 
     def successors(self, agency: Agency, day: dt.date) -> tuple[Agency, ...]:
         """Who took over from an agency and is in force on `day`, through any number of steps."""
@@ -221,6 +220,11 @@ def name_key(name: str) -> str:
     text = " ".join(re.findall(r"\w+", plain(name)))
     text = re.sub(r"\bubnd\b", "uy ban nhan dan", text)
     return re.sub(r"\bhdnd\b", "hoi dong nhan dan", text)
+
+
+def same_spelling(one: str, other: str) -> bool:
+    """Whether two names agree in their marks, too; case, `UBND` and `HĐND` do not matter."""
+    return _spelling(one) == _spelling(other)
 
 
 def _spelling(name: str) -> str:

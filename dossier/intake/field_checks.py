@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from dossier.intake.catalogues import Agency, AgencyLevel, Catalogues
+from dossier.intake.catalogues import Agency, AgencyLevel, Catalogues, same_spelling
 from dossier.intake.citizen_numbers import number_faults
 from ocr.fields.card_reading import CardReading
 from ocr.fields.consensus import names_agency
@@ -34,9 +34,10 @@ _MOST_SHOWN = 3
 class FieldFinding:
     """What disagrees about one field, Vietnamese first.
 
-    Codes: TYPE_UNKNOWN, TYPE_NOT_IN_FORCE, AGENCY_UNKNOWN, AGENCY_NOT_IN_FORCE, AGENCY_ENDED,
-    NUMBER_SHAPE, NUMBER_ZERO, SYMBOL_SHAPE, SYMBOL_TYPE, SYMBOL_AGENCY, SYMBOL_YEAR,
-    DATE_IMPOSSIBLE, DATE_FUTURE, COPY_BEFORE_ORIGINAL, CITIZEN_NUMBER, CITIZEN_NOT_ON_CARD.
+    Codes: TYPE_UNKNOWN, TYPE_NOT_IN_FORCE, AGENCY_UNKNOWN, AGENCY_SPELLING, AGENCY_NOT_IN_FORCE,
+    AGENCY_ENDED, NUMBER_SHAPE, NUMBER_ZERO, SYMBOL_SHAPE, SYMBOL_TYPE, SYMBOL_AGENCY,
+    SYMBOL_YEAR, DATE_IMPOSSIBLE, DATE_FUTURE, COPY_BEFORE_ORIGINAL, CITIZEN_NUMBER,
+    CITIZEN_NOT_ON_CARD.
     `page` counts from 1, `box` is in pixels of its upright image, as the field has them.
     `suggestion` is a value that would agree, empty when none is known.
     """
@@ -148,6 +149,15 @@ def _agency(
             f"No agency “{field.value}” is in the catalogue; look at the name on the paper again.",
         )  # fmt: skip
         return
+    if len(found) == 1 and not same_spelling(found[0].name, field.value):
+        printed = _as_printed(found[0].name, field.value)
+        yield _finding(
+            field, "AGENCY_SPELLING", "note",
+            f"Tên “{field.value}” khác dấu với “{printed}” trong danh mục; hãy xem lại trên giấy.",
+            f"The name “{field.value}” differs in its marks from “{printed}” in the catalogue; "
+            "look at the paper again.",
+            printed,
+        )  # fmt: skip
     then = [a for a in found if a.validity.holds(day)]
     if not then:
         heirs = _heirs(found, book, day)
@@ -168,6 +178,15 @@ def _agency(
             f"The agency “{then[0].name}” has ended since ({_period_en(then)})"
             f"{_listed('; succeeded by', heirs)}.",
         )  # fmt: skip
+
+
+def _as_printed(name: str, like: str) -> str:
+    """A name of the catalogue as a paper prints it: in capitals, abbreviated, as `like` is."""
+    text = name.upper() if like.isupper() else name
+    for short, words in (("UBND", "ỦY BAN NHÂN DÂN"), ("HĐND", "HỘI ĐỒNG NHÂN DÂN")):
+        if short in like.upper().split():
+            text = re.sub(words, short, text, flags=re.IGNORECASE)
+    return text
 
 
 def _heirs(

@@ -94,6 +94,21 @@ def test_a_district_after_its_end_is_told_with_its_successors():
     assert merged.suggestion == "Ủy ban nhân dân tỉnh Mẫu Giang"
 
 
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [
+        ("UBND XÃ MÂU SƠN THƯ", "UBND XÃ MẪU SƠN THỬ"),
+        ("ỦY BAN NHÂN DÂN XÃ MẪU SƠN THỨ", "ỦY BAN NHÂN DÂN XÃ MẪU SƠN THỬ"),
+        ("Hội đồng nhân dân xã Mẫu Sơn Thứ", "Hội đồng nhân dân xã Mẫu Sơn Thử"),
+    ],
+)
+def test_misread_marks_of_an_agency_are_told_with_the_catalogues_spelling(read: str, meant: str):
+    symbol = "QĐ-HĐND" if read.startswith("Hội") else "QĐ-UBND"
+    (told,) = found(agency=read, doc_symbol=symbol)
+    assert (told.code, told.severity, told.suggestion) == ("AGENCY_SPELLING", "note", meant)
+    assert found(agency=meant, doc_symbol=symbol) == []
+
+
 def test_an_office_is_judged_by_the_agency_above_it():
     early = {"agency": "PHÒNG KINH TẾ", "doc_symbol": "QĐ-KT", "issued_date": "2024-12-03"}
     assert [f.code for f in found(**early, parent_agency="UBND XÃ MẪU SƠN THỬ")] == [
