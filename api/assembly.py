@@ -40,6 +40,8 @@ from dossier.search.index import SearchIndex
 from dossier.signing.records import Records
 from dossier.signing.renewal import renewal_schedule
 from dossier.signing.workshop import Desk
+from dossier.stacks.arranging import Arranging
+from dossier.stacks.stacks import Stacks
 from dossier.trust.live import LiveTrust
 from dossier.verifying.bulk import BulkVerifications
 from dossier.verifying.checkers import Checkers
@@ -82,6 +84,8 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
             batches=Batches(database, audit, jobs, records, identity.policy),
             digitizations=Digitizations(database, below.blobs, below.holdings, audit, jobs),
             sheets=CoverSheets(database, audit, sheet_key(below)),
+            stacks=Stacks(database, below.holdings, audit, jobs),
+            arranging=Arranging(database, audit, jobs),
             search=SearchIndex(database),
             register=open_register(settings, database, audit, below.agent),
             verifier=verifier,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from dossier.search.index import SearchIndex
     from dossier.signing.endings import Endings
     from dossier.signing.records import Records
+    from dossier.stacks.arranging import Arranging
+    from dossier.stacks.stacks import Stacks
     from dossier.storage.database import Database
     from dossier.storage.holdings import Holdings
     from dossier.storage.store import BlobStore
@@ -81,6 +83,8 @@ class House(Foundation):
     batches: Batches
     digitizations: Digitizations
     sheets: CoverSheets
+    stacks: Stacks
+    arranging: Arranging
     search: SearchIndex
     register: ResultRegister
     verifier: Checkers

@@ -31,6 +31,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.arranged_stacks import ORDER, arranged_stack
 from tests.fixtures_signing import AGENCY
 from tests.fixtures_web import Web
 
@@ -64,6 +65,7 @@ _FITTING = {  # who may, by the beginning of the path
     "/v1/audit": "auditor",
     "/v1/digitizations": "officer",
     "/v1/cover-sheets": "officer",
+    "/v1/stacks": "officer",
     "/": "clerk",
 }
 
@@ -237,6 +239,8 @@ def things_to_ask_for(web: Web) -> dict[str, list[Any]]:
         },
         "officer",
     )
+    stack, pages = arranged_stack(web, AGENCY, [sha256, sha256])
+    arrangement = web.ask("GET", stack["links"]["arrangement"], as_="officer").json()
     webhook = made("/v1/webhooks", {"url": "http://127.0.0.1:9/a", "events": ["*"]}, "admin")
     delivery = made(f"/v1/webhooks/{webhook['id']}/test", None, "admin")
     return {
@@ -252,6 +256,10 @@ def things_to_ask_for(web: Web) -> dict[str, list[Any]]:
         "verification_id": [kept.headers["location"].rpartition("/")[2]],
         "receipt_key": ["seal"],
         "serial": [sheet["serial"]],
+        "stack_id": [stack["id"], made("/v1/stacks", ORDER, "officer")["id"]],
+        "page_id": pages,
+        "page": pages,
+        "paper": [arrangement["papers"][0]["id"]],
         "webhook_id": [webhook["id"]],
         "delivery_id": [delivery["id"]],
         "client_id": [client.id],

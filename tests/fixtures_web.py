@@ -35,6 +35,8 @@ from dossier.identity import HOUSE, AgencyPolicy, Identity
 from dossier.intake.sheets import CoverSheets
 from dossier.model import Role
 from dossier.search.index import SearchIndex
+from dossier.stacks.arranging import Arranging
+from dossier.stacks.stacks import Stacks
 from dossier.storage.database import Database
 from dossier.storage.uploads import Uploads
 from dossier.trust.evidence import RevocationShelf
@@ -265,6 +267,8 @@ def _others(room: SigningRoom, identity: Identity) -> dict[str, Any]:
             room.database, room.holdings, room.audit, room.jobs, room.records, identity.policy
         ),
         "batches": Batches(*common, identity.policy),
+        "stacks": Stacks(room.database, room.holdings, room.audit, room.jobs),
+        "arranging": Arranging(room.database, room.audit, room.jobs),
         "search": _searchable(room.database),
         "webhooks": Webhooks(room.database, room.jobs, room.audit, private_networks=True),
         "digitizations": Digitizations(

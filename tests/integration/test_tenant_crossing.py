@@ -21,6 +21,7 @@ from dossier.identity import AgencyPolicy
 from dossier.register.checkpoints import Checkpointer
 from dossier.search.values import SearchDocument
 from dossier.storage import tables
+from tests.arranged_stacks import ORDER, arranged_stack
 from tests.fixtures_signing import AGENCY, OTHER_AGENCY
 from tests.fixtures_web import Web, document
 from tests.search_pages import page_of
@@ -118,6 +119,7 @@ def neighbour(web: Web) -> Neighbour:
         "/v1/signature-batches", {"order": order, "items": [{"source_sha256": sha256}]}, "clerk"
     )
     digitization = made("/v1/digitizations", _digitization(sha256), "officer")
+    stack, pages = arranged_stack(web, AGENCY, [sha256, sha256])
     sheet = made("/v1/cover-sheets", _SHEET, "officer")
     indexed = SearchDocument(digitization["id"], AGENCY, "Tên chỉ A biết", "H22.12-1", "TP1")
     with web.room.database.begin() as connection:
@@ -143,6 +145,8 @@ def neighbour(web: Web) -> Neighbour:
         "seq": str(entry.seq),
         "digitization_id": digitization["id"],
         "serial": sheet["serial"],
+        "stack_id": stack["id"],
+        "page_id": pages[0],
         "sequence_id": sequence["id"],
         "batch_id": batch["id"],
         "webhook_id": webhook["id"],
@@ -268,6 +272,29 @@ def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
         ],
         "GET /v1/cover-sheets/{serial}": [Attack("officer", 404)],
         "GET /v1/cover-sheets/{serial}/sheet": [Attack("officer", 404)],
+        "POST /v1/stacks": [Attack("officer", 422, {**ORDER, "agency_id": AGENCY}, headers=key)],
+        "GET /v1/stacks": [Attack("officer", 200, own=True)],
+        "GET /v1/stacks/{stack_id}": [Attack("officer", 404)],
+        "DELETE /v1/stacks/{stack_id}": [Attack("officer", 404)],
+        "POST /v1/stacks/{stack_id}/scans": [
+            Attack("officer", 404, {"sha256": a.sha256, "name": "a.jpg"})
+        ],
+        "GET /v1/stacks/{stack_id}/scans": [Attack("officer", 404)],
+        "POST /v1/stacks/{stack_id}/close": [Attack("officer", 404)],
+        "POST /v1/stacks/{stack_id}/priority": [Attack("officer", 404, {"urgent": True})],
+        "GET /v1/stacks/{stack_id}/pages": [Attack("officer", 404)],
+        "GET /v1/stacks/{stack_id}/pages/{page_id}/picture": [Attack("officer", 404)],
+        "GET /v1/stacks/{stack_id}/arrangement": [Attack("officer", 404)],
+        "POST /v1/stacks/{stack_id}/edits": [
+            Attack(
+                "officer",
+                404,
+                {"kind": "rotate", "page": a.ids["page_id"], "turns": 1},
+                headers=tag,
+            )
+        ],
+        "POST /v1/stacks/{stack_id}/undo": [Attack("officer", 404, headers=tag)],
+        "POST /v1/stacks/{stack_id}/redo": [Attack("officer", 404, headers=tag)],
         "GET /v1/search": [
             Attack("officer", 200, params={"q": "phieu mat"}, own=True),
             Attack("officer", 200, params={"q": "phieu", "after": "3.9"}, own=True),
