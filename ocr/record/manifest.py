@@ -3,6 +3,9 @@
 One canonical JSON document (RFC 8785) is attached to the record, so a signature on the
 record covers it. Its Merkle tree (RFC 9162 2.1) has one leaf a page: one page can be proved
 to belong to a record without showing the others. docs/manifest.md describes the format.
+
+Version 1 says what machines did. A record whose paper was checked by people has version 2: the
+same members, and what `ocr.record.checked` adds. Pages and tree are read alike in both.
 """
 
 from __future__ import annotations
@@ -17,11 +20,13 @@ from typing import TypeAlias
 
 from ocr.errors import ManifestError
 from ocr.page import RecognisedPage
+from ocr.record.checked import CheckedPaper
 from ocr.record.xmp import xmp_date
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 MANIFEST_VERSION = 1
+CHECKED_VERSION = 2
 MANIFEST_FORMAT = "sohoa-provenance"
 TREE_ALGORITHM = "RFC9162-SHA256"
 _DECIMALS = 3
@@ -124,7 +129,12 @@ def _normal(value: JSON) -> JSON:
 
 
 def page_entry(
-    page: RecognisedPage, *, kept_sha256: str, text: str, stored: Sequence[StoredImage]
+    page: RecognisedPage,
+    *,
+    kept_sha256: str,
+    text: str,
+    stored: Sequence[StoredImage],
+    checked: CheckedPaper | None = None,
 ) -> dict[str, JSON]:
     """The manifest entry of one page. `text` is the text of its layer (`page_text`)."""
     image = page.image
@@ -151,6 +161,8 @@ def page_entry(
         if page.fault is None
         else {"kind": page.fault.kind, "message": page.fault.message},
     }
+    if checked is not None:
+        entry |= checked.page_members(page)
     return entry
 
 
@@ -160,15 +172,22 @@ def _file_name(name: str) -> str:
 
 
 def build_manifest(
-    meta: RecordMetadata, provenance: Provenance, pages: Sequence[Mapping[str, JSON]]
+    meta: RecordMetadata,
+    provenance: Provenance,
+    pages: Sequence[Mapping[str, JSON]],
+    checked: CheckedPaper | None = None,
 ) -> bytes:
-    """The whole manifest in canonical form. `pages` are `page_entry` values in order."""
+    """The whole manifest in canonical form. `pages` are `page_entry` values in order.
+
+    With `checked` it is one of version 2.
+    """
     entries: list[JSON] = [dict(p) for p in pages]
     settings: dict[str, JSON] = dict(provenance.settings)
     return canonical(
         {
             "format": MANIFEST_FORMAT,
-            "version": MANIFEST_VERSION,
+            "version": MANIFEST_VERSION if checked is None else CHECKED_VERSION,
+            **({} if checked is None else {"checked": checked.to_json()}),
             "record": {
                 "id": meta.record_id,
                 "title": meta.title,
@@ -240,8 +259,9 @@ def verify_page_proof(proof: PageProof, root: str) -> None:
 def _read(manifest: bytes) -> tuple[list[dict[str, JSON]], str]:
     try:
         document = json.loads(manifest)
-        if document["format"] != MANIFEST_FORMAT or document["version"] != MANIFEST_VERSION:
-            raise ManifestError("this is not a provenance manifest of version 1")
+        versions = (MANIFEST_VERSION, CHECKED_VERSION)
+        if document["format"] != MANIFEST_FORMAT or document["version"] not in versions:
+            raise ManifestError("this is not a provenance manifest of version 1 or 2")
         pages, root = document["pages"], document["tree"]["root"]
     except (ValueError, KeyError, TypeError) as error:
         raise ManifestError(f"the manifest cannot be read: {error!r}") from error

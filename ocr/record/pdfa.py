@@ -17,6 +17,7 @@ from typing import Literal
 
 from ocr.errors import OutputError
 from ocr.page import ImageStream, QuarterTurns, RecognisedPage
+from ocr.record.checked import CheckedPaper
 from ocr.record.manifest import (
     JSON,
     Provenance,
@@ -81,18 +82,20 @@ def write_record(
     provenance: Provenance,
     *,
     flavour: Flavour = PDFA_3U,
+    checked: CheckedPaper | None = None,
 ) -> RecordInfo:
     """Write the record of `pages` to `target`, whole or not at all.
 
     Pages are taken one at a time and forgotten, so memory does not grow with them; their
     image files must last until the next page is asked for. The bytes depend on the
     arguments alone. A page with `compact` content is stored so, else its kept image is
-    stored byte for byte. Raises `OutputError` when the file cannot be written or there is
+    stored byte for byte. `checked` is what people made of the paper; its page numbers are those
+    of `pages`. Raises `OutputError` when the file cannot be written or there is
     no page; errors of the iterable pass through, and nothing is left behind.
     """
     with whole_file(target) as stream:
         writer = PDFWriter(stream, version=flavour.pdf_version)
-        record = _Record(writer, meta, provenance, flavour)
+        record = _Record(writer, meta, provenance, flavour, checked)
         for page in pages:
             record.add_page(page)
         manifest, root = record.finish()
@@ -110,7 +113,12 @@ class _Record:
     """The objects of one record, in the order in which they are written."""
 
     def __init__(
-        self, writer: PDFWriter, meta: RecordMetadata, provenance: Provenance, flavour: Flavour
+        self,
+        writer: PDFWriter,
+        meta: RecordMetadata,
+        provenance: Provenance,
+        flavour: Flavour,
+        checked: CheckedPaper | None = None,
     ) -> None:
         self.entries: list[dict[str, JSON]] = []
         self._writer = writer
@@ -122,6 +130,7 @@ class _Record:
         )
         self._provenance = provenance
         self._flavour = flavour
+        self._checked = checked
         self._font = TextFont()
         self._font_ref: Ref | None = None
         self._tree = writer.reserve()
@@ -149,7 +158,13 @@ class _Record:
             )
         )
         self.entries.append(
-            page_entry(page, kept_sha256=kept_sha256, text=page_text(page), stored=stored)
+            page_entry(
+                page,
+                kept_sha256=kept_sha256,
+                text=page_text(page),
+                stored=stored,
+                checked=self._checked,
+            )
         )
 
     def finish(self) -> tuple[bytes, str]:
@@ -157,7 +172,7 @@ class _Record:
         if not self._pages:
             raise OutputError("a record needs at least one page; none was given")
         writer, meta = self._writer, self._meta
-        manifest = build_manifest(meta, self._provenance, self.entries)
+        manifest = build_manifest(meta, self._provenance, self.entries, self._checked)
         root = pages_root(self.entries)
         if self._font_ref is not None:
             self._font.write(writer, self._font_ref)
