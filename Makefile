@@ -6,7 +6,8 @@ PYTEST := $(PY) -m pytest
 .PHONY: help setup demo test lint serve bench docs lock sbom image clean \
 	proof-memory proof-one-bit proof-kill-storm proof-hsm-faults proof-backup-restore proof-parallel-signers \
 	proof-two-machines proof-locks \
-	proof-schemathesis proof-forgeries proof-mutations proof-fuzz proof-register proof-printout screenshots
+	proof-schemathesis proof-forgeries proof-mutations proof-fuzz proof-register proof-printout \
+	proof-search proof-cover-sheets proof-quality screenshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,6 +70,15 @@ proof-locks: setup  ## everything at once on PostgreSQL: no deadlock, nothing lo
 proof-parallel-signers: setup  ## 20,000 signatures by 64 signers through the key agent
 	@.venv/bin/sohoa init --data $(PROOF)/signers
 	$(PY) -m tests.proof_parallel_signers $(PROOF)/signers
+
+proof-search: setup  ## search among 100,000 pages on SQLite and PostgreSQL
+	$(PY) -m tests.proof_search --rounds $(or $(ROUNDS),50)
+
+proof-cover-sheets: setup  ## cover sheets and what splits a stack, on degraded scans
+	$(PY) -m tests.proof_cover_sheets
+
+proof-quality: setup  ## defects of scans found, legible pages not blamed (COUNT seeds)
+	$(PY) -m tests.proof_quality --count $(or $(COUNT),20)
 
 proof-schemathesis: setup  ## every operation of the HTTP API asked thousands of wrong questions
 	$(PYTEST) tests/proof_schemathesis.py -q -s
