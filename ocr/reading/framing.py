@@ -25,12 +25,13 @@ HEIGHT_PX = 36
 _ABOVE, _BELOW = 1.5, 0.5  # x-heights about the baseline that a line has at least
 _AROUND_PX = 2  # beyond the ink: above and below, a little paper
 _PAPER_SHARE = 0.85  # of a line's pixels are darker than its paper: strokes, rims and noise
+_NARROWER = 0.95  # the network reads slightly narrow print as well, in so much less time
 _COARSE = 0.7  # shrinking by more than this takes averages
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A line's image for raw mode: `scale` of its pixels are one of the cut image.
+    """A line's image for raw mode: `scale` of its pixels across are one of the cut image.
 
     `left` is where it begins in the cut image, in pixels of that.
     """
@@ -54,7 +55,7 @@ def framed(cut_image: Grey, cut_top: int, part: Segment, letter_px: float) -> Fr
     start = top - (first - above)
     high = high[start : start + bottom - top]
     scale = HEIGHT_PX / len(high)
-    return Frame(_shrunk(np.asarray(high, np.uint8), scale), PAD_PX, scale)
+    return Frame(_shrunk(np.asarray(high, np.uint8), scale), PAD_PX, scale * _NARROWER)
 
 
 def _paper(image: Grey) -> int:
@@ -67,7 +68,7 @@ def _paper(image: Grey) -> int:
 
 def _shrunk(image: Grey, scale: float) -> Grey:
     """Scaled and sharpened the way Tesseract's own scaling does (Leptonica's)."""
-    size = (max(8, round(image.shape[1] * scale)), HEIGHT_PX)
+    size = (max(8, round(image.shape[1] * scale * _NARROWER)), HEIGHT_PX)
     fine = scale >= _COARSE
     small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR if fine else cv2.INTER_AREA)
     reach, share = (5, 0.4) if fine else (3, 0.2)

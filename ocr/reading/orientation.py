@@ -1,8 +1,9 @@
 """Which way up a page is.
 
-Three looks, the cheap ones first: do the lines run across or down (projections); is there
-more ink above the x-height than below the baseline (Latin ascenders, and Vietnamese marks
-above all); and the engine's own detection for the third of pages where that is not clear.
+Do the lines run across or down (projections)? Then the longest lines are read both ways
+(`ocr.reading.upright`). On pages without a line that tells, ink decides: is there more above the
+x-height than below the baseline (Latin ascenders, and Vietnamese marks above all)? Where that is
+not clear, the engine's own detection does.
 """
 
 from __future__ import annotations

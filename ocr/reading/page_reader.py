@@ -5,6 +5,7 @@ Read `PageReader.read` from top to bottom: the steps stand there in their order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import cv2
@@ -24,6 +25,7 @@ from ocr.reading.scribble import is_scribble
 from ocr.reading.segmentation import Layout, Segment, cut, segment
 from ocr.reading.skew import skew_degrees
 from ocr.reading.syllables import vocabulary
+from ocr.reading.upright import standing
 
 WORKING_DPI = 200
 """Recognition errs least at this resolution, and more pixels only cost time."""
@@ -64,21 +66,28 @@ class PageReader:
         skew = skew_degrees(grey)
         skew = skew if abs(skew) > _SKEW_FLOOR else 0.0
         straight = rotated(grey, skew) if skew else grey
-        if self._upside_down(straight):
-            turns += 2
+        layout = segment(straight, WORKING_DPI)
+        stands = standing(self._engine, straight, layout, WORKING_DPI)
+        told = stands.read
+        on_head = stands.on_head
+        if on_head is None:
+            on_head = self._upside_down(straight)
+        if on_head:
+            turns, told = turns + 2, {}
             straight = turned(straight, 2)
+            layout = segment(straight, WORKING_DPI)
         # 4 lines, cut and read one by one
         all_turns = _quarter(image.exif_turns + turns)
         if all_turns % 2:
             scale_x, scale_y = scale_y, scale_x
-        layout = segment(straight, WORKING_DPI)
         view = View(scale_x, scale_y, skew, straight.shape[1] / 2, straight.shape[0] / 2)
-        cells = self._cells(straight, layout, view)
+        cells = self._cells(straight, layout, view, told)
         # 5 what a person has to look at
         page = _page(image, all_turns, skew, self._judged(cells, layout, view), blank=False)
         return replace(page, unread=unread_places(cells, layout, view))
 
     def _upside_down(self, straight: Grey) -> bool:
+        """Without a line that tells."""
         balance = ink_balance(straight)
         if abs(balance) >= SURE:
             return balance < 0
@@ -88,10 +97,12 @@ class PageReader:
     def _judged(self, cells: list[ReadCell], layout: Layout, view: View) -> tuple[Line, ...]:
         return look_again(cells, self._engine, layout, view, WORKING_DPI)
 
-    def _cells(self, grey: Grey, layout: Layout, view: View) -> list[ReadCell]:
+    def _cells(
+        self, grey: Grey, layout: Layout, view: View, told: Mapping[int, Reading]
+    ) -> list[ReadCell]:
         segments = [(r, k, s) for r, row in enumerate(layout.rows) for k, s in enumerate(row)]
         cuts = [cut(grey, layout, s) for _, _, s in segments]
-        readings = self._read_framed([s for _, _, s in segments], cuts, layout)
+        readings = self._read_framed([s for _, _, s in segments], cuts, layout, told)
         readings, moved = self._read_again(segments, cuts, readings, layout)
         known = vocabulary(w.text for r in readings for w in r.words if w.confidence >= _KNOWN)
         out = []
@@ -104,16 +115,23 @@ class PageReader:
         return out
 
     def _read_framed(
-        self, parts: list[Segment], cuts: list[tuple[Grey, int, int]], layout: Layout
+        self,
+        parts: list[Segment],
+        cuts: list[tuple[Grey, int, int]],
+        layout: Layout,
+        told: Mapping[int, Reading],
     ) -> list[Reading]:
+        """All segments; those of `told`, by segment number, are read already."""
         frames = [
             framed(made, top, part, layout.letter_px)
             for part, (made, _, top) in zip(parts, cuts, strict=True)
         ]
-        seen = self._engine.read([f.pixels for f in frames], WORKING_DPI, LineMode.RAW)
+        new = [k for k, part in enumerate(parts) if part.number not in told]
+        read = self._engine.read([frames[k].pixels for k in new], WORKING_DPI, LineMode.RAW)
+        seen = dict(told) | {parts[k].number: r for k, r in zip(new, read, strict=True)}
         return [
-            in_cut(reading, frame, layout, part, (left, top))
-            for reading, frame, part, (_, left, top) in zip(seen, frames, parts, cuts, strict=True)
+            in_cut(seen[part.number], frame, layout, part, (left, top))
+            for frame, part, (_, left, top) in zip(frames, parts, cuts, strict=True)
         ]
 
     def _read_again(

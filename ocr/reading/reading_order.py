@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ocr.reading.components import components_of
 from ocr.reading.raster import Grey
 from ocr.reading.rules import Rules
 
@@ -93,14 +94,13 @@ def _by_cell(
 
 
 def _tables(rules: Rules, dpi: float) -> list[_Table]:
-    if not rules.down.any():  # most pages, and the search is not cheap
+    if not cv2.countNonZero(rules.down):  # most pages, and the search is not cheap
         return []
     both = cv2.bitwise_or(rules.across, rules.down)
     both = cv2.morphologyEx(both, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(both, connectivity=8)
     out = []
-    for k in range(1, count):
-        x, y, w, h = (int(v) for v in stats[k, :4])
+    for x, y, right, bottom in components_of(np.asarray(both, np.uint8)).boxes[1:].tolist():
+        w, h = right - x, bottom - y
         if w < dpi * _LEAST_WIDTH or h < dpi * _LEAST_HEIGHT:
             continue
         box = slice(y, y + h), slice(x, x + w)

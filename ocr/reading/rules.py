@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ocr.reading.components import components_of
 from ocr.reading.raster import Grey
 
 _SOLID_ACROSS = 0.30  # inches; no letter is so wide
@@ -37,9 +38,10 @@ def find_rules(ink: Grey, dpi: float) -> Rules:
     across = cv2.morphologyEx(ink, cv2.MORPH_OPEN, _row(int(dpi * _SOLID_ACROSS)))
     down = cv2.morphologyEx(ink, cv2.MORPH_OPEN, _column(int(dpi * _SOLID_DOWN)))
     broken_down = _broken_down(ink, dpi)
-    broken_across = _broken_down(np.ascontiguousarray(ink.T), dpi).T
+    lying = np.asarray(cv2.transpose(ink), np.uint8)
+    broken_across = cv2.transpose(_broken_down(lying, dpi))
     return Rules(
-        np.asarray(cv2.bitwise_or(across, np.ascontiguousarray(broken_across)), np.uint8),
+        np.asarray(cv2.bitwise_or(across, broken_across), np.uint8),
         np.asarray(cv2.bitwise_or(down, broken_down), np.uint8),
     )
 
@@ -52,19 +54,21 @@ def _broken_down(ink: Grey, dpi: float) -> Grey:
     joined = cv2.morphologyEx(thin, cv2.MORPH_CLOSE, _column(int(dpi * _GAP / 2) | 1))
     long = cv2.morphologyEx(joined, cv2.MORPH_OPEN, _column(int(dpi * _BROKEN / 2)))
     out = np.zeros_like(ink)
-    if not long.any():
+    if not cv2.countNonZero(long):
         return out
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.asarray(long, np.uint8))
+    runs = components_of(np.asarray(long, np.uint8))
     beside = max(2, int(dpi * _BESIDE))
-    for k in range(1, count):
-        x, y, w, h = (int(v) for v in stats[k, :4])
+    for k, (x, y, right, bottom) in enumerate(runs.boxes.tolist()):
+        if k == 0:
+            continue
+        w, h = right - x, bottom - y
         rows = ink[2 * y : 2 * (y + h)]
         if w > dpi * _THIN * 3 or rows[:, x : x + w].any(axis=1).mean() < _DRAWN:
             continue
         left = rows[:, max(0, x - beside) : max(0, x - 1)]
         right = rows[:, x + w + 1 : x + w + beside]
         if _share(left) < _INK_BESIDE and _share(right) < _INK_BESIDE:
-            mask = np.repeat(labels[y : y + h, x : x + w] == k, 2, axis=0)
+            mask = np.repeat(runs.labels[y : y + h, x : x + w] == k, 2, axis=0)
             out[2 * y : 2 * (y + h), x : x + w][mask] = 255
     return out
 

@@ -12,14 +12,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from ocr.reading.components import Components, Ints, components_of
 from ocr.reading.raster import Grey, Mask
 from ocr.reading.reading_order import Place, rows_of
 from ocr.reading.rules import Rules, find_rules
-
-Ints = NDArray[np.int32]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,35 +75,13 @@ class _Chain:
         self.right = max(self.right, other.right)
 
 
-@dataclass(frozen=True, slots=True)
-class _Components:
-    """Connected components of the ink without rules, one array element a label."""
-
-    labels: Ints
-    x: Ints
-    y: Ints
-    w: Ints
-    h: Ints
-    area: Ints
-
-    @property
-    def middle(self) -> Floats:
-        return np.asarray(self.y + self.h / 2.0, np.float64)
-
-    @property
-    def boxes(self) -> Ints:
-        """Left, top, right, bottom; one row a label."""
-        sides = (self.x, self.y, self.x + self.w, self.y + self.h)
-        return np.stack(sides, axis=1).astype(np.int32)
-
-
 def segment(grey: Grey, dpi: float) -> Layout:
     """Find the lines of a page; no rows where it holds no letters."""
     _, inverted = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
     ink = np.asarray(inverted, np.uint8)
     rules = find_rules(ink, dpi)
     everywhere = cv2.dilate(cv2.bitwise_or(rules.across, rules.down), np.ones((3, 3), np.uint8))
-    found = _components(np.asarray(cv2.subtract(ink, everywhere), np.uint8))
+    found = components_of(np.asarray(cv2.subtract(ink, everywhere), np.uint8))
     letter_px = _letter_height(found, dpi)
     if letter_px is None:
         empty = np.zeros(len(found.x), np.int32)
@@ -120,13 +95,7 @@ def segment(grey: Grey, dpi: float) -> Layout:
     return _layout(found, core, chains, letter_px, rules, dpi)
 
 
-def _components(text: Grey) -> _Components:
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(text, connectivity=8)
-    x, y, w, h, area = (np.asarray(stats[:, k], np.int32) for k in range(5))
-    return _Components(np.asarray(labels, np.int32), x, y, w, h, area)
-
-
-def _letter_height(found: _Components, dpi: float) -> float | None:
+def _letter_height(found: Components, dpi: float) -> float | None:
     """The x-height of the page in pixels (median of letter-like heights); None: no letters."""
     h, w = found.h, found.w
     plausible = (h >= dpi * 0.025) & (h < dpi * 0.22) & (w < dpi * 0.6) & (found.area > 6)
@@ -138,7 +107,7 @@ def _letter_height(found: _Components, dpi: float) -> float | None:
     return min(max(middle, dpi * 0.05), dpi * 0.14)
 
 
-def _core(found: _Components, letter_px: float, dpi: float) -> Mask:
+def _core(found: Components, letter_px: float, dpi: float) -> Mask:
     """Components that are letters or pieces of words, by size."""
     h, w = found.h, found.w
     core = (h >= dpi * 0.025) & (h < dpi * 0.22) & (w < dpi * 0.6) & (found.area > 6)
@@ -148,31 +117,32 @@ def _core(found: _Components, letter_px: float, dpi: float) -> Mask:
 
 
 def _chain(
-    found: _Components, core: Mask, letter_px: float, upright_rules: Grey, shape: tuple[int, ...]
+    found: Components, core: Mask, letter_px: float, upright_rules: Grey, shape: tuple[int, ...]
 ) -> list[_Chain]:
     """Letters whose middle bands touch after closing word gaps become one chain."""
     x, w, middle = found.x, found.w, found.middle
+    letters = np.nonzero(core)[0]
+    rows = middle[letters].astype(np.int64)
     band = np.zeros(shape, np.uint8)
     reach = max(1, int(0.30 * letter_px))
-    for i in np.nonzero(core)[0]:
-        c = int(middle[i])
-        band[max(0, c - reach) : c + reach + 1, x[i] : x[i] + w[i]] = 255
+    ends = x + w
+    for i, c in zip(letters.tolist(), rows.tolist(), strict=True):
+        band[max(0, c - reach) : c + reach + 1, x[i] : ends[i]] = 255
     gap = int(1.9 * letter_px) | 1
     closed = cv2.morphologyEx(band, cv2.MORPH_CLOSE, np.ones((1, gap), np.uint8))
     walls = cv2.dilate(upright_rules, np.ones((1, 3), np.uint8))
-    closed = cv2.bitwise_and(closed, cv2.bitwise_not(walls))
-    _, runs = cv2.connectedComponents(closed, connectivity=8)
+    _, runs = cv2.connectedComponents(cv2.subtract(closed, walls), connectivity=8)
+    run = runs[rows, np.minimum(shape[1] - 1, x[letters] + w[letters] // 2)]
+    run = np.where(run > 0, run, runs[rows, x[letters]])
+    letters, run = letters[run > 0], run[run > 0]
     members: dict[int, list[int]] = {}
-    for i in np.nonzero(core)[0]:
-        row = int(middle[i])
-        run = runs[row, min(shape[1] - 1, x[i] + w[i] // 2)] or runs[row, x[i]]
-        if run:
-            members.setdefault(int(run), []).append(int(i))
+    for letter, of in zip(letters.tolist(), run.tolist(), strict=True):
+        members.setdefault(of, []).append(letter)
     return [
         _Chain(
             parts,
             int(x[parts].min()),
-            int((x + w)[parts].max()),
+            int(ends[parts].max()),
             float(np.median(middle[parts])),
             len(parts),
         )
@@ -203,7 +173,7 @@ def _join(chains: list[_Chain], letter_px: float, upright_rules: Grey) -> list[_
 
 
 def _take_small_letters(
-    found: _Components, core: Mask, chains: list[_Chain], letter_px: float
+    found: Components, core: Mask, chains: list[_Chain], letter_px: float
 ) -> Mask:
     """Give chains in smaller print the letters that are too small by the page's measure.
 
@@ -236,7 +206,7 @@ def _wall(chain: _Chain, other: _Chain, upright_rules: Grey) -> bool:
     return bool(between.any())
 
 
-def _give_marks(found: _Components, core: Mask, chains: list[_Chain], letter_px: float) -> None:
+def _give_marks(found: Components, core: Mask, chains: list[_Chain], letter_px: float) -> None:
     """Give every small component to the segment it belongs to.
 
     The acute of a stacked ế lies nearer the line above than a plain measure allows for, so
@@ -270,7 +240,7 @@ def _give_marks(found: _Components, core: Mask, chains: list[_Chain], letter_px:
 
 
 def _letter_above(
-    found: _Components, core: Mask, chains: list[_Chain], marks: list[int], letter_px: float
+    found: Components, core: Mask, chains: list[_Chain], marks: list[int], letter_px: float
 ) -> dict[int, int]:
     """Dots that stand closely under a letter, and the index of that letter's chain.
 
@@ -303,7 +273,7 @@ def _letter_above(
 
 
 def _layout(
-    found: _Components,
+    found: Components,
     core: Mask,
     chains: list[_Chain],
     letter_px: float,

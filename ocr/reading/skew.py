@@ -27,7 +27,10 @@ def small_ink(grey: Grey, long_side_px: int) -> Grey:
     """
     factor = long_side_px / max(grey.shape)
     small = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    paper = cv2.GaussianBlur(cv2.dilate(small, np.ones((9, 9), np.uint8)), (0, 0), 8)
+    paper = cv2.dilate(small, np.ones((9, 9), np.uint8))
+    quarter = (max(1, small.shape[1] // 4), max(1, small.shape[0] // 4))
+    paper = cv2.GaussianBlur(cv2.resize(paper, quarter, interpolation=cv2.INTER_AREA), (0, 0), 2)
+    paper = cv2.resize(paper, (small.shape[1], small.shape[0]), interpolation=cv2.INTER_LINEAR)
     small = cv2.divide(small, paper, scale=255)
     _, ink = cv2.threshold(small, 0, 255, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
     edge = int(0.03 * ink.shape[1])
