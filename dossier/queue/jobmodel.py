@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -80,6 +80,16 @@ class Follower:
 
     def failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
         """The job failed for good."""
+
+
+class OnFailure(Follower):
+    """Does one thing when a job failed for good: what waits for its result must go on."""
+
+    def __init__(self, then: Callable[[sa.Connection, Job, JSON], None]) -> None:
+        self._then = then
+
+    def failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
+        self._then(connection, job, error)
 
 
 class Subjects(Protocol):

@@ -32,6 +32,7 @@ class Why(enum.StrEnum):
     BLANK = "blank"
     PERSON = "person"
     REPLACED = "replaced"  # it was scanned again
+    UNPLACED = "unplaced"  # it was scanned for a place that is gone
 
 
 @dataclass(frozen=True, slots=True)
