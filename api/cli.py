@@ -21,6 +21,7 @@ class Commands(LazyCommands):
     table: ClassVar[Mapping[str, str]] = {
         "init": "api.commands.init:init",
         "scan": "api.commands.scan:scan",
+        "stack": "api.commands.stack:app",
         "digitize": "api.commands.digitize:digitize",
         "search": "api.commands.search:search",
         "sign": "api.commands.sign:sign",

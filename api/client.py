@@ -38,6 +38,7 @@ from api.client_errors import (
 )
 from api.client_files import Files, Progress, require_digest
 from api.client_register import Result, ResultRegister
+from api.client_stacks import CoverSheets, Stacks
 from api.client_transport import Transport
 from api.client_values import Blob, Event, Level, Record, Resource, Verification
 from api.client_verifications import Verifiable, Verifications
@@ -106,6 +107,8 @@ class Client:
         self.batches = Batches(self._transport)
         self.sequences = Sequences(self._transport)
         self.digitizations = Digitizations(self._transport)
+        self.stacks = Stacks(self._transport)
+        self.cover_sheets = CoverSheets(self._transport)
         self.register = ResultRegister(self._transport, self._files)
         self.verifications = Verifications(self._transport)
 

@@ -78,7 +78,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A batch, a clerical sequence or a digitization: its id, state and version."""
+    """A batch, a clerical sequence, a digitization or a stack: its id, state and version."""
 
     id: str
     state: str

@@ -17,6 +17,7 @@ import re
 import uuid
 from dataclasses import dataclass
 
+from api import client_errors
 from api import errors as api_errors
 from dossier import errors as dossier_errors
 from hsm import errors as hsm_errors
@@ -93,6 +94,9 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     api_errors.ProviderUnavailable: Problem(
         "Nhà cung cấp định danh không trả lời", "The identity provider does not answer", 7, 503
     ),
+    client_errors.ClientError: Problem("Dịch vụ không làm được", "The service failed", 7, 502),
+    client_errors.NoAnswer: Problem("Dịch vụ không trả lời", "The service does not answer", 7, 503),
+    client_errors.Refused: Problem("Dịch vụ từ chối", "The service refused", 6, 409),
     dossier_errors.DossierError: Problem("Không thực hiện được", "The step failed", 3, 500),
     dossier_errors.InvalidOrder: Problem("Yêu cầu không hợp lệ", "Invalid order", 4, 422),
     dossier_errors.NotFound: Problem("Không tìm thấy", "Not found", 4, 404),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 import httpx
 import pikepdf
 import pytest
+import uvicorn
 
 from api import auth
 from api.house import House
@@ -329,3 +331,18 @@ def web_on_postgres(
     made = Web(SigningRoom(open_database(postgres_url), tmp_path, test_pki), tmp_path, test_pki)
     yield made
     made.close()
+
+
+@pytest.fixture
+def address(web: Web) -> Iterator[str]:
+    """Where the application answers, for as long as the test lasts."""
+    config = uvicorn.Config(web.app, host="127.0.0.1", port=0, log_level="warning", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        threading.Event().wait(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from api.client import Client
 from api.client_errors import Conflict, Missing, NotAllowed
@@ -18,21 +15,6 @@ from dossier.register.codes import new_code
 from dossier.register.notes import NoteKey
 from dossier.register.proof import check_proof
 from tests.fixtures_web import Web
-
-
-@pytest.fixture
-def address(web: Web) -> Iterator[str]:
-    """Where the application answers, for as long as the test lasts."""
-    config = uvicorn.Config(web.app, host="127.0.0.1", port=0, log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        threading.Event().wait(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
 
 
 def client_of(web: Web, address: str, who: str | None) -> Client:
