@@ -1,0 +1,1 @@
+"""People check what machines read: leases, what is typed, confirmed and decided, the lexicon."""
