@@ -32,6 +32,7 @@ from dossier.intake.catalogues import (
     RequiredComponent,
     Validity,
 )
+from dossier.intake.dated_tables import flag_of, period_of, require_known, text_of
 from ocr.fields.doctypes import bundled_catalogue
 
 _BUNDLED = Path(__file__).with_name("catalogue_data")
@@ -148,26 +149,26 @@ def _label(table: object) -> str:
 
 
 def _type(table: Mapping[str, Any]) -> DocumentType:
-    _known_keys(table, _TYPE_KEYS | _DATED)
-    copy = _flag(table, "copy", default=False)
-    return DocumentType(_code(table["code"]), _text(table["name"]), copy, _validity(table))
+    require_known(table, _TYPE_KEYS | _DATED)
+    copy = flag_of(table, "copy", default=False)
+    return DocumentType(_code(table["code"]), text_of(table["name"]), copy, _validity(table))
 
 
 def _agency(table: Mapping[str, Any]) -> Agency:
-    _known_keys(table, _AGENCY_KEYS | _DATED)
+    require_known(table, _AGENCY_KEYS | _DATED)
     validity = _validity(table)
     successors = _texts(table, "successors")
     if successors and validity.last is None:
         raise ValueError("successors without valid_to: an agency in force has none")
     parent = table.get("parent", "")
     return Agency(
-        _code(table["id"]), _text(table["name"]), AgencyLevel(table["level"]),
-        _text(table["symbol"]), _text(parent) if parent else "", successors, validity,
+        _code(table["id"]), text_of(table["name"]), AgencyLevel(table["level"]),
+        text_of(table["symbol"]), text_of(parent) if parent else "", successors, validity,
     )  # fmt: skip
 
 
 def _procedure(table: Mapping[str, Any]) -> Procedure:
-    _known_keys(table, _PROCEDURE_KEYS | _DATED)
+    require_known(table, _PROCEDURE_KEYS | _DATED)
     components = []
     for n, part in enumerate(table["component"], 1):
         try:
@@ -180,13 +181,13 @@ def _procedure(table: Mapping[str, Any]) -> Procedure:
     if twice or not codes:
         raise ValueError(f"component {twice[0]} comes twice" if twice else "no component")
     return Procedure(
-        _code(table["code"]), _text(table["name"]), _text(table["sector"]), tuple(components),
+        _code(table["code"]), text_of(table["name"]), text_of(table["sector"]), tuple(components),
         _validity(table),
     )  # fmt: skip
 
 
 def _component(table: Mapping[str, Any]) -> RequiredComponent:
-    _known_keys(table, _COMPONENT_KEYS)
+    require_known(table, _COMPONENT_KEYS)
     count, pages = _number(table, "count", 1), _number(table, "pages", 0)
     kind = _number(table, "mandatory_kind", 0)
     if not 1 <= count <= _MOST_COPIES:
@@ -194,12 +195,12 @@ def _component(table: Mapping[str, Any]) -> RequiredComponent:
     if not 0 <= kind <= _MOST_KIND:
         raise ValueError(f"mandatory_kind is {kind}, not 1 to {_MOST_KIND} (0: on request)")
     form = PaperForm(table["form"])
-    seal = _flag(table, "needs_red_seal", default=False)
+    seal = flag_of(table, "needs_red_seal", default=False)
     if seal and form is not PaperForm.ORIGINAL:
         raise ValueError("needs_red_seal: only an original bears a red seal")
     component = RequiredComponent(
-        _code(table["code"]), _text(table["name"]), count, form, seal,
-        _flag(table, "required", default=True), kind,
+        _code(table["code"]), text_of(table["name"]), count, form, seal,
+        flag_of(table, "required", default=True), kind,
         Exclusion(table["exclusion"]) if "exclusion" in table else None,
         _texts(table, "document_types"), _texts(table, "titles"), _texts(table, "keywords"),
         pages or None,
@@ -213,11 +214,8 @@ _READERS: Mapping[str, Any] = {"type": _type, "agency": _agency, "procedure": _p
 
 
 def _validity(table: Mapping[str, Any]) -> Validity:
-    first = _day(table["valid_from"])
-    last = _day(table["valid_to"]) if "valid_to" in table else None
-    if last is not None and last < first:
-        raise ValueError(f"valid_to ({last}) is before valid_from ({first})")
-    return Validity(first, last, _text(table["legal_basis"]))
+    first, last = period_of(table)
+    return Validity(first, last, text_of(table["legal_basis"]))
 
 
 def _require_no_overlap(everything: Sequence[tuple[str, str, _Entry]]) -> None:
@@ -257,21 +255,9 @@ def _code_of(entry: _Entry) -> str:
     return entry.id if isinstance(entry, Agency) else entry.code
 
 
-def _known_keys(table: Mapping[str, Any], known: frozenset[str]) -> None:
-    unknown = sorted(set(table) - known)
-    if unknown:
-        raise ValueError(f"{unknown[0]!r} is no key here; there are: {', '.join(sorted(known))}")
-
-
 def _code(value: object) -> str:
     if not isinstance(value, str) or not _CODE.match(value):
         raise ValueError(f"{value!r} should be a code of 1 to 40 letters, digits, dots and hyphens")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{value!r} should be a text")
     return value
 
 
@@ -279,26 +265,13 @@ def _texts(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value = table.get(key, [])
     if not isinstance(value, list):
         raise TypeError(f"{key} should be a list of texts")
-    return tuple(_text(v) for v in value)
+    return tuple(text_of(v) for v in value)
 
 
 def _number(table: Mapping[str, Any], key: str, default: int) -> int:
     value = table.get(key, default)
     if type(value) is not int or value < 0:
         raise ValueError(f"{key} is {value!r}, not a number")
-    return value
-
-
-def _flag(table: Mapping[str, Any], key: str, *, default: bool) -> bool:
-    value = table.get(key, default)
-    if type(value) is not bool:
-        raise ValueError(f"{key} is {value!r}, neither true nor false")
-    return value
-
-
-def _day(value: object) -> dt.date:
-    if type(value) is not dt.date:
-        raise ValueError("valid_from and valid_to are dates, written like 2025-07-01")
     return value
 
 

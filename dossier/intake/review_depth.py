@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from dossier.errors import CatalogueUnusable
+from dossier.intake.dated_tables import flag_of, period_of, require_known, text_of
 from ocr.fields.extract import DocumentFields
 
 _BUNDLED = Path(__file__).with_name("review_depth.toml")
@@ -165,29 +166,19 @@ def review_depth(
 
 
 def _rule(table: Mapping[str, Any]) -> ReviewRule:
-    unknown = sorted(set(table) - _KEYS)
-    if unknown:
-        raise ValueError(f"{unknown[0]!r} is no key here; there are: {', '.join(sorted(_KEYS))}")
+    require_known(table, _KEYS)
     if table["source"] not in _SOURCES:
         raise ValueError(f"the source is law or ours, not {table['source']!r}")
-    first, last = _day(table["valid_from"]), None
-    if "valid_to" in table:
-        last = _day(table["valid_to"])
-        if last < first:
-            raise ValueError(f"valid_to ({last}) is before valid_from ({first})")
+    first, last = period_of(table)
     return ReviewRule(
-        _text(table["id"]), (_text(table["vi"]), _text(table["en"])), table["source"] == "law",
-        _text(table["legal_basis"]), first, last, frozenset(_text(f) for f in table["key_fields"]),
+        text_of(table["id"]), (text_of(table["vi"]), text_of(table["en"])),
+        table["source"] == "law", text_of(table["legal_basis"]), first, last,
+        frozenset(text_of(name) for name in table["key_fields"]),
         _number(table, "key_certainty", 100), int(_number(table, "most_doubtful_fields", 1000)),
-        _number(table, "most_doubtful_words_percent", 100), _flag(table, "two_when_handwritten"),
-        _flag(table, "two_when_warned"), _flag(table, "always_two"),
+        _number(table, "most_doubtful_words_percent", 100),
+        flag_of(table, "two_when_handwritten"), flag_of(table, "two_when_warned"),
+        flag_of(table, "always_two"),
     )  # fmt: skip
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{value!r} should be a text")
-    return value
 
 
 def _number(table: Mapping[str, Any], key: str, most: float) -> float:
@@ -195,19 +186,6 @@ def _number(table: Mapping[str, Any], key: str, most: float) -> float:
     if type(value) not in (int, float) or not 0 <= value <= most:
         raise ValueError(f"{key} is {value!r}, not a number from 0 to {most:g}")
     return float(value)
-
-
-def _flag(table: Mapping[str, Any], key: str) -> bool:
-    value = table[key]
-    if type(value) is not bool:
-        raise ValueError(f"{key} is {value!r}, neither true nor false")
-    return value
-
-
-def _day(value: object) -> dt.date:
-    if type(value) is not dt.date:
-        raise ValueError("valid_from and valid_to are dates, written like 2025-07-01")
-    return value
 
 
 def _unusable(path: Path, entry: str, said: str) -> CatalogueUnusable:
