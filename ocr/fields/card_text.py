@@ -54,6 +54,7 @@ _BELOW_MM = 3.2  # from a label's line to that of its value
 _ASIDE_MM = 6.0
 _DATE = re.compile(r"(?<!\d)(\d{2})\s?[/.\-]\s?(\d{2})\s?[/.\-]\s?(\d{4})(?!\d)")
 _NUMBER = re.compile(r"(?<!\d)\d{12}(?!\d)")
+_AFTER_SO = re.compile(r"^\D{1,3}[/(|lI]?\s?N[oọó]|^\D{2,6}\d{9}", re.IGNORECASE)
 _EDGES = " .,:;|_-–/\\'\"“”‘’()[]{}*~=+<>`¬!¡ˆ‹›°"
 _ADDRESSES = ("origin", "residence", "birthplace")
 _MOST_LINES = 2
@@ -127,14 +128,27 @@ def read_card_text(pieces: Sequence[Piece]) -> CardText:
 def _labels(piece: Piece) -> Iterator[_Label]:
     """The labels of a piece from the left."""
     words = [re.sub(r"[^a-z]", "", plain(w.text)) for w in piece.words]
-    n = 0
+    n, before = 0, None
     while n < len(words):
         label = _label_at(words, n)
-        if label is None:
+        if label is None or not _in_place(label, before, piece):
             n += 1
-        else:
-            yield label
-            n = label.last
+            continue
+        yield label
+        n, before = label.last, label
+
+
+def _in_place(label: _Label, before: _Label | None, piece: Piece) -> bool:
+    """Short labels count only where they can stand: an address may begin with `Số 5`, too.
+
+    `Số` stands before a long number or its English half; `No` and `Sex` after the Vietnamese one.
+    """
+    if len(label.key) > _SHORT:
+        return True
+    if label.vietnamese:
+        rest = "".join(w.text for w in piece.words[label.first :])
+        return bool(_AFTER_SO.search(rest))
+    return before is not None and before.field == label.field
 
 
 def _label_at(words: Sequence[str], n: int) -> _Label | None:

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import pickle
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,10 +112,7 @@ def test_without_a_code_the_print_is_read_and_held_to_its_number():
     wrong = read(chipcard.invent(6), "2021", code="https://mau.example")
     assert [f.code for f in wrong.findings] == ["CARD_CODE_UNREAD"]
     older = dt.date(holder.born.year - 1, 1, 1)
-    forged = chipcard.Holder(
-        holder.number, holder.name, older, holder.sex, holder.origin, holder.residence,
-        holder.issued, holder.expires,
-    )  # fmt: skip
+    forged = replace(holder, born=older)
     doubts = [f for f in read(forged, "2021", code="").findings if f.code == "CARD_PRINT_DOUBT"]
     assert [f.field for f in doubts] == ["born"]
 
@@ -159,6 +157,15 @@ def test_without_a_printed_day_the_law_says_when_a_card_expires():
     assert card.expires == holder.expires
     late = check_card(card, page, holder.expires + dt.timedelta(days=1), PROFILE)
     assert late is not None
+
+
+@pytest.mark.parametrize("generation", chipcard.GENERATIONS)
+@pytest.mark.parametrize("home", ["Số 5 ngõ Thử, Bình Mẫu, Mẫu Giang", "Nháp, Số 12, Thử, Mẫu"])
+def test_a_house_number_is_no_label(generation: chipcard.Generation, home: str):
+    holder = replace(chipcard.invent(11), residence=home)
+    residence = read(holder, generation, code="").get("residence", "print")
+    assert residence is not None
+    assert residence.value == home
 
 
 def test_two_cards_on_one_page_are_told():
