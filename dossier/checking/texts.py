@@ -10,7 +10,15 @@ from dossier.errors import InvalidOrder
 MAX_FIELD = 2000
 MAX_WORD = 200
 MAX_REASON = 1000
-_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # controls, reversals of direction, half characters
+_HIDDEN = (
+    "Cc",
+    "Cf",
+    "Cn",
+    "Cs",
+    "Co",
+    "Zl",
+    "Zp",
+)  # controls, reversals of direction, half characters
 
 
 def typed(target: Target, value: str) -> str:
