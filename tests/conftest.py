@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.fixtures_s3",
     "tests.fixtures_digitizing",
     "tests.fixtures_web",
+    "tests.fixtures_console",
     "tests.fixtures_backup",
     "tests.fixtures_forgery",
     "tests.fixtures_browser",

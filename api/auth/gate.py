@@ -32,13 +32,18 @@ PUBLIC = frozenset(
     }
 )
 """Paths whose routes decide themselves whether they ask who the caller is."""
-_PAGES = ("/verify", "/verify/")  # the citizen's pages: nobody logs in
+_PAGES = ("/verify", "/console")
+"""The citizen's pages, where nobody logs in, and the operators', which have a session."""
 _RESULTS = "/v1/records/"
 
 
 def is_public(path: str, public: frozenset[str] = PUBLIC) -> bool:
     """True when nobody has to say who they are to ask for `path`."""
-    return path in public or path == _PAGES[0] or path.startswith((_PAGES[1], _RESULTS))
+    return (
+        path in public
+        or path in _PAGES
+        or path.startswith((*(f"{page}/" for page in _PAGES), _RESULTS))
+    )
 
 
 class Gate:

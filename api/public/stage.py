@@ -51,25 +51,36 @@ class StaticFile:
 class Stage:
     """What pages are made with. Immutable; safe for threads."""
 
-    def __init__(self, *, agency: str, is_test: bool) -> None:
-        """`agency` is named on each page; `is_test` marks an installation for trying out."""
+    def __init__(
+        self, *, agency: str, is_test: bool, package: str = "api.public", address: str = "/verify"
+    ) -> None:
+        """`agency` is named on each page; `is_test` marks an installation for trying out.
+
+        `package` holds ``templates``, ``static`` and ``locale`` of pages below `address`; the
+        fonts are those of the public pages.
+        """
+        self._package = package
+        folders = [(resources.files(package) / "static", "")]
+        if package != __package__:
+            folders.append((resources.files("api.public") / "static" / "fonts", "fonts/"))
         self.files = {
             name: StaticFile(content, _MEDIA["." + name.rpartition(".")[2]])
-            for name, content in _read(resources.files("api.public") / "static")
+            for folder, above in folders
+            for name, content in _read(folder, above)
         }
         digest = hashlib.sha256()
         for name, file in sorted(self.files.items()):
             digest.update(f"{name}\0{len(file.content)}\0".encode() + file.content)
         self.build = digest.hexdigest()[:16]
         self._environment = Environment(
-            loader=PackageLoader("api.public"),
+            loader=PackageLoader(package),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         self._environment.globals |= {
-            "static": lambda name: f"/verify/static/{self.build}/{self._known(name)}",
+            "static": lambda name: f"{address}/static/{self.build}/{self._known(name)}",
             "agency": agency,
             "is_test": is_test,
         }
@@ -87,7 +98,7 @@ class Stage:
 
     def page(self, template: str, language: Language, **values: Any) -> bytes:  # noqa: ANN401
         """A page as UTF-8 HTML. Raises `jinja2.UndefinedError` for a value that is missing."""
-        words = catalogue(language)
+        words = catalogue(language, self._package)
 
         def moment(time: str | None) -> str:
             return moment_text(time, language)

@@ -41,9 +41,9 @@ class Words:
 
 
 @cache
-def catalogue(language: Language) -> Words:
-    """The words of `language`, read once."""
-    file = resources.files("api.public") / "locale" / f"{language}.toml"
+def catalogue(language: Language, package: str = "api.public") -> Words:
+    """The words of `language` in the pages of `package`, read once."""
+    file = resources.files(package) / "locale" / f"{language}.toml"
     return Words(language, dict(_flat("", tomllib.loads(file.read_text("utf-8")))))
 
 

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from api import auth
 from api.auth.gate import PUBLIC
+from api.console import mounting as console
 from api.problems import PROBLEMS
 from api.public import refusals
 from api.public import routes as public_page
@@ -102,6 +103,7 @@ def create_app(house: House, *, routers: Sequence[APIRouter] = ()) -> FastAPI:
     app.state.refusal_page = refusals.page_of
     for router in (*_ROUTERS, *routers):
         app.include_router(router)
+    console.mount(app)
     app.add_exception_handler(HTTPException, _refused_by_framework)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(auth.Gate)

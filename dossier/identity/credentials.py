@@ -85,6 +85,17 @@ class Credentials:
         matches = hmac.compare_digest(hmac.digest(secret, message, "sha256"), signature)
         return self._admitted(entry, matches=matches)
 
+    def seal(self, key_id: str, message: bytes) -> bytes:
+        """What `verify_signature` accepts for `message`: for what we hand out to be brought back.
+
+        It ends with the key: whoever revokes the one revokes the other. Raises
+        `CredentialRefused` for a key that is unknown or has ended.
+        """
+        entry = self._find("key", key_id)
+        self._admitted(entry, matches=True)
+        assert entry is not None  # noqa: S101 - _admitted raised else
+        return hmac.digest(entry.secret, message, "sha256")
+
     def by_certificate(self, sha256: str) -> tuple[Caller, Limits]:
         """Whose client certificate this is. Raises `CredentialRefused`."""
         return self._admitted(self._find("certificate", sha256), matches=True)

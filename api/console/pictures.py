@@ -1,0 +1,64 @@
+"""Pages as people see them: the stored picture, turned and made small where that is asked for."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+
+from PIL import Image
+
+from dossier.storage.store import BlobStore
+
+_KEPT_BYTES = 48 << 20
+_TURNED = {
+    1: Image.Transpose.ROTATE_270,  # Pillow turns counter-clockwise
+    2: Image.Transpose.ROTATE_180,
+    3: Image.Transpose.ROTATE_90,
+}
+
+
+class Pictures:
+    """WebP pictures of pages. Safe for threads; keeps the last ones that had to be made."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._made: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, sha256: str, turns: int = 0, width: int = 0) -> bytes:
+        """The picture `sha256`, turned clockwise by quarter `turns`, at most `width` wide.
+
+        Width 0: as large as it is. Raises `NotFound`, `StoreError`.
+        """
+        turns %= 4
+        if not turns and not width:
+            return self._blobs.get(sha256)
+        place = (sha256, turns, width)
+        with self._lock:
+            if place in self._made:
+                self._made.move_to_end(place)
+                return self._made[place]
+        made = _made(self._blobs.get(sha256), turns, width)
+        with self._lock:
+            if place not in self._made:
+                self._made[place] = made
+                self._bytes += len(made)
+            while self._bytes > _KEPT_BYTES:
+                _, old = self._made.popitem(last=False)
+                self._bytes -= len(old)
+        return made
+
+
+def _made(content: bytes, turns: int, width: int) -> bytes:
+    with Image.open(io.BytesIO(content), formats=("WEBP",)) as image:
+        picture: Image.Image = image.convert("RGB")
+    if turns:
+        picture = picture.transpose(_TURNED[turns])
+    if width and picture.width > width:
+        height = max(1, round(picture.height * width / picture.width))
+        picture = picture.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
+    out = io.BytesIO()
+    picture.save(out, "WEBP", quality=70, method=1)
+    return out.getvalue()
