@@ -13,6 +13,7 @@ DossierError
 ├── IdempotencyConflict    the key was used for another request
 ├── QuotaExceeded          the caller's or the agency's allowance is used up
 │   └── TooManyOpen        the caller has as many orders under way as it may, retry later
+├── RecordUnfaithful       a finished record shows or says something else than it should
 ├── JobTooDemanding        a document costs more time or memory than any may; not tried again
 ├── VerificationStopped    a file exceeds what its verification may cost, or kills its process
 ├── Overloaded             too much is waiting; come back in `retry_after_s`
@@ -120,6 +121,10 @@ class IdempotencyConflict(DossierError):
 
 class QuotaExceeded(DossierError):
     """An allowance is used up: bytes stored, open batches, documents in a list."""
+
+
+class RecordUnfaithful(DossierError):
+    """A finished record does not show its images, or does not say its words; never sealed."""
 
 
 class JobTooDemanding(DossierError):
