@@ -30,6 +30,7 @@ from api.wiring import (
     trust_services,
 )
 from dossier.batches.batches import Batches
+from dossier.checking.desk import CheckingDesk
 from dossier.clerical.sequences import Sequences
 from dossier.digitizing.digitizations import Digitizations
 from dossier.identity import Identity
@@ -84,6 +85,9 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
             batches=Batches(database, audit, jobs, records, identity.policy),
             digitizations=Digitizations(database, below.blobs, below.holdings, audit, jobs),
             sheets=CoverSheets(database, audit, sheet_key(below)),
+            checking=CheckingDesk(
+                database, audit, jobs, below.blobs, lease_s=settings.checking.lease_s
+            ),
             stacks=Stacks(database, below.holdings, audit, jobs),
             arranging=Arranging(database, audit, jobs),
             search=SearchIndex(database),

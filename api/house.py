@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from api.telemetry import Telemetry
     from dossier.audit.log import AuditLog
     from dossier.batches.batches import Batches
+    from dossier.checking.desk import CheckingDesk
     from dossier.clerical.sequences import Sequences
     from dossier.digitizing.digitizations import Digitizations
     from dossier.identity import Identity
@@ -85,6 +86,7 @@ class House(Foundation):
     sheets: CoverSheets
     stacks: Stacks
     arranging: Arranging
+    checking: CheckingDesk
     search: SearchIndex
     register: ResultRegister
     verifier: Checkers

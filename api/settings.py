@@ -62,6 +62,8 @@ class TrustSettings(_Section):
     intermediates: tuple[Path, ...] = ()
     proof_keys: tuple[Path, ...] = ()
     """Certificates (PEM) of the keys whose codes on printouts are believed."""
+    sheet_keys: tuple[Path, ...] = ()
+    """Certificates (PEM) of the keys whose cover sheets split stacks; empty: `proof_keys`."""
     tsa_url: str | None = None
     tsa_timeout_s: float = Field(default=30.0, gt=0, le=180)
     near_expiry_days: int = Field(default=1, ge=0)
@@ -306,6 +308,13 @@ class InboxSettings(_Section):
     rescan_s: float = Field(default=2.0, ge=0.1, le=600)
 
 
+class CheckingSettings(_Section):
+    """How people check papers."""
+
+    lease_s: float = Field(default=120.0, ge=10, le=3600)
+    """A paper goes to somebody else when its checker did nothing for so long."""
+
+
 class Settings(_Section):
     """All settings of one installation."""
 
@@ -329,6 +338,7 @@ class Settings(_Section):
     telemetry: TelemetrySettings = TelemetrySettings()
     webhooks: WebhookSettings = WebhookSettings()
     verification: VerificationSettings = VerificationSettings()
+    checking: CheckingSettings = CheckingSettings()
     scanners: dict[str, ScannerSettings] = {}
     inboxes: dict[str, InboxSettings] = {}
 
@@ -466,6 +476,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             "anchors": tuple(folder / p for p in settings.trust.anchors),
             "intermediates": tuple(folder / p for p in settings.trust.intermediates),
             "proof_keys": tuple(folder / p for p in settings.trust.proof_keys),
+            "sheet_keys": tuple(folder / p for p in settings.trust.sheet_keys),
             "list_signers": tuple(folder / p for p in settings.trust.list_signers),
             "rules": settings.trust.rules and folder / settings.trust.rules,
         }

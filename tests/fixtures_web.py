@@ -31,6 +31,7 @@ from api.registering import open_register
 from api.settings import Settings, TokenSettings
 from api.web.app import create_app
 from dossier.batches.batches import Batches
+from dossier.checking.desk import CheckingDesk
 from dossier.clerical.sequences import Sequences
 from dossier.digitizing.digitizations import Digitizations
 from dossier.identity import HOUSE, AgencyPolicy, Identity
@@ -269,6 +270,7 @@ def _others(room: SigningRoom, identity: Identity) -> dict[str, Any]:
             room.database, room.holdings, room.audit, room.jobs, room.records, identity.policy
         ),
         "batches": Batches(*common, identity.policy),
+        "checking": CheckingDesk(room.database, room.audit, room.jobs, room.blobs),
         "stacks": Stacks(room.database, room.holdings, room.audit, room.jobs),
         "arranging": Arranging(room.database, room.audit, room.jobs),
         "search": _searchable(room.database),
