@@ -60,7 +60,26 @@ def proof_certificates(
 
     Raises `TrustError`; `ProductionRefused` for a test key in production.
     """
-    paths = named or (list(settings.trust.proof_keys) if settings is not None else [])
+    own = settings.trust.proof_keys if settings is not None else ()
+    return _pinned(named or list(own), settings)
+
+
+def sheet_certificates(
+    named: list[Path] | None, settings: Settings | None
+) -> list[x509.Certificate]:
+    """The keys whose cover sheets are believed; as `proof_certificates`."""
+    own: tuple[Path, ...] = ()
+    if settings is not None:
+        own = settings.trust.sheet_keys or settings.trust.proof_keys
+    return _pinned(named or list(own), settings)
+
+
+def cover_sheet_keys(settings: Settings) -> CoverSheetKeys:
+    """The keys whose cover sheets split stacks here. Raises as `proof_certificates`."""
+    return CoverSheetKeys(sheet_certificates(None, settings))
+
+
+def _pinned(paths: list[Path], settings: Settings | None) -> list[x509.Certificate]:
     store = TrustStore.from_files(paths)
     found = [*(anchor.certificate for anchor in store.anchors), *store.intermediates]
     if settings is not None and settings.mode == "production":
@@ -69,8 +88,3 @@ def proof_certificates(
             if TEST_MARK in name:
                 raise ProductionRefused(f"{name} is a test key; pin the keys of your agencies")
     return found
-
-
-def cover_sheet_keys(settings: Settings) -> CoverSheetKeys:
-    """The keys whose cover sheets split stacks here. Raises as `proof_certificates`."""
-    return CoverSheetKeys(proof_certificates(None, settings))

@@ -15,7 +15,7 @@ from api.commands.people import Data, Json
 from api.commands.proof import settings_of_keys
 from api.commands.verify import read_time, require_readable
 from api.errors import InputUnusable, PublishError
-from api.pinned import proof_certificates
+from api.pinned import sheet_certificates
 from api.settings import load_settings
 from api.tokens import open_token
 from dossier.intake.cover_sheet import (
@@ -159,7 +159,7 @@ def read(
     """
     moment = read_time(at) if at is not None else dt.datetime.now(dt.UTC)
     require_readable(source)
-    certificates = proof_certificates(keys, settings_of_keys(keys, data))
+    certificates = sheet_certificates(keys, settings_of_keys(keys, data))
     trusted = [certificate.public_bytes(Encoding.DER) for certificate in certificates]
     with (
         tempfile.TemporaryDirectory(prefix="sohoa-sheet-") as work,

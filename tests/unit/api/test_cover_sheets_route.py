@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import httpx
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from api.pinned import cover_sheet_keys
+from api.settings import KeySettings, Settings, TrustSettings
+from dossier.intake.cover_sheet import AnnouncedComponent, CoverSheetOrder, make_cover_sheet
 from dossier.intake.sheet_codes import Signature, judge_codes
 from dossier.intake.sheet_reading import read_sheets
 from ocr.separators.codes import find_page_codes
-from signer.coversheet import CoverSheetKeys
+from signer.coversheet import CoverSheetKeys, unverified_cover_sheet
+from tests.fakes import SoftwareKey, pem
 from tests.fixtures_web import Web
 from tests.printed_codes import drawn
 
@@ -107,3 +112,33 @@ def test_who_may_and_when_the_key_is_away(web: Web) -> None:
     assert post(web).status_code == 201
     assert web.ask("GET", "/v1/cover-sheets/" + "0" * 20, as_="clerk").status_code == 404
     assert web.ask("GET", "/v1/cover-sheets/khong-co", as_="clerk").status_code == 422
+
+
+def test_whose_sheets_are_believed(tmp_path: Path) -> None:
+    """The keys of printed codes, unless sheets have keys of their own: then those alone."""
+    codes, own = SoftwareKey(label="ma-in"), SoftwareKey(label="to-bia")
+    paths = []
+    for key in (codes, own):
+        paths.append(tmp_path / f"{key.label}.pem")
+        paths[-1].write_bytes(pem(key.certificate))
+    order = CoverSheetOrder(
+        "H22.12", "UBND xã Mẫu", "H22-1", "quay-3", (AnnouncedComponent("TP1", "Đơn", 1),)
+    )
+    now = dt.datetime.now(dt.UTC)
+    by_codes, by_own = (make_cover_sheet(order, key, now).payload for key in (codes, own))
+
+    def believed(**trust: Any) -> list[bytes]:
+        settings = Settings(data_dir=tmp_path, trust=TrustSettings(**trust))
+        keys = cover_sheet_keys(settings)
+        readings = judge_codes([by_codes, by_own], keys)
+        return [
+            reading.claims.serial for reading in readings if reading.signature is Signature.GENUINE
+        ]
+
+    serials = [unverified_cover_sheet(payload).serial for payload in (by_codes, by_own)]
+    assert believed(proof_keys=(paths[0],)) == serials[:1]
+    assert believed(proof_keys=(paths[0],), sheet_keys=(paths[1],)) == serials[1:]
+    assert believed() == []
+    assert Settings(data_dir=tmp_path).sheet_label == "proof"
+    named = Settings(data_dir=tmp_path, keys=KeySettings(sheet="to-bia"))
+    assert named.sheet_label == "to-bia"
