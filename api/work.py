@@ -74,10 +74,17 @@ def _seal(settings: Settings, stack: contextlib.ExitStack) -> _Place:
 
 def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
     from api.foundation import open_foundation
+    from api.pinned import cover_sheet_keys
     from api.trusting import live_trust
     from dossier.digitizing.digitizations import Digitizations
     from dossier.digitizing.work import DigitizingWork
+    from dossier.intake.catalogue_files import load_catalogues
+    from dossier.intake.sheets import CoverSheets
     from dossier.search.index import SearchIndex
+    from dossier.stacks.page_work import PageWork
+    from dossier.stacks.propose_work import ProposeWork
+    from dossier.stacks.split_work import SplitWork
+    from dossier.stacks.workplace import Workplace
     from dossier.verifying.bulk import BulkVerifications
     from dossier.verifying.bulk_work import BulkWork
     from dossier.verifying.checkers import Checkers
@@ -97,7 +104,19 @@ def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
     bulk = BulkVerifications(house.database, house.holdings, house.audit, house.jobs)
     live = live_trust(settings, house.database, house.blobs)
     checkers = stack.enter_context(Checkers(live))
-    return house, {"digitize": work, "verify": BulkWork(bulk, house.blobs, checkers)}
+    reading = (house.database, house.blobs, house.jobs)
+    place = stack.enter_context(Workplace(settings.data_dir / "reading", DigitiseSettings()))
+    label = settings.sheet_label
+    sheets = CoverSheets(
+        house.database, house.audit, lambda context: house.agent.key(label).bound(**context)
+    )
+    return house, {
+        "digitize": work,
+        "verify": BulkWork(bulk, house.blobs, checkers),
+        **PageWork(*reading, place).handlers(),
+        **SplitWork(*reading, lambda: cover_sheet_keys(settings), sheets.mark_used).handlers(),
+        **ProposeWork(*reading, place, load_catalogues()).handlers(),
+    }
 
 
 def _house(settings: Settings, stack: contextlib.ExitStack) -> _Place:

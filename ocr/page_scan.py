@@ -22,7 +22,7 @@ from ocr.fields.extract import FieldCollector
 from ocr.fields.page_number import printed_page_number
 from ocr.intake.checks import TakenPage
 from ocr.intake.survey import ScanPage, take
-from ocr.page import Box, PageFault, RecognisedPage
+from ocr.page import Box, PageFault, QuarterTurns, RecognisedPage
 from ocr.page_task import engine_of
 from ocr.quality.inspect import inspect_page
 from ocr.reading.cleanup import without_seal
@@ -61,18 +61,23 @@ class ScannedPage:
 
 
 def scan_page(
-    page: ScanPage, settings: DigitiseSettings, work: Path, fault: PageFault | None = None
+    page: ScanPage,
+    settings: DigitiseSettings,
+    work: Path,
+    fault: PageFault | None = None,
+    turns: QuarterTurns | None = None,
 ) -> tuple[ScannedPage, Raster]:
     """Take a page in, read it and look at everything on it; and its upright pixels.
 
     With a `fault` no engine is asked: what remains of a page whose reading killed its process.
-    An engine's failure costs the text only. `settings.quality` has to be given for the page to
-    be held to something. Raises IntakeError, OutputError and EngineMissing.
+    With `turns` a person said which way is up. An engine's failure costs the text only.
+    `settings.quality` has to be given for the page to be held to something. Raises IntakeError,
+    OutputError and EngineMissing.
     """
     # 1 pixels, text, quality
     taken = take(page, work, settings.limits)
     try:
-        recognised, engine = _recognised(taken, settings, fault)
+        recognised, engine = _recognised(taken, settings, fault, turns)
         if settings.quality is not None:
             quality = inspect_page(recognised, taken.raster, settings.quality)
             recognised = replace(recognised, quality=quality)
@@ -113,14 +118,17 @@ def screen_picture(upright: Raster) -> bytes:
 
 
 def _recognised(
-    taken: TakenPage, settings: DigitiseSettings, fault: PageFault | None
+    taken: TakenPage,
+    settings: DigitiseSettings,
+    fault: PageFault | None,
+    turns: QuarterTurns | None,
 ) -> tuple[RecognisedPage, EngineInfo | None]:
     if fault is not None:
         return unread(taken.image, fault), None
     even = taken.raster if taken.image.kept.bits == 1 else without_seal(taken.raster)
     engine = engine_of(settings)
     try:
-        return PageReader(engine).read(taken.image, even), engine.info
+        return PageReader(engine).read(taken.image, even, turns=turns), engine.info
     except EngineMissing:
         raise
     except RecognitionError as error:

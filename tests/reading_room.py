@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from dossier.audit.log import AuditLog
+from dossier.intake.catalogue_files import load_catalogues
 from dossier.intake.sheets import CoverSheets
 from dossier.model import Caller, Role
 from dossier.queue.jobs import Job, JobQueue
@@ -29,6 +30,7 @@ from dossier.stacks.edits import Insert, Replace
 from dossier.stacks.order import StackOrder
 from dossier.stacks.page_task import ReadPage, read_page, reading_key
 from dossier.stacks.page_work import PageWork
+from dossier.stacks.propose_work import ProposeWork
 from dossier.stacks.reading import PageReading
 from dossier.stacks.split_work import SplitWork
 from dossier.stacks.stacks import Stacks
@@ -43,7 +45,7 @@ from ocr.page import PageFault
 from ocr.settings import DigitiseSettings
 from signer.coversheet import CoverSheetKeys
 from tests.fakes import SoftwareKey
-from tests.scans import printed
+from tests.scans import FONT, printed
 
 AGENCY = "H22.12"
 STATION = "quay-3"
@@ -56,6 +58,27 @@ CALLER = Caller(
 def page(*lines: str, dpi: int = 200, turns: int = 0) -> bytes:
     """A small printed page as a JPEG."""
     return jpeg(printed(lines, size_inches=(8.27, 3.0)).rotate(-90 * turns, expand=True), dpi)
+
+
+def decision_page(number: str = "127", *, year: int = 2026, quality: int = 85) -> bytes:
+    """The head of a decision, as NĐ 30/2020 lays it out."""
+    page = Image.new("L", (1654, 1170), 250)
+    draw = ImageDraw.Draw(page)
+    for text, x, y, points in (
+        ("ỦY BAN NHÂN DÂN", 180, 120, 12),
+        ("XÃ MẪU SƠN THỬ", 190, 165, 12),
+        (f"Số: {number}/QĐ-UBND", 200, 250, 13),
+        ("CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM", 690, 120, 12),
+        ("Độc lập - Tự do - Hạnh phúc", 840, 165, 13),
+        (f"Mẫu Sơn Thử, ngày 03 tháng 02 năm {year}", 760, 250, 13),
+        ("QUYẾT ĐỊNH", 690, 380, 14),
+        ("Về việc công nhận quyền sử dụng đất", 500, 435, 14),
+        ("Căn cứ Luật Đất đai ngày 18 tháng 01 năm 2024;", 220, 560, 13),
+        ("Xét đề nghị của Trưởng phòng Kinh tế tại Tờ trình số 45;", 220, 620, 13),
+        ("Điều 1. Công nhận quyền sử dụng đất cho ông Nguyễn Văn Mẫu.", 220, 700, 13),
+    ):
+        draw.text((x, y), text, fill=20, font=ImageFont.truetype(FONT, round(points / 72 * 200)))
+    return jpeg(page, quality=quality)
 
 
 def jpeg(image: Image.Image, dpi: int = 200, quality: int = 85) -> bytes:
@@ -115,7 +138,12 @@ class ReadingRoom:
         splitting = SplitWork(
             self.database, self.blobs, self.jobs, lambda: keys, self.sheets.mark_used
         )
-        self.handlers = {**pages.handlers(), **splitting.handlers()}
+        proposing = ProposeWork(self.database, self.blobs, self.jobs, workplace, load_catalogues())
+        self.handlers = {
+            **pages.handlers(),
+            **splitting.handlers(),
+            **proposing.handlers(),
+        }
         with self.database.begin() as connection:
             known = sa.select(agencies.c.id).where(agencies.c.id == AGENCY)
             if connection.execute(known).first() is None:

@@ -14,7 +14,7 @@ from ocr.intake.checks import TakenPage
 from ocr.intake.limits import ORDINARY, Limits
 from ocr.intake.survey import pages_of, survey, take
 
-_FONT = Path("/usr/share/fonts/truetype/croscore/Tinos-Regular.ttf")
+FONT = Path("/usr/share/fonts/truetype/croscore/Tinos-Regular.ttf")
 
 TEXT = (
     "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM",
@@ -33,7 +33,7 @@ def printed(
     width, height = (round(side * dpi) for side in size_inches)
     page = Image.new("L", (width, height), 250)
     draw = ImageDraw.Draw(page)
-    font = ImageFont.truetype(_FONT, round(13 / 72 * dpi))
+    font = ImageFont.truetype(FONT, round(13 / 72 * dpi))
     for k, line in enumerate(lines):
         draw.text((round(0.6 * dpi), round((0.5 + 0.32 * k) * dpi)), line, fill=20, font=font)
     return page

@@ -11,8 +11,8 @@ from dossier.intake.page_trace import trace_of
 from dossier.model import JSON
 from dossier.stacks.plainvalues import plain
 from dossier.stacks.reading import VERSION, PageReading
-from ocr.intake.survey import ScanPage, Source
-from ocr.page import PageFault
+from ocr.intake.survey import ScanPage, Source, look
+from ocr.page import PageFault, QuarterTurns
 from ocr.page_scan import scan_page
 from ocr.settings import DigitiseSettings
 
@@ -52,13 +52,16 @@ def read_page(
     settings: DigitiseSettings,
     work: Path,
     fault: PageFault | None = None,
+    turns: QuarterTurns | None = None,
 ) -> ReadPage:
     """Read page `index` (from 1) of a file; with a `fault` only its picture and its marks.
+
+    With `turns` a person said which way is up.
 
     Raises IntakeError for a page that cannot be taken in, OutputError, EngineMissing.
     """
     named = Source(source.path, source.sha256, source.kind, source.sha256, source.pages)
-    scanned, upright = scan_page(ScanPage(named, index, index), settings, work, fault)
+    scanned, upright = scan_page(ScanPage(named, index, index), settings, work, fault, turns)
     page = scanned.page
     reading = PageReading(
         page=page,
@@ -74,3 +77,10 @@ def read_page(
         key=reading_key(source.sha256, index, settings),
     )
     return ReadPage(reading.to_bytes(), scanned.picture, reading.summary(), page.fault)
+
+
+def read_turned(
+    path: Path, index: int, settings: DigitiseSettings, work: Path, turns: QuarterTurns
+) -> ReadPage:
+    """Read a page of a file once more, the way up that a person said. Raises like `read_page`."""
+    return read_page(look(path, settings.limits), index, settings, work, None, turns)

@@ -17,7 +17,6 @@ settings serves (`dossier.stacks.page_task.reading_key`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -48,9 +47,7 @@ from dossier.storage.store import BlobStore
 from ocr.errors import EngineCrashed, EngineTimedOut, IntakeError, RecognitionError
 from ocr.intake.survey import Kind, Source, survey
 from ocr.page import PageFault
-from ocr.quality.profiles import QualityBook
 from ocr.settings import DigitiseSettings
-from signer.clock import VIETNAM
 
 READ = "read-page"
 Handler = Callable[[Job], None]
@@ -147,7 +144,7 @@ class PageWork:
         if page.state is not PageState.WAITING or stack.state is StackState.CANCELLED:
             self._finish(job)
             return
-        settings = self._settings(stack)
+        settings = self._workplace.settings_of(stack)
         values = self._known(stack, page, reading_key(page.sha256, page.index, settings))
         if values is None:
             values = self._read(job, page, settings)
@@ -186,12 +183,6 @@ class PageWork:
         except (EngineCrashed, EngineTimedOut) as error:
             fault = PageFault(type(error).__name__, str(error))
         return self._workplace.run(read_page, source, index, settings, work, fault)
-
-    def _settings(self, stack: Stack) -> DigitiseSettings:
-        """How the pages of a stack are read: held to its profile as it stood when it came."""
-        day = stack.created_at.astimezone(VIETNAM).date()
-        profile = QualityBook.default().at(stack.order.profile, day)
-        return replace(self._workplace.settings, quality=profile)
 
     def _known(self, stack: Stack, page: StackPage, key: str) -> dict[str, JSON] | None:
         """The values of a page of the agency that was read from the same bytes in the same way."""

@@ -12,16 +12,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
 from dossier.errors import StoreError
 from dossier.queue.jobs import Job
+from dossier.stacks.values import Stack
 from dossier.storage.blobs import translated
 from ocr.errors import EngineCrashed, EngineMissing, OutputError, RecognitionError
+from ocr.quality.profiles import QualityBook
 from ocr.settings import DigitiseSettings
 from ocr.workers import Workers
+from signer.clock import VIETNAM
 
 _ABANDONED_S = 2 * 24 * 3600.0
 _TRIES = 3
@@ -81,6 +85,11 @@ class Workplace:
             if self._closed:
                 raise _not_now(error) from error
             raise
+
+    def settings_of(self, stack: Stack) -> DigitiseSettings:
+        """How the pages of a stack are read: held to its profile as it stood when it came."""
+        day = stack.created_at.astimezone(VIETNAM).date()
+        return replace(self.settings, quality=QualityBook.default().at(stack.order.profile, day))
 
     @contextmanager
     def folder(self, job: Job) -> Iterator[Path]:

@@ -44,8 +44,10 @@ class PageReader:
     def __init__(self, engine: Recogniser) -> None:
         self._engine = engine
 
-    def read(self, image: PageImage, even: Grey) -> RecognisedPage:
-        """Recognise a page.
+    def read(
+        self, image: PageImage, even: Grey, *, turns: QuarterTurns | None = None
+    ) -> RecognisedPage:
+        """Recognise a page; with `turns` (all of them, clockwise) a person said which way is up.
 
         `even` is the kept image without seals on even paper (`cleanup.without_seal`; a bilevel
         page as it is), in its own orientation and size. Raises RecognitionError when the engine
@@ -54,14 +56,14 @@ class PageReader:
         # 1 working resolution, the metadata's quarter turns
         grey = despeckled(even) if image.kept.bits == 1 else even
         scale_x, scale_y = (min(1.0, WORKING_DPI / d) for d in image.dpi)
-        grey = turned(scaled(grey, scale_x, scale_y), image.exif_turns)
+        all_turns = image.exif_turns if turns is None else turns
+        grey = turned(scaled(grey, scale_x, scale_y), all_turns)
         # 2 anything on it?
         if is_blank(grey, WORKING_DPI):
-            return _page(image, image.exif_turns, 0.0, (), blank=True)
+            return _page(image, all_turns, 0.0, (), blank=True)
         # 3 quarter turns found by looking; skew
-        turns = 0
-        if lines_run_down(grey):
-            turns = 1
+        if turns is None and lines_run_down(grey):
+            all_turns = _quarter(all_turns + 1)
             grey = turned(grey, 1)
         skew = skew_degrees(grey)
         skew = skew if abs(skew) > _SKEW_FLOOR else 0.0
@@ -69,15 +71,14 @@ class PageReader:
         layout = segment(straight, WORKING_DPI)
         stands = standing(self._engine, straight, layout, WORKING_DPI)
         told = stands.read
-        on_head = stands.on_head
+        on_head = stands.on_head if turns is None else False
         if on_head is None:
             on_head = self._upside_down(straight)
         if on_head:
-            turns, told = turns + 2, {}
+            all_turns, told = _quarter(all_turns + 2), {}
             straight = turned(straight, 2)
             layout = segment(straight, WORKING_DPI)
         # 4 lines, cut and read one by one
-        all_turns = _quarter(image.exif_turns + turns)
         if all_turns % 2:
             scale_x, scale_y = scale_y, scale_x
         view = View(scale_x, scale_y, skew, straight.shape[1] / 2, straight.shape[0] / 2)
