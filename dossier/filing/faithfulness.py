@@ -1,6 +1,7 @@
 """Proof that a finished record shows the kept images and says the corrected words, before sealing.
 
-    proof = require_faithful(record, pages, workers)          # raises RecordUnfaithful
+    compare = partial(workplace.run, compare_page)             # images are decoded in a worker
+    proof = require_faithful(record, pages, compare)           # raises RecordUnfaithful
 
 The finished file is drawn and read by poppler, which shares nothing with what wrote it, and
 compared with the kept images as they were taken from the scans again. A record that shows one
@@ -19,7 +20,7 @@ compared (`dossier.printout.likeness`); it sees other digits of 9 points and up.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +30,11 @@ from numpy.typing import NDArray
 
 from dossier.errors import RecordUnfaithful, StoreError
 from dossier.printout.likeness import WINDOW_PX, ink_of, likeness
-from ocr.errors import EngineMissing, RecognitionError
+from ocr.errors import EngineCrashed, EngineMissing, EngineTimedOut, RecognitionError
 from ocr.page import ImageStream, QuarterTurns, RecognisedPage
 from ocr.reading.raster import Grey, Raster, decode, turned
 from ocr.record.poppler import picture_of, words_of
 from ocr.record.textlayer import clean_text
-from ocr.workers import Workers
 
 ENGINE = "poppler"
 TOLERANCE = 10.0
@@ -103,21 +103,29 @@ class Faithfulness:
     seconds: float
 
 
-def require_faithful(record: Path, pages: Sequence[ExpectedPage], workers: Workers) -> Faithfulness:
-    """Draw and read the finished record, and compare. The images are decoded in `workers`.
+def require_faithful(
+    record: Path,
+    pages: Sequence[ExpectedPage],
+    compare: Callable[[Path, ExpectedPage], Likeness],
+) -> Faithfulness:
+    """Draw and read the finished record, and compare. `compare` is `compare_page` in a worker.
 
     Raises `RecordUnfaithful` that names page and place, and `StoreError` when poppler is not
-    there or a worker dies.
+    there or was stopped.
     """
     began = time.monotonic()
     try:
-        under_way = [workers.submit(compare_page, record, page) for page in pages]
         said = words_of(record)
-        shown = [pending.result() for pending in under_way]
-    except (EngineMissing, RecognitionError) as error:
+        shown = [compare(record, page) for page in pages]
+    except (EngineMissing, EngineCrashed, EngineTimedOut) as error:
         raise StoreError(
             f"Chưa đối chiếu được bản ghi ({error}); sẽ thử lại. / The record could not be "
             f"compared yet: {error}; it will be tried again (Debian: apt install poppler-utils)."
+        ) from error
+    except RecognitionError as error:
+        raise RecordUnfaithful(
+            f"Công cụ thứ hai không mở được bản ghi ({error}); bản ghi không được đóng dấu. / A "
+            f"second program cannot open the record: {error}; it is not sealed."
         ) from error
     if len(said) != len(pages):
         raise RecordUnfaithful(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from ocr.reading.cleanup import without_seal
 from ocr.reading.raster import decode, turned
 from ocr.record.compact import encode_compact
 from ocr.record.pdfa import write_record
-from ocr.workers import Workers
 from tests.record_pages import META, PROVENANCE, SERIF, PageSpec, encode, make_page
 
 SPECS = [
@@ -30,12 +28,6 @@ SPECS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    with Workers(1, 60.0, 4 << 30) as pool:
-        yield pool
-
-
 def record_of(folder: Path, *specs: PageSpec):
     pages = [
         make_page(folder, replace(spec, number=number)) for number, spec in enumerate(specs, 1)
@@ -44,9 +36,9 @@ def record_of(folder: Path, *specs: PageSpec):
     return info.path, [ExpectedPage.of(page) for page in pages]
 
 
-def test_good_records_of_every_encoding_and_turn_are_faithful(tmp_path, workers):
+def test_good_records_of_every_encoding_and_turn_are_faithful(tmp_path):
     record, pages = record_of(tmp_path, *SPECS)
-    proof = require_faithful(record, pages, workers)
+    proof = require_faithful(record, pages, compare_page)
     assert proof.pages == len(SPECS)
     assert proof.words == sum(len(page.words) for page in pages) > 100
     assert proof.share < 0.9
@@ -124,24 +116,31 @@ def test_an_image_of_another_size_or_turn_is_seen(tmp_path):
     assert np.asarray(upside_down).shape == (1169, 827, 3)
 
 
-def test_one_altered_word_of_the_text_layer_blocks(tmp_path, workers):
+def test_one_altered_word_of_the_text_layer_blocks(tmp_path):
     record, pages = record_of(tmp_path, PageSpec(dpi=100), PageSpec(dpi=100))
     words = list(pages[1].words)
     at = words.index("0123/QĐ-UBND")
     words[at] = "0128/QĐ-UBND"
     with pytest.raises(RecordUnfaithful, match=r"Trang 2.*0123/QĐ-UBND.*0128/QĐ-UBND"):
-        require_faithful(record, [pages[0], replace(pages[1], words=tuple(words))], workers)
+        require_faithful(record, [pages[0], replace(pages[1], words=tuple(words))], compare_page)
     with pytest.raises(RecordUnfaithful, match="từ thứ 1:"):
-        require_faithful(record, [replace(pages[0], words=()), pages[1]], workers)
+        require_faithful(record, [replace(pages[0], words=()), pages[1]], compare_page)
     with pytest.raises(RecordUnfaithful, match="2 trang, phải có 1"):
-        require_faithful(record, pages[:1], workers)
+        require_faithful(record, pages[:1], compare_page)
     dark = replace(pages[0], kept=pages[1].kept, turns=2)
     with pytest.raises(RecordUnfaithful, match=r"Trang 1 .*mm"):
-        require_faithful(record, [dark, pages[1]], workers)
+        require_faithful(record, [dark, pages[1]], compare_page)
 
 
-def test_without_poppler_it_is_tried_again(tmp_path, workers, monkeypatch):
+def test_without_poppler_it_is_tried_again(tmp_path, monkeypatch):
     record, pages = record_of(tmp_path, PageSpec(dpi=100))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StoreError, match="poppler-utils"):
-        require_faithful(record, pages, workers)
+        require_faithful(record, pages, compare_page)
+
+
+def test_a_record_that_poppler_cannot_open_is_not_sealed(tmp_path):
+    record, pages = record_of(tmp_path, PageSpec(dpi=100))
+    record.write_bytes(record.read_bytes()[:3000])
+    with pytest.raises(RecordUnfaithful, match="second program"):
+        require_faithful(record, pages, compare_page)
