@@ -29,8 +29,8 @@ _STROKELESS = re.compile(
 )
 _DATE = re.compile(
     r"(?:(?P<place>[^\W\d_][^,;:.]{1,40}?)\s*[,.;]\s*)?"
-    rf"[nN][gqạ]\w{{0,2}}y\s*(?P<day>{DIGIT}{{1,2}})\s*th\w{{1,3}}g\s*(?P<month>{DIGIT}{{1,2}})"
-    r"\s*n[\w]{1,2}m\s*(?P<year>\d{4})"
+    rf"[nN][gqạ]\w{{0,2}}y[\s.,]*(?P<day>{DIGIT}{{1,2}})[\s.,]*th\w{{1,3}}g[\s.,]*"
+    rf"(?P<month>{DIGIT}{{1,2}})[\s.,]*n[\w]{{1,2}}m[\s.,]*(?P<year>\d{{4}})"
 )
 _DATE_GAPS = re.compile(r"\bng[àaảá]y\b.{0,8}\bth[áaả]ng\b.{0,8}\bn[ăaâ]m\b", re.IGNORECASE)
 # matched on plain text: misread tone marks do not matter
@@ -40,6 +40,7 @@ _UNITS = re.compile(
     r"hat|doi|tram|cong an|quy|hoi dong|toa an|bao hiem|kho bac|chi nhanh|vu|ubnd|uy ban)\b"
 )
 _COLUMN_GAP_MM = 2.4  # justified text has narrower spaces
+_DASHES = re.compile(r"[-–—_]")
 _BODIES = ("uy ban nhan dan", "hoi dong nhan dan")
 
 
@@ -270,7 +271,7 @@ def split_agency(lines: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
         return [], list(lines)
     start = 0
     for n in range(1, len(lines)):
-        opening = plain(bare(lines[n].text)).lstrip(" -–—_")
+        opening = " ".join(_DASHES.sub(" ", plain(bare(lines[n].text))).split())
         if plain(lines[n - 1].text).strip(" .,:") in _BODIES and _LEVELS.match(opening):
             continue
         if _UNITS.match(opening):

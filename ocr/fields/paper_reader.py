@@ -45,7 +45,7 @@ _CASE_LABEL = re.compile(r"ma (?:so )?ho so")
 _BARE = frozenset({"GUQ", "GM", "GGT", "GNP", "PG", "PC", "PB"})  # slips, forms 1.7-1.10
 _NEAR = 0.6  # a code of two or three letters with one misread
 # NĐ 30 writes 05 and tháng 01, 02: a lone digit there is what is left of two
-_LOST_DIGIT = re.compile(r"y \d t|g [12] n")
+_LOST_DIGIT = re.compile(r"y[ .,]+\d[ .,]+t|g[ .,]+[12][ .,]+n")
 
 
 class PaperReader:
