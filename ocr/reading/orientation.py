@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ocr.reading.raster import Grey
-from ocr.reading.skew import Points, ink_points, sheared_profile, small_ink
+from ocr.reading.skew import LONG_SIDE_PX, Points, ink_points, sheared_profile, small_ink
 
 SURE = 0.25
 """Beyond this balance the ink above and below decides alone (no error in 296 pages)."""
@@ -20,7 +20,11 @@ SURE = 0.25
 
 def lines_run_down(grey: Grey) -> bool:
     """True when the text lines are vertical: the page lies on its side."""
-    ink = small_ink(grey, 800)
+    return ink_runs_down(small_ink(grey, LONG_SIDE_PX))
+
+
+def ink_runs_down(ink: Grey) -> bool:
+    """`lines_run_down` of a page's `small_ink`."""
     xs, ys = ink_points(ink, 40_000)
     if len(xs) < 200:
         return False

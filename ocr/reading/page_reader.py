@@ -16,14 +16,14 @@ from ocr.reading.cleanup import despeckled, rotated, scaled
 from ocr.reading.doubt import look_again
 from ocr.reading.doubt_places import ReadCell, unread_places
 from ocr.reading.framing import framed, in_cut
-from ocr.reading.orientation import SURE, ink_balance, lines_run_down
+from ocr.reading.orientation import SURE, ink_balance, ink_runs_down
 from ocr.reading.placing import Cell, View, line_of
 from ocr.reading.quality import is_blank
 from ocr.reading.raster import Grey, turned
 from ocr.reading.recognise import LineMode, Reading, Recogniser
 from ocr.reading.scribble import is_scribble
 from ocr.reading.segmentation import Layout, Segment, cut, segment
-from ocr.reading.skew import skew_degrees
+from ocr.reading.skew import LONG_SIDE_PX, skew_of, small_ink
 from ocr.reading.syllables import vocabulary
 from ocr.reading.upright import standing
 
@@ -62,10 +62,11 @@ class PageReader:
         if is_blank(grey, WORKING_DPI):
             return _page(image, all_turns, 0.0, (), blank=True)
         # 3 quarter turns found by looking; skew
-        if turns is None and lines_run_down(grey):
+        ink = small_ink(grey, LONG_SIDE_PX)
+        if turns is None and ink_runs_down(ink):
             all_turns = _quarter(all_turns + 1)
-            grey = turned(grey, 1)
-        skew = skew_degrees(grey)
+            grey, ink = turned(grey, 1), turned(ink, 1)
+        skew = skew_of(ink)
         skew = skew if abs(skew) > _SKEW_FLOOR else 0.0
         straight = rotated(grey, skew) if skew else grey
         layout = segment(straight, WORKING_DPI)

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from ocr.reading.raster import Grey
 
 _LIMIT_DEGREES = 5.0
+LONG_SIDE_PX = 1000
+"""At this size the angle is looked for."""
+
 _SAMPLE = 60_000  # ink pixels that decide; more only cost time
 
 Points = NDArray[np.float32]
@@ -62,7 +65,11 @@ def skew_degrees(grey: Grey) -> float:
 
     `grey` is upright to within five degrees. 0.0 where there is too little ink to tell.
     """
-    ink = small_ink(grey, 1000)
+    return skew_of(small_ink(grey, LONG_SIDE_PX))
+
+
+def skew_of(ink: Grey) -> float:
+    """`skew_degrees` of a page's `small_ink`."""
     xs, ys = ink_points(ink, _SAMPLE)
     if len(xs) < 200:
         return 0.0
