@@ -108,6 +108,9 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     dossier_errors.VersionConflict: Problem(
         "Đã bị thay đổi từ khi đọc", "Changed since it was read", 6, 412
     ),
+    dossier_errors.LeaseLost: Problem(
+        "Việc không còn trong tay bạn", "It is not in your hands any more", 6, 409
+    ),
     dossier_errors.NumberTaken: Problem(
         "Số văn bản đã được cấp", "The number was issued already", 6, 409
     ),

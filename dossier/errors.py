@@ -8,7 +8,7 @@ DossierError
 ├── CredentialRefused      nobody may come in with this credential; `.reason` is for the log
 ├── StateConflict          the thing is not in a state that allows this step
 │   ├── VersionConflict    somebody changed it since it was read (If-Match)
-│   ├── LeaseLost          the job is another worker's by now; its transaction is undone
+│   ├── LeaseLost          the job is another worker's, the paper another person's by now
 │   └── NumberTaken        the decision number is issued already and not superseded
 ├── IdempotencyConflict    the key was used for another request
 ├── QuotaExceeded          the caller's or the agency's allowance is used up
@@ -108,7 +108,7 @@ class VersionConflict(StateConflict):
 
 
 class LeaseLost(StateConflict):
-    """The job is no longer this worker's; whatever was done for it must not be published."""
+    """Job or paper are in other hands; what was done for the job must not be published."""
 
 
 class NumberTaken(StateConflict):

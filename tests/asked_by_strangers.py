@@ -32,6 +32,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.arranged_stacks import ORDER, arranged_stack
+from tests.checking_room import paper_to_check
 from tests.fixtures_signing import AGENCY
 from tests.fixtures_web import Web
 
@@ -66,6 +67,9 @@ _FITTING = {  # who may, by the beginning of the path
     "/v1/digitizations": "officer",
     "/v1/cover-sheets": "officer",
     "/v1/stacks": "officer",
+    "/v1/papers": "officer",
+    "/v1/checking": "officer",
+    "/v1/dossiers": "officer",
     "/": "clerk",
 }
 
@@ -241,6 +245,8 @@ def things_to_ask_for(web: Web) -> dict[str, list[Any]]:
     )
     stack, pages = arranged_stack(web, AGENCY, [sha256, sha256])
     arrangement = web.ask("GET", stack["links"]["arrangement"], as_="officer").json()
+    paper_id = paper_to_check(web, stack["id"], pages)
+    assert web.ask("PUT", f"/v1/papers/{paper_id}/lease", as_="officer").status_code == 200
     webhook = made("/v1/webhooks", {"url": "http://127.0.0.1:9/a", "events": ["*"]}, "admin")
     delivery = made(f"/v1/webhooks/{webhook['id']}/test", None, "admin")
     return {
@@ -259,6 +265,10 @@ def things_to_ask_for(web: Web) -> dict[str, list[Any]]:
         "stack_id": [stack["id"], made("/v1/stacks", ORDER, "officer")["id"]],
         "page_id": pages,
         "page": pages,
+        "paper_id": [paper_id],
+        "earlier": [paper_id],
+        "target": ["field:doc_number", f"word:{pages[0]}:1"],
+        "dossier_code": ["H22-1"],
         "paper": [arrangement["papers"][0]["id"]],
         "webhook_id": [webhook["id"]],
         "delivery_id": [delivery["id"]],

@@ -33,6 +33,7 @@ from dossier.storage.blobs import FolderBlobs
 from dossier.storage.database import Database
 from dossier.storage.holdings import Holdings
 from dossier.storage.station_tables import papers, stack_pages, stack_scans, stacks
+from dossier.storage.store import BlobStore
 from dossier.storage.tables import agencies, jobs
 from ocr.fields.extract import DocumentFields, Field
 from ocr.fields.proposals import UnreadField
@@ -82,6 +83,55 @@ def reading_of(
 def field_of(name: str, value: str, *, doubtful: bool = False, page: int = 1) -> Field:
     """A proposed field."""
     return Field(name, value, 90.0, word_box(0), page, 60.0 if doubtful else 99.0, doubtful)
+
+
+def propose(
+    database: Database,
+    blobs: BlobStore,
+    paper_id: str,
+    pages: Sequence[tuple[str, PageReading]],
+    fields: Sequence[Field] = (),
+    unread: Sequence[UnreadField] = (),
+    *,
+    people: int = 1,
+    findings: Sequence[PageFinding] = (),
+) -> None:
+    """What the worker does with a paper's pages: its proposals, and it waits to be checked."""
+    proposals = PaperProposals(
+        paper=paper_id,
+        arrangement_seq=1,
+        pages=tuple(
+            ProposedPage(page, blobs.put(reading.to_bytes()).sha256) for page, reading in pages
+        ),
+        fields=DocumentFields(tuple(fields), tuple(unread), "mẫu"),
+        depth=ReviewDepth(2 if people == 2 else 1, ()),
+        page_findings=tuple(findings),
+    )
+    info = blobs.put(proposals.to_bytes())
+    with database.begin() as connection:
+        connection.execute(
+            sa.update(papers)
+            .where(papers.c.id == paper_id, papers.c.state == PaperState.PROPOSING)
+            .values(
+                state=PaperState.TO_CHECK,
+                proposals_sha256=info.sha256,
+                summary=proposals.summary(),
+                checks_required=people,
+            )
+        )
+
+
+def paper_to_check(web: Any, stack_id: str, pages: Sequence[str]) -> str:
+    """The one paper of a stack of the web's room, as if a worker had proposed its fields."""
+    room = web.room
+    with room.database.read() as connection:
+        paper_id: str = connection.execute(
+            sa.select(papers.c.id).where(papers.c.stack_id == stack_id)
+        ).scalar_one()
+    read = [(page, reading_of(("Số:", "l2/QĐ"), (2,), 1, n)) for n, page in enumerate(pages)]
+    fields = [field_of("doc_number", "l2", doubtful=True)]
+    propose(room.database, room.blobs, paper_id, read, fields)
+    return paper_id
 
 
 class CheckingRoom:
@@ -175,39 +225,10 @@ class CheckingRoom:
         return stack.id, [paper.id for paper in arranged], page_ids
 
     def propose(
-        self,
-        paper_id: str,
-        pages: Sequence[tuple[str, PageReading]],
-        fields: Sequence[Field] = (),
-        unread: Sequence[UnreadField] = (),
-        *,
-        people: int = 1,
-        findings: Sequence[PageFinding] = (),
+        self, paper_id: str, pages: Sequence[tuple[str, PageReading]], *rest: Any, **more: Any
     ) -> None:
-        """What the worker does with a paper's pages: its proposals, and it waits to be checked."""
-        proposals = PaperProposals(
-            paper=paper_id,
-            arrangement_seq=1,
-            pages=tuple(
-                ProposedPage(page, self.blobs.put(reading.to_bytes()).sha256)
-                for page, reading in pages
-            ),
-            fields=DocumentFields(tuple(fields), tuple(unread), "mẫu"),
-            depth=ReviewDepth(2 if people == 2 else 1, ()),
-            page_findings=tuple(findings),
-        )
-        info = self.blobs.put(proposals.to_bytes())
-        with self.database.begin() as connection:
-            connection.execute(
-                sa.update(papers)
-                .where(papers.c.id == paper_id, papers.c.state == PaperState.PROPOSING)
-                .values(
-                    state=PaperState.TO_CHECK,
-                    proposals_sha256=info.sha256,
-                    summary=proposals.summary(),
-                    checks_required=people,
-                )
-            )
+        """See `propose`."""
+        propose(self.database, self.blobs, paper_id, pages, *rest, **more)
 
     def alike(self, count: int) -> list[str]:
         """So many papers of one page each, all of the same bytes: they cost one file."""

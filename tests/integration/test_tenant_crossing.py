@@ -22,6 +22,7 @@ from dossier.register.checkpoints import Checkpointer
 from dossier.search.values import SearchDocument
 from dossier.storage import tables
 from tests.arranged_stacks import ORDER, arranged_stack
+from tests.checking_room import paper_to_check
 from tests.fixtures_signing import AGENCY, OTHER_AGENCY
 from tests.fixtures_web import Web, document
 from tests.search_pages import page_of
@@ -75,7 +76,10 @@ class Attack:
     own: bool = False  # the answer is of B's own things, and 2xx
 
 
-_WORDS = ("label", "seq", "file", "part", "profile_id", "position", "evidence")
+_WORDS = (
+    "label", "seq", "file", "part", "profile_id", "position", "evidence", "target", "key",
+    "dossier_code",
+)  # fmt: skip
 REFUSED = {403, 404, 409, 412, 422}
 
 
@@ -120,6 +124,7 @@ def neighbour(web: Web) -> Neighbour:
     )
     digitization = made("/v1/digitizations", _digitization(sha256), "officer")
     stack, pages = arranged_stack(web, AGENCY, [sha256, sha256])
+    paper_id = paper_to_check(web, stack["id"], pages)
     sheet = made("/v1/cover-sheets", _SHEET, "officer")
     indexed = SearchDocument(digitization["id"], AGENCY, "Tên chỉ A biết", "H22.12-1", "TP1")
     with web.room.database.begin() as connection:
@@ -146,6 +151,10 @@ def neighbour(web: Web) -> Neighbour:
         "digitization_id": digitization["id"],
         "serial": sheet["serial"],
         "stack_id": stack["id"],
+        "paper_id": paper_id,
+        "target": "field:doc_number",
+        "key": "gap-0a",
+        "dossier_code": _SHEET["dossier_code"],
         "page_id": pages[0],
         "sequence_id": sequence["id"],
         "batch_id": batch["id"],
@@ -295,6 +304,7 @@ def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
         ],
         "POST /v1/stacks/{stack_id}/undo": [Attack("officer", 404, headers=tag)],
         "POST /v1/stacks/{stack_id}/redo": [Attack("officer", 404, headers=tag)],
+        **_attacks_on_papers(a, tag),
         "GET /v1/search": [
             Attack("officer", 200, params={"q": "phieu mat"}, own=True),
             Attack("officer", 200, params={"q": "phieu", "after": "3.9"}, own=True),
@@ -422,6 +432,39 @@ def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
         "POST /v1/clients/{client_id}/keys": [Attack("admin", 404, {})],
         "DELETE /v1/api-keys/{key_id}": [Attack("admin", 404)],
         "POST /v1/api-keys/{key_id}/rotations": [Attack("admin", 404, {"overlap_s": 60})],
+    }
+
+
+def _attacks_on_papers(a: Neighbour, tag: dict[str, str]) -> dict[str, list[Attack]]:
+    one, value, why = "/v1/papers/{paper_id}", {"value": "12"}, {"reason": "của tôi"}
+    mine = Attack("officer", 200, own=True)
+    return {
+        "GET /v1/papers": [mine, Attack("officer", 200, params={"state": "to-check"}, own=True)],
+        "GET /v1/checking/health": [mine],
+        "POST /v1/checking/next": [
+            Attack("officer", 200, {"stack_id": a.ids["stack_id"]}, own=True)
+        ],
+        "GET /v1/dossiers/{dossier_code}/checklist": [Attack("officer", 404)],
+        f"GET {one}": [Attack("officer", 404)],
+        **{
+            f"GET {one}/{part}": [Attack("officer", 404)]
+            for part in ("missing", "entries", "corrections", "reuse-candidates")
+        },
+        f"PUT {one}/lease": [Attack("officer", 404)],
+        f"DELETE {one}/lease": [Attack("officer", 404)],
+        f"POST {one}/lease/renewals": [Attack("officer", 404)],
+        f"PUT {one}/entries/{{target}}": [Attack("officer", 404, value)],
+        f"PUT {one}/entries/{{target}}/confirmation": [Attack("officer", 404, value)],
+        f"DELETE {one}/entries/{{target}}/confirmation": [Attack("officer", 404)],
+        f"PUT {one}/findings/{{key}}": [Attack("officer", 404, why)],
+        f"POST {one}/finish": [Attack("officer", 404)],
+        f"POST {one}/hold": [Attack("officer", 404, why, headers=tag)],
+        f"POST {one}/resume": [Attack("officer", 404, headers=tag)],
+        f"POST {one}/reopen": [Attack("officer", 404, why, headers=tag)],
+        f"POST {one}/refusal": [
+            Attack("officer", 404, {**why, "ground": "photocopy"}, headers=tag)
+        ],
+        f"POST {one}/reuse": [Attack("officer", 404, {"earlier": a.ids["paper_id"]}, headers=tag)],
     }
 
 
