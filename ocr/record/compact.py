@@ -107,13 +107,33 @@ def background_without(raster: Raster, ink: Grey, dpi: tuple[float, float]) -> R
     reach = 5 if min(dpi) >= _FINE_DPI else 3  # the grey rim of a stroke goes with the stroke
     paper = cv2.bitwise_not(cv2.dilate(ink, np.ones((reach, reach), np.uint8)))
     seen = cv2.bitwise_and(raster, raster, mask=paper)
-    light = np.asarray(cv2.resize(seen, size, interpolation=cv2.INTER_AREA), np.float32)
-    share = np.asarray(cv2.resize(paper, size, interpolation=cv2.INTER_AREA), np.float32)
-    return _without_grain(_filled(light, share / np.float32(255)))
+    light = np.asarray(cv2.resize(seen, size, interpolation=cv2.INTER_AREA), np.uint8)
+    share = np.asarray(cv2.resize(paper, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return _without_grain(_filled(light, share))
 
 
-def _filled(light: _Floats, known: _Floats) -> Raster:
-    """Divide `light` by the `known` share of each pixel; holes take wider and wider averages."""
+def _filled(light: Raster, share: Grey) -> Raster:
+    """Divide `light` by the `share` of paper (of 255) in each pixel; holes take wider averages."""
+    shares = share if light.ndim == 2 else cv2.merge([share] * 3)
+    filled = np.asarray(cv2.divide(light, shares, scale=255), np.uint8)
+    few = 255 * _HOLE_FILL
+    holes = np.nonzero(share < few)
+    if holes[0].size:
+        height, width = share.shape
+        half = ((width + 1) // 2, (height + 1) // 2)
+        wider = _averages(
+            np.asarray(cv2.resize(light, half, interpolation=cv2.INTER_AREA), np.float32),
+            np.asarray(cv2.resize(share, half, interpolation=cv2.INTER_AREA) / 255, np.float32),
+        )
+        around = cv2.resize(wider, (width, height), interpolation=cv2.INTER_LINEAR)[holes]
+        trust = _per_channel(np.asarray(share[holes] / few, np.float32), light)
+        mixed = trust * filled[holes] + (1 - trust) * around
+        filled[holes] = np.rint(mixed).astype(np.uint8)
+    return filled
+
+
+def _averages(light: _Floats, known: _Floats) -> Raster:
+    """`light` by the `known` share of each pixel; holes take wider and wider averages."""
     levels = []
     while min(known.shape) > 8:
         levels.append((light, known))
@@ -132,8 +152,8 @@ def _halved(level: _Floats) -> _Floats:
     return np.asarray(cv2.pyrDown(level), np.float32)
 
 
-def _per_channel(weights: _Floats, like: _Floats) -> _Floats:
-    return weights[:, :, None] if like.ndim == 3 else weights
+def _per_channel(weights: _Floats, like: Raster | _Floats) -> _Floats:
+    return weights[..., None] if like.ndim == 3 else weights
 
 
 def _without_grain(background: Raster) -> Raster:
