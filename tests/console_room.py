@@ -10,26 +10,36 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 from PIL import Image, ImageDraw
 
 from dossier.intake.observations import PageObservation
+from dossier.intake.review_depth import ReviewDepth
 from dossier.intake.splitting import SplitRules, split_stack
 from dossier.model import Caller, new_id
 from dossier.queue.jobs import JobQueue
 from dossier.stacks.arrangement import Arrangement
-from dossier.stacks.history import Doing, put_in_force
+from dossier.stacks.history import Doing, in_force, put_in_force
 from dossier.stacks.order import StackOrder
+from dossier.stacks.proposals import PageFinding, PaperProposals, ProposedPage
 from dossier.stacks.stackrows import one_stack
 from dossier.stacks.stacks import Stacks
-from dossier.stacks.values import StackState, Way
+from dossier.stacks.values import PaperState, StackState, Way
 from dossier.storage.database import Database
 from dossier.storage.holdings import Holdings
-from dossier.storage.station_tables import stack_pages, stack_scans, stacks
+from dossier.storage.station_tables import (
+    papers,
+    stack_history,
+    stack_pages,
+    stack_scans,
+    stacks,
+)
 from dossier.storage.store import BlobStore
+from ocr.fields.extract import DocumentFields, Field
+from tests.checking_room import reading_of
 
 ORIGIN = "http://127.0.0.1"
 _TOKEN = re.compile(r'name="form-token" value="([0-9a-f]{64})"')
@@ -167,3 +177,78 @@ def form_token(page: str) -> str:
 
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def read_paper(
+    maker: StackMaker,
+    caller: Caller,
+    *,
+    words: Sequence[str] = ("Số:", "12/QĐ-UBND", "ngày"),
+    doubtful: Sequence[int] = (2,),
+    fields: Sequence[Field] = (),
+    findings: Sequence[PageFinding] = (),
+    pages: int = 2,
+    people: int = 1,
+    looks: Sequence[PageLook] | None = None,
+    codes: tuple[str, str] = ("H22.12-260301-0001", "TP1"),
+    reference: str = "Tập thử",
+) -> tuple[str, str, list[str]]:
+    """A stack of one paper that waits to be checked: ids of stack, paper and pages.
+
+    Its first page has one line of `words`, of which `doubtful` (from 1) have to be looked at.
+    """
+    stack_id = maker.opened(caller, pages, reference)
+    maker.stacks.close(caller, stack_id)
+    readings = {}
+
+    def told(number: int, page: str) -> dict[str, Any]:
+        lines = (words, doubtful) if number == 1 else (("Trang", str(number)), ())
+        readings[page] = reading = reading_of(*lines, number=number)
+        summary = reading.summary() | {"badges": ["?"] if lines[1] else []}
+        blob = maker.blobs.put(reading.to_bytes()).sha256
+        return {"reading_sha256": blob, "summary": summary}
+
+    ids = maker.split(caller, stack_id, looks, told=told)
+    proposals = PaperProposals(
+        paper="",
+        arrangement_seq=1,
+        pages=tuple(
+            ProposedPage(page, maker.blobs.put(readings[page].to_bytes()).sha256) for page in ids
+        ),
+        fields=DocumentFields(tuple(fields), (), "mẫu"),
+        depth=ReviewDepth(2 if people == 2 else 1, ()),
+        page_findings=tuple(findings),
+        words=len(words),
+        doubtful_words=len(doubtful),
+    )
+    with maker.database.begin() as connection:
+        paper_id: str = connection.execute(
+            sa.select(papers.c.id).where(papers.c.stack_id == stack_id)
+        ).scalar_one()
+        whole = replace(proposals, paper=paper_id)
+        stack = one_stack(connection, caller.agency_id, stack_id, lock=True)
+        present = in_force(connection, stack_id, stack.seq)
+        assert present is not None
+        named = present.arrangement.with_paper(
+            replace(
+                present.arrangement.paper(paper_id), dossier_code=codes[0], component_code=codes[1]
+            )
+        )
+        connection.execute(
+            sa.update(stack_history)
+            .where(stack_history.c.stack_id == stack_id)
+            .values(arrangement=named.to_json())
+        )
+        connection.execute(
+            sa.update(papers)
+            .where(papers.c.id == paper_id)
+            .values(
+                state=PaperState.TO_CHECK,
+                proposals_sha256=maker.blobs.put(whole.to_bytes()).sha256,
+                summary=whole.summary(),
+                checks_required=people,
+                dossier_code=codes[0],
+                component_code=codes[1],
+            )
+        )
+    return stack_id, paper_id, ids

@@ -21,7 +21,16 @@ from fastapi import APIRouter, Request, Response
 
 from api.console.actions import ACTIONS
 from api.console.pages import Sheet, sheet_of
-from api.console.screen import HOME, back_to, console_of, sent_form, show, signed_in
+from api.console.pictures import Part
+from api.console.screen import (
+    HOME,
+    back_to,
+    console_of,
+    own_place,
+    sent_form,
+    show,
+    signed_in,
+)
 from api.console.session import Session
 from api.console.stacks import scanning_values
 from api.console.strip import Strip, StripPage, Where, strip_of
@@ -37,6 +46,7 @@ if TYPE_CHECKING:
 router = APIRouter(include_in_schema=False)
 _PLACE = f"{HOME}/stacks/{{stack_id}}"
 _WIDTHS = (0, 160, 1000)
+_PART = re.compile(r"(\d{1,4}),(\d{1,4}),(\d{1,4}),(\d{1,4})")
 _CODE = re.compile(r"[\w./-]{1,64}")
 _PRIVATE = {"cache-control": "private, max-age=600", "vary": "cookie"}
 
@@ -83,7 +93,7 @@ def look(request: Request, caller: Caller, stack_id: str, page_id: str | None) -
         page = next(in_papers, next(iter(strip.pages), None))
     sheet = None
     if page is not None and page.has_picture:
-        reading = console_of(request.app).readings.of(page.page)
+        reading = console_of(request.app).readings.of(page.page.reading_sha256)
         sheet = sheet_of(page.page, page.turns, reading)
     return Looked(
         stack,
@@ -146,6 +156,20 @@ async def picture(
         raise NotFound("Trang này chưa có ảnh. / There is no picture of this page yet.")
     pictures = console_of(request.app).pictures
     content = await blocking(pictures.get, page.picture_sha256, turns % 4, width)
+    return Response(content, media_type="image/webp", headers=_PRIVATE)
+
+
+@router.get(f"{_PLACE}/pages/{{page_id}}/crop.webp")
+async def crop(request: Request, stack_id: str, page_id: str, at: str, turns: int = 0) -> Response:
+    """A part of the picture: ``at=x,y,width,height`` in thousandths of the page as it is shown."""
+    session = await signed_in(request)
+    page = await blocking(house_of(request).stacks.page, session.caller, stack_id, page_id)
+    place = _PART.fullmatch(at)
+    if page.picture_sha256 is None or place is None:
+        raise NotFound("Trang này chưa có ảnh. / There is no picture of this page yet.")
+    part = Part(*(int(number) for number in place.groups()))
+    pictures = console_of(request.app).pictures
+    content = await blocking(pictures.part, page.picture_sha256, turns % 4, part)
     return Response(content, media_type="image/webp", headers=_PRIVATE)
 
 
@@ -217,7 +241,8 @@ def _back(form: Mapping[str, str], stack_id: str, said: str) -> Response:
     more = {"page": page} if re.fullmatch(r"[\w-]{1,64}", page) else {}
     if form.get("zoom") == "in":
         more["zoom"] = "in"
-    return back_to(f"{HOME}/stacks/{stack_id}", said, **more)
+    place = own_place(form.get("back", ""), f"{HOME}/stacks/{stack_id}")
+    return back_to(place, said, **more)
 
 
 def _version(form: Mapping[str, str]) -> int | None:

@@ -7,7 +7,7 @@ only copy numbers. Pure values, but for `reading_of`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from dossier.stacks.reading import PageReading
 from dossier.stacks.values import StackPage
 from dossier.storage.store import BlobStore
+from ocr.page import Box
 
 _KEPT = 64
 _A4 = (1654, 2339)
@@ -50,9 +51,8 @@ class Readings:
         self._kept: OrderedDict[str, PageReading] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, page: StackPage) -> PageReading | None:
-        """The reading of a page; None where there is none. Raises `StoreError`."""
-        digest = page.reading_sha256
+    def of(self, digest: str | None) -> PageReading | None:
+        """The reading in a blob; None where there is none. Raises `StoreError`."""
         if digest is None:
             return None
         with self._lock:
@@ -76,23 +76,42 @@ def size_of(page: StackPage) -> tuple[float, float]:
 def sheet_of(
     page: StackPage, turns: int, reading: PageReading | None, more: Iterable[Mark] = ()
 ) -> Sheet:
-    """The page with its doubtful words and findings, turned by `turns` quarter turns."""
-    width, height = size_of(page)
-    marks = [*more]
-    if reading is not None:
-        marks += _findings(reading, width, height)
-        marks += [
-            Mark(
-                "doubtful",
-                word.box.left - _ROOM,
-                word.box.top - _ROOM,
-                word.box.width + 2 * _ROOM,
-                word.box.height + 2 * _ROOM,
-                target,
-            )
-            for target, word in _doubtful(page.id, reading)
-        ]
-    return turned(Sheet(width, height, tuple(marks)), turns)
+    """The page with its doubtful words, its findings, and `more` marks of the upright page.
+
+    Turned by `turns` quarter turns beyond what the machine found, less those that the reading
+    was made with already.
+    """
+    if reading is None:
+        return turned(Sheet(*size_of(page), tuple(more)), turns)
+    width, height = reading.page.width_px, reading.page.height_px
+    words = [
+        Mark("doubtful", *around(box), target) for target, box in doubtful_places(page.id, reading)
+    ]
+    marks = (*_findings(reading, width, height), *words, *more)
+    return turned(Sheet(width, height, marks), turns - already_turned(reading))
+
+
+def already_turned(reading: PageReading) -> int:
+    """Quarter turns of a person's that a reading was made with."""
+    return (reading.page.turns - reading.machine_turns) % 4
+
+
+def around(box: Box) -> tuple[float, float, float, float]:
+    """Left, top, width and height of a box with some room around it."""
+    left, top = box.left - _ROOM, box.top - _ROOM
+    return left, top, box.width + 2 * _ROOM, box.height + 2 * _ROOM
+
+
+def doubtful_places(page_id: str, reading: PageReading) -> list[tuple[str, Box]]:
+    """Doubtful words and places without a word, by the targets that people confirm."""
+    words = (word for line in reading.page.lines for word in line.words)
+    found = [
+        (f"word:{page_id}:{number}", word.box)
+        for number, word in enumerate(words, 1)
+        if word.doubtful
+    ]
+    gaps = enumerate(reading.page.unread, 1)
+    return found + [(f"word:{page_id}:g{number}", box) for number, box in gaps]
 
 
 def turned(sheet: Sheet, turns: int) -> Sheet:
@@ -104,13 +123,6 @@ def turned(sheet: Sheet, turns: int) -> Sheet:
         )
         sheet = Sheet(sheet.height, sheet.width, marks)
     return sheet
-
-
-def _doubtful(page_id: str, reading: PageReading) -> Sequence[tuple[str, Any]]:
-    words = (word for line in reading.page.lines for word in line.words)
-    return [
-        (f"word:{page_id}:{number}", word) for number, word in enumerate(words, 1) if word.doubtful
-    ]
 
 
 def _findings(reading: PageReading, width: float, height: float) -> list[Mark]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from PIL import Image
 
@@ -16,6 +17,19 @@ _TURNED = {
     2: Image.Transpose.ROTATE_180,
     3: Image.Transpose.ROTATE_90,
 }
+
+
+_THOUSAND = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A rectangle in thousandths of a page as it is shown."""
+
+    x: int
+    y: int
+    width: int
+    height: int
 
 
 class Pictures:
@@ -49,6 +63,22 @@ class Pictures:
                 _, old = self._made.popitem(last=False)
                 self._bytes -= len(old)
         return made
+
+    def part(self, sha256: str, turns: int, part: Part) -> bytes:
+        """A part of the picture, after `turns`; as much of it as there is."""
+        return _cut(self.get(sha256, turns), part)
+
+
+def _cut(content: bytes, part: Part) -> bytes:
+    with Image.open(io.BytesIO(content), formats=("WEBP",)) as image:
+        picture: Image.Image = image.convert("RGB")
+    left = min(part.x * picture.width // _THOUSAND, picture.width - 1)
+    top = min(part.y * picture.height // _THOUSAND, picture.height - 1)
+    right = max(left + 1, min((part.x + part.width) * picture.width // _THOUSAND, picture.width))
+    bottom = max(top + 1, min((part.y + part.height) * picture.height // _THOUSAND, picture.height))
+    out = io.BytesIO()
+    picture.crop((left, top, right, bottom)).save(out, "WEBP", quality=80, method=1)
+    return out.getvalue()
 
 
 def _made(content: bytes, turns: int, width: int) -> bytes:

@@ -28,6 +28,7 @@ from api.web.body import too_large
 from api.web.door import header, language_of
 from api.web.doorway import blocking, house_of, request_id
 from api.web.problem_documents import Language
+from dossier.checking.material import MaterialShelf
 from dossier.errors import AccessRefused, CredentialRefused
 from dossier.identity import Limits
 
@@ -66,6 +67,7 @@ class Console:
         self.failures = TokenBuckets()
         self.pictures = Pictures(house.blobs)
         self.readings = Readings(house.blobs)
+        self.materials = MaterialShelf(house.blobs)
         self.scans = ScanRuns(house, settings.data_dir / "console" / "scans")
 
 

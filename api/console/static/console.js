@@ -7,6 +7,7 @@
   const AGAIN_AFTER_MS = 2000;
   const BURST_MS = 45; // a barcode gun types faster than people
   const SEQUENCE_MS = 1200;
+  const IDLE_MS = 5 * 60 * 1000;
   const said = document.body.dataset;
   const byId = (id) => document.getElementById(id);
   document.documentElement.classList.add("scripted");
@@ -47,6 +48,16 @@
   const showCurrent = () => {
     const row = document.querySelector(".strip [aria-current]");
     if (row) row.scrollIntoView({ block: "nearest" });
+    const place = document.querySelector(".zoomed .mark.current");
+    if (place) place.scrollIntoView({ block: "center", inline: "center" });
+  };
+
+  // a field that waits comes first; its place is shown
+  const focusWanted = () => {
+    const wanted = byId("content").querySelector("[autofocus]");
+    if (!wanted) return;
+    wanted.focus();
+    if (wanted.select) wanted.select();
   };
 
   const shown = (answer, text, push) => {
@@ -71,6 +82,7 @@
     if (push && place.href !== location.href) history.pushState(null, "", place);
     else history.replaceState(null, "", place);
     restore(!push);
+    focusWanted();
     showCurrent();
     tell("trouble", "");
     tell("said", told ? found.getElementById("said").textContent.trim() : "");
@@ -199,7 +211,8 @@
   };
   const save = async (input, keepalive = false) => {
     const value = input.value;
-    const form = new URLSearchParams({ "form-token": input.form.elements["form-token"].value, target: input.dataset.target, value });
+    input.dataset.version = Number(input.dataset.version) + 1; // a late repeat changes nothing
+    const form = new URLSearchParams({ "form-token": input.form.elements["form-token"].value, target: input.dataset.target, value, version: input.dataset.version });
     const answer = await fetch(input.dataset.save, { method: "POST", body: form, credentials: "same-origin", keepalive, headers: { accept: "application/json" } });
     if (answer.redirected && new URL(answer.url).pathname === "/console/sign-in") {
       tell("trouble", said.signedOut);
@@ -241,6 +254,20 @@
     for (const input of unsaved.keys()) save(input, true).catch(() => {});
   });
 
+  // --- who works at a paper keeps it ------------------------------------------------------------
+  let active = Date.now();
+  let kept = Date.now();
+  for (const sign of ["keydown", "pointerdown"]) document.addEventListener(sign, () => { active = Date.now(); });
+  setInterval(() => {
+    const paper = document.querySelector("[data-keep]");
+    const token = document.querySelector("[name=form-token]");
+    if (!paper || Date.now() - active > IDLE_MS || Date.now() - kept < 1000 * Number(paper.dataset.keepS)) return;
+    kept = Date.now();
+    fetch(paper.dataset.keep, { method: "POST", credentials: "same-origin", body: new URLSearchParams({ "form-token": token.value }) })
+      .then((answer) => { if (!answer.ok) throw new Error("lost"); })
+      .catch(() => tell("trouble", said.lost));
+  }, 1000);
+
   // --- keys: each presses what carries its name in data-key -----------------------------------
   const isTyping = (e) => Boolean(e) && (e.isContentEditable || e.matches("textarea, select, input:not([type=checkbox]):not([type=radio]):not([type=button]):not([type=submit])"));
   const keyOf = (event) => [event.ctrlKey || event.metaKey ? "ctrl" : "", event.altKey ? "alt" : "", event.key.toLowerCase()].filter(Boolean).join("+");
@@ -277,7 +304,7 @@
     const isModified = event.ctrlKey || event.metaKey || event.altKey;
     const isFunction = /^f\d+$/.test(key);
     if (isModified || isFunction) {
-      if (key === "ctrl+z" && isTyping(target)) return; // the field's own undo
+      if (key === "ctrl+z" && isTyping(target) && target.value !== target.defaultValue) return; // its own undo
       if (!bearer(key)) return;
       event.preventDefault();
       press(key);
@@ -313,5 +340,6 @@
     place.searchParams.delete("said");
     history.replaceState(null, "", place);
   }
+  focusWanted();
   showCurrent();
 })();

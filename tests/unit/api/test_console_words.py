@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from api.console import actions, mounting
+from api.console import actions, checking, mounting
 from api.console.strip import Where
 from api.public.words import LANGUAGES, catalogue
+from dossier.checking.looking import ItemState, ReuseGround
 from dossier.stacks.arrangement import PageKind
 from dossier.stacks.order import PROFILES
 from dossier.stacks.values import PaperState, StackState
+from ocr.fields.certainty import _GROUPS
 from ocr.quality.findings import Severity
 
 _CONSOLE = Path(mounting.__file__).parent
@@ -35,24 +37,29 @@ _OPEN_ENDED = {  # keys that templates choose by a value, which is a closed set
     "where.": tuple(where for where in Where if where not in (Where.PAPER, Where.WAITING)),
     "severity.": tuple(Severity),
     "profile.": PROFILES,
+    "item.": tuple(ItemState),
+    "reuse.": tuple(ReuseGround),
     "keys.": (*_KEYS, *(f"{name}-key" for name in _KEYS)),
 }
 _BY_MACRO = {*(f"state.{state.value}" for state in StackState)}
+_FIELDS = {f"field.{name}" for name in _GROUPS}
 _SAID_ONCE = {
     *("signed-out", "settings-kept", "stack-opened", "files-taken", "scan-begun"),
     *("scan-stopping", "stack-close", "stack-cancel", "stack-hurry", "stack-calm"),
     *("undone", "redone"),
     *(f"done-{action}" for action in actions.ACTIONS),
+    *("check-none", "confirmed", "taken-back", "resolved"),
+    *(f"paper-{step}" for step in checking._STEPS if step != "keep"),
 }
 
 
 def _asked() -> set[str]:
-    found: set[str] = set(_BY_MACRO) | {f"said.{said}" for said in _SAID_ONCE}
+    found: set[str] = _BY_MACRO | _FIELDS | {f"said.{said}" for said in _SAID_ONCE}
     for template in _TEMPLATES:
         for key, joined in _KEY.findall(template.read_text("utf-8")):
             if not joined:
                 found.add(key)
-            elif key != "said.":
+            elif key not in ("said.", "field."):
                 found |= {key + str(end) for end in _OPEN_ENDED[key]}
     for module in _CONSOLE.glob("*.py"):
         asked = _IN_PYTHON.findall(module.read_text("utf-8"))
@@ -99,7 +106,16 @@ def test_most_vietnamese_texts_are_vietnamese() -> None:
     assert {words._texts[key] for key in plain} <= _PLAIN
 
 
-_PLAIN = {"English", "Trang {number}", "Trang", "{count} trang", "Sau", "Gấp", "Ghi chú:"}
+_PLAIN = {
+    "English",
+    "Trang {number}",
+    "Trang",
+    "{count} trang",
+    "Sau",
+    "Gấp",
+    "Ghi chú:",
+    "Chắc {percent} %",
+}
 
 
 @pytest.mark.parametrize("template", _TEMPLATES, ids=lambda path: path.name)
