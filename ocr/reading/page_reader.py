@@ -26,6 +26,7 @@ from ocr.reading.segmentation import Layout, Segment, cut, segment
 from ocr.reading.skew import LONG_SIDE_PX, skew_of, small_ink
 from ocr.reading.syllables import vocabulary
 from ocr.reading.upright import standing
+from ocr.reading.word_gaps import parted
 
 WORKING_DPI = 200
 """Recognition errs least at this resolution, and more pixels only cost time."""
@@ -111,6 +112,7 @@ class PageReader:
         for (row, k, part), (made, left, top), reading, shift in zip(
             segments, cuts, readings, moved, strict=True
         ):
+            reading = parted(reading, part, layout, (left, top + shift))
             cell = Cell(part, layout.letter_px, left, top + shift, row, k)
             line = None if is_scribble(reading) else line_of(reading, cell, view, known)
             out.append(ReadCell(line, cell, made))
