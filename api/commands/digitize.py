@@ -22,7 +22,7 @@ from api.settings import RecordSettings
 from api.wiring import load_settings, open_desk
 from dossier.workflow import Outcome, Outputs, digitise_dossier
 from ocr.fields.extract import DocumentFields
-from ocr.page import RecognisedPage
+from ocr.page import Box, RecognisedPage
 from ocr.pipeline import Station
 from ocr.quality.findings import Severity
 from ocr.quality.profiles import DEFAULT_PROFILE, QualityBook
@@ -228,11 +228,37 @@ class _progress:  # noqa: N801 - used as a function
                 "confidence": round(page.confidence, 1),
                 "fault": page.fault.message if page.fault else None,
                 "quality": page.quality.to_json() if page.quality else None,
+                "doubtful": _doubts(page),
             }
         )
         self._bar.update(
             self._task, total=total, completed=len(self.pages), note=f"{page.confidence:.0f}"
         )
+
+
+def _doubts(page: RecognisedPage) -> dict[str, Any]:
+    """The words that a person has to look at, and ink for which no word stands.
+
+    Boxes are left, top, right, bottom in pixels of the upright page.
+    """
+    words = page.doubtful_words
+    return {
+        "count": len(words),
+        "words": [
+            {
+                "text": word.text,
+                "box": _corners(word.box),
+                "certainty": word.certainty,
+                "alternative": word.alternative,
+            }
+            for word in words
+        ],
+        "unread": [_corners(box) for box in page.unread],
+    }
+
+
+def _corners(box: Box) -> list[int]:
+    return [round(edge) for edge in (box.left, box.top, box.right, box.bottom)]
 
 
 def _tell(outcome: Outcome, pages: Sequence[dict[str, Any]]) -> None:
@@ -256,6 +282,7 @@ def _tell(outcome: Outcome, pages: Sequence[dict[str, Any]]) -> None:
             note,
         )
     output.human.print(table)
+    _tell_doubts(pages)
     _tell_quality(pages)
     size = outcome.size_bytes / 1024
     output.bilingual(f"Bản ghi: {outcome.outputs.record}", f"record, {size:.0f} KiB", style="bold")
@@ -272,6 +299,17 @@ def _tell(outcome: Outcome, pages: Sequence[dict[str, Any]]) -> None:
         )
     if outcome.report is not None:
         print_verdict(outcome.report)
+
+
+def _tell_doubts(pages: Sequence[dict[str, Any]]) -> None:
+    """How many words to look at; which ones is in the JSON."""
+    words = sum(page["doubtful"]["count"] for page in pages)
+    places = sum(len(page["doubtful"]["unread"]) for page in pages)
+    if words or places:
+        output.bilingual(
+            f"{words} từ cần xem lại, {places} chỗ có mực mà không đọc được (--json: ở đâu)",
+            f"{words} doubtful words, {places} places with ink and no word (--json: where)",
+        )
 
 
 def _tell_quality(pages: Sequence[dict[str, Any]]) -> None:

@@ -2,8 +2,9 @@
 
 Every word gets the chance that it is right. Words that are doubtful after one reading, and only
 those, are cut out and read a second time, smoothed: an error of the engine seldom survives the
-change of image, a right word mostly does. Read `looks_at` from top to bottom. The numbers are
-data (`ocr.reading.doubt_scale`); nothing is learned at run time.
+change of image, a right word mostly does. Where the second reading is the surer one it wins.
+Read `looks_at` from top to bottom. The numbers are data (`ocr.reading.doubt_scale`); nothing is
+learned at run time.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 
 from ocr.page import Line, Word
-from ocr.reading.doubt_evidence import Features, page_features
+from ocr.reading.doubt_evidence import Features, page_features, shape_of
 from ocr.reading.doubt_places import ReadCell, working_span
 from ocr.reading.doubt_scale import DoubtScale, bundled_doubt_scale, certainty_of
 from ocr.reading.placing import View
@@ -54,10 +55,29 @@ class Look:
         found = {"base": 1.0, "first": self.score}
         if not text:
             return found | {"vanished": 1.0}
+        if self.wins:
+            return found | {"won": 1.0}
         if text != word.text:
             lead = (self.second.confidence if self.second else 0.0) - word.confidence
             found |= {"differs": 1.0, "differs_surer": min(max(lead + 10, 0.0), 30.0) / 10}
         return found
+
+    @property
+    def wins(self) -> bool:
+        """Whether the second reading is the better one: one word, surer, of no odder shape."""
+        text, second, word = self.second_text, self.second, self.word
+        if second is None or not text or text == word.text or len(second.words) != 1:
+            return False
+        odder = len(shape_of(text).features) > len(shape_of(word.text).features)
+        return second.confidence > word.confidence and not odder
+
+    @property
+    def final(self) -> Word:
+        """The word as the surer reading has it."""
+        if self.second is None or not self.wins:
+            return self.word
+        text, confidence = self.second_text or "", self.second.confidence
+        return replace(self.word, text=text, confidence=confidence)
 
 
 def look_again(
@@ -132,16 +152,16 @@ def second_looks(
 
 
 def judged(look: Look, scale: DoubtScale) -> Word:
-    """The word with its certainty, flagged where it is too low."""
+    """The word as the surer reading has it, with its certainty, flagged where that is too low."""
     score = look.score if look.second is None else scale.second_score(look.second_features)
     certainty = round(certainty_of(score), 2)
-    text = look.second_text
-    alternative = text if text and text != look.word.text else None
+    final = look.final
+    other = look.word.text if look.wins else look.second_text
     return replace(
-        look.word,
+        final,
         certainty=certainty,
         doubtful=certainty < scale.threshold,
-        alternative=alternative,
+        alternative=other if other and other != final.text else None,
     )
 
 

@@ -126,6 +126,19 @@ def test_the_manifest_is_under_the_signature(job: Job) -> None:
     assert job.told["pages_root"] in json.dumps(manifest)
 
 
+def test_doubtful_words_are_named_with_their_places(job: Job) -> None:
+    for page in job.told["pages"]:
+        doubts = page["doubtful"]
+        assert doubts["count"] == len(doubts["words"]) < 0.15 * page["words"]
+        for word in doubts["words"]:
+            left, top, right, bottom = word["box"]
+            assert 0 <= left < right
+            assert 0 <= top < bottom
+            assert 0 <= word["certainty"] <= 100
+            assert word["alternative"] != word["text"]
+    assert any(page["doubtful"]["count"] for page in job.told["pages"])
+
+
 def test_verify_speaks_json_and_exit_codes(job: Job, sohoa: Sohoa, tmp_path: Path) -> None:
     done = sohoa("verify", job.record, "--json")
     assert done.code == 0, done.told

@@ -197,11 +197,10 @@ def _reading(text: str, confidence: float) -> Reading:
 
 def test_a_second_reading_that_agrees_speaks_for_the_word() -> None:
     scale = bundled_doubt_scale()
-    agrees, differs, surer, nothing = (
-        judged(x, scale).certainty or 0.0
-        for x in (look("quyết"), look("quyêt", 80.0), look("quyêt", 97.0), look(""))
+    agrees, differs, nothing = (
+        judged(x, scale).certainty or 0.0 for x in (look("quyết"), look("quyêt"), look(""))
     )
-    assert agrees > differs > surer
+    assert agrees > differs
     assert agrees > nothing
 
 
@@ -211,6 +210,26 @@ def test_the_other_reading_is_kept_beside_the_word() -> None:
     assert judged(look("quye\u0302\u0301t"), scale).alternative is None  # the same letters in NFD
     assert judged(look(""), scale).alternative is None
     assert judged(look(None), scale).certainty == round(certainty_of(-3.0), 2)
+
+
+def test_the_surer_reading_wins_and_the_first_one_stays_beside_it() -> None:
+    won = judged(look("quyển", 95.0), bundled_doubt_scale())
+    assert (won.text, won.alternative, won.confidence) == ("quyển", "quyết", 95.0)
+    assert won.box == look(None).word.box
+
+
+@pytest.mark.parametrize(
+    ("second", "confidence", "why"),
+    [
+        ("quyển", 88.0, "it is not surer"),
+        ("quyêt", 99.0, "no syllable for a syllable"),
+        ("quy ết", 99.0, "two words for one"),
+        ("", 0.0, "nothing was seen"),
+        ("quyết", 99.0, "it is the same"),
+    ],
+)
+def test_a_second_reading_that_does_not_win(second: str, confidence: float, why: str) -> None:
+    assert judged(look(second, confidence), bundled_doubt_scale()).text == "quyết", why
 
 
 def test_certainty_stays_between_0_and_100() -> None:
@@ -241,7 +260,7 @@ class Echo:
 
     def read(self, lines: Sequence[Grey], dpi: int, mode: LineMode) -> list[Reading]:
         self.calls.append(([image.shape for image in lines], mode))
-        return [_reading(self.text, 96.0) for _ in lines]
+        return [_reading(self.text, 70.0) for _ in lines]
 
     def upside_down(self, page: Grey, dpi: int) -> bool | None:
         return None
