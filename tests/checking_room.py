@@ -167,6 +167,7 @@ class CheckingRoom:
         codes: tuple[str, str] = ("H22.12-260301-0001", "TP1"),
         serial: str | None = None,
         priority: int = 0,
+        paper_ids: Sequence[str] = (),
     ) -> tuple[str, list[str], list[str]]:
         """An arranged stack of read pages: its id, its papers, its pages."""
         order = order or StackOrder("quầy 1", "Nguyễn Thị Mẫu", scanner="máy A")
@@ -207,9 +208,10 @@ class CheckingRoom:
                     )
                 )
             groups = [page_ids] if one_paper else [[page] for page in page_ids]
+            names = paper_ids or [new_id("ppr") for _ in groups]
             arranged = tuple(
-                ArrangedPaper(new_id("ppr"), *codes, serial, tuple(map(PlacedPage, group)))
-                for group in groups
+                ArrangedPaper(name, *codes, serial, tuple(map(PlacedPage, group)))
+                for name, group in zip(names, groups, strict=True)
             )
             first = Arrangement(arranged, (), (), (), (), tuple(page_ids))
             found = one_stack(connection, caller.agency_id, stack.id, lock=True)

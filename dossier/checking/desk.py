@@ -13,14 +13,16 @@ write to a paper that is being checked needs the caller's lease (`LeaseLost`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from dossier.audit.log import AuditLog
 from dossier.checking.deciding import Deciding
+from dossier.checking.lexicon import active_pairs, suggestions_for
 from dossier.checking.looking import Looking
 from dossier.checking.taking import LEASE_S
 from dossier.intake.catalogue_files import load_catalogues
 from dossier.intake.catalogues import Catalogues
+from dossier.model import Caller
 from dossier.queue.jobs import JobQueue
 from dossier.storage.database import Database
 from dossier.storage.store import BlobStore
@@ -42,3 +44,10 @@ class CheckingDesk(Deciding, Looking):
         """`catalogues` gives the procedures, when a checklist is asked for."""
         super().__init__(database, audit, jobs, blobs, lease_s=lease_s)
         self._catalogues = catalogues
+
+    def suggestions(self, caller: Caller, paper_id: str) -> Mapping[str, str]:
+        """What the agency's lexicon proposes for doubtful words, by target. Raises `NotFound`,
+        `StateConflict` before the paper was read."""
+        _, material = self._looked_up(caller, paper_id)
+        with self._database.read() as connection:
+            return suggestions_for(material, active_pairs(connection, caller.agency_id))
