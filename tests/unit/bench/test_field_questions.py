@@ -78,6 +78,7 @@ def test_a_wrong_choice_is_counted_as_wrong(perfect: None, monkeypatch: pytest.M
         for t, other in zip(types, [*codes[1:], codes[0]], strict=True)
     )
     monkeypatch.setattr(fields_classes, "one_of_each", lambda: moved)
+    monkeypatch.setattr(fields_classes, "_components", lambda _: iter(()))
     found = Counter((question, verdict) for question, verdict, _ in verdicts("tuning", [1], None))
     assert found["types", "wrong"] == 6
 
