@@ -18,7 +18,7 @@ from dossier.model import JSON, AuditEvent, Caller, RecordState, Role
 from dossier.register.entry import Event, Registration
 from dossier.register.log import Register
 from dossier.signing.recordtable import Record, find, record_of, required
-from dossier.signing.registering import superseded
+from dossier.signing.registering import seals_of_papers, superseded
 from dossier.storage.database import Database
 from dossier.storage.tables import records
 
@@ -148,7 +148,8 @@ class Endings:
             "principal": caller.principal_id,
         }
         connection.execute(_END, {"id_": record.id, "to": state, "ending_": ending})
-        self._register.append(connection, [told])
+        if not seals_of_papers(connection, [record.id]):
+            self._register.append(connection, [told])
         details = {
             "code": record.code,
             "reason": told.reason,

@@ -1,4 +1,9 @@
-"""Enters published records in the register, in the transaction that publishes them."""
+"""Enters published records in the register, in the transaction that publishes them.
+
+The register is of results that an agency issued. A record that seals a digitised paper is none: it
+is a copy of what lies in a dossier, mostly of other agencies' papers and of citizens' own. It is
+published, renewed and audited like any other, and never entered (docs/filing.md).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ import sqlalchemy as sa
 
 from dossier.register.entry import Event, Registration
 from dossier.register.log import AT_ONCE, Register
+from dossier.storage.station_tables import papers
 from dossier.storage.tables import records
 
 _FACTS = sa.select(
@@ -25,6 +31,10 @@ _FACTS = sa.select(
     records.c.supersedes,
 ).where(records.c.id.in_(sa.bindparam("ids", expanding=True)))
 
+_SEALS = sa.select(papers.c.record_id).where(
+    papers.c.record_id.in_(sa.bindparam("ids", expanding=True))
+)
+
 
 def enter_published(connection: sa.Connection, register: Register, ids: Sequence[str]) -> None:
     """Enter these records, which are published in this transaction, in their order.
@@ -32,8 +42,10 @@ def enter_published(connection: sa.Connection, register: Register, ids: Sequence
     What one of them supersedes is entered as superseded right behind it. After all other rows,
     before the audit log.
     """
-    for at in range(0, len(ids), AT_ONCE):
-        page = ids[at : at + AT_ONCE]
+    sealed_papers = seals_of_papers(connection, ids)
+    results = [one for one in ids if one not in sealed_papers]
+    for at in range(0, len(results), AT_ONCE):
+        page = results[at : at + AT_ONCE]
         facts = _facts(connection, page)
         old = _facts(connection, [row.supersedes for row in facts.values() if row.supersedes])
         told: list[Registration] = []
@@ -43,6 +55,15 @@ def enter_published(connection: sa.Connection, register: Register, ids: Sequence
             if new.supersedes:
                 told.append(superseded(old[new.supersedes], by=new.code))
         register.append(connection, told)
+
+
+def seals_of_papers(connection: sa.Connection, ids: Sequence[str]) -> frozenset[str]:
+    """Those of these records that seal digitised papers: the register has nothing of them."""
+    found: set[str] = set()
+    for at in range(0, len(ids), AT_ONCE):
+        page = list(ids[at : at + AT_ONCE])
+        found.update(connection.execute(_SEALS, {"ids": page}).scalars())
+    return frozenset(found)
 
 
 def superseded(row: Any, by: str, reason: str | None = None) -> Registration:  # noqa: ANN401 - a row

@@ -24,6 +24,7 @@ from dossier.queue.jobs import Job, JobQueue
 from dossier.register.entry import Event, Registration
 from dossier.register.log import Register
 from dossier.signing.evidence import report_json
+from dossier.signing.registering import seals_of_papers
 from dossier.signing.renewals import KIND, LIVING, RenewalMoves
 from dossier.signing.sealing import Finished, Services
 from dossier.storage.database import Database
@@ -164,7 +165,9 @@ class RenewalWork:
             self._audit.append(connection, [event])
 
     def _enter(self, connection: sa.Connection, record_id: str, before: str) -> None:
-        """Enter the renewed document's digest in the register."""
+        """Enter the renewed document's digest in the register, if the document is in it."""
+        if seals_of_papers(connection, [record_id]):
+            return
         wanted = sa.select(records.c.code, records.c.agency_id, records.c.result_sha256)
         now = connection.execute(wanted.where(records.c.id == record_id)).one()
         renewed = Registration(

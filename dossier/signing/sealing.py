@@ -49,7 +49,8 @@ class SealStep:
     """One signature of a record: who signs and how it looks.
 
     `role` names the field ("officer", "leader", "seal") unless `field_name` does; `profile` None
-    makes it invisible.
+    makes it invisible. `shown_at` is the time that the stamp shows, None: that of signing; on an
+    officer's mark it is the time of scanning (TT 01/2023/TT-VPCP, Điều 8).
     """
 
     role: str
@@ -59,6 +60,7 @@ class SealStep:
     reason: str | None = None
     certify: bool = False
     field_name: str | None = None
+    shown_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ def requests_of(
             stamp = plan_stamp(
                 step.profile,
                 facts,
-                order.at,
+                step.shown_at or order.at,
                 step.images,
                 profiles,
                 lines=lambda: lines_of(document),

@@ -8,7 +8,7 @@
     paper   PROPOSING ──> TO_CHECK ──> CHECKED ──> MARKED ──> ACCEPTED ──> FILED
                ^  ^          │  ^         │           │
                │  └──edit────┤  └──reopen─┴───────────┘
-               │             ├──> HELD ──> TO_CHECK
+               │             ├──> HELD ──> TO_CHECK      (CHECKED, too: its record cannot be made)
                │             └──> REUSED (an earlier record serves), REFUSED (not to be digitised)
                └──undo── GONE (merged into another paper, or undone)
 
@@ -97,7 +97,7 @@ PAPER_MOVES: Mapping[enum.StrEnum, frozenset[enum.StrEnum]] = {
         }
     ),
     PaperState.HELD: frozenset({PaperState.PROPOSING, PaperState.TO_CHECK, PaperState.GONE}),
-    PaperState.CHECKED: frozenset({PaperState.MARKED, PaperState.TO_CHECK}),
+    PaperState.CHECKED: frozenset({PaperState.MARKED, PaperState.TO_CHECK, PaperState.HELD}),
     PaperState.MARKED: frozenset({PaperState.ACCEPTED, PaperState.TO_CHECK}),
     PaperState.ACCEPTED: frozenset({PaperState.FILED}),
     PaperState.REUSED: frozenset({PaperState.TO_CHECK}),
