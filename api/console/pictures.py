@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import Image
 
+from dossier.errors import NotFound
 from dossier.storage.store import BlobStore
+from signer.pdfium import opened
 
 _KEPT_BYTES = 48 << 20
 _TURNED = {
@@ -20,6 +23,8 @@ _TURNED = {
 
 
 _THOUSAND = 1000
+_PIXELS_A_POINT = 1.7
+_MOST_PIXELS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,19 @@ class Pictures:
         if not turns and not width:
             return self._blobs.get(sha256)
         place = (sha256, turns, width)
+        return self._remembered(place, lambda: _made(self._blobs.get(sha256), turns, width))
+
+    def drawn(self, record_sha256: str, number: int) -> bytes:
+        """A page, from 1, of a PDF of ours. Raises `NotFound`, `StoreError`."""
+        place = (record_sha256, -1, number)
+        return self._remembered(place, lambda: _drawn(self._blobs.get(record_sha256), number))
+
+    def _remembered(self, place: tuple[str, int, int], make: Callable[[], bytes]) -> bytes:
         with self._lock:
             if place in self._made:
                 self._made.move_to_end(place)
                 return self._made[place]
-        made = _made(self._blobs.get(sha256), turns, width)
+        made = make()
         with self._lock:
             if place not in self._made:
                 self._made[place] = made
@@ -67,6 +80,19 @@ class Pictures:
     def part(self, sha256: str, turns: int, part: Part) -> bytes:
         """A part of the picture, after `turns`; as much of it as there is."""
         return _cut(self.get(sha256, turns), part)
+
+
+def _drawn(pdf: bytes, number: int) -> bytes:
+    with opened(pdf) as document:
+        if not 1 <= number <= document.page_count:
+            raise NotFound("Không có trang này. / There is no such page.")
+        with document.page(number - 1) as page:
+            size = page.size_px(_PIXELS_A_POINT, _MOST_PIXELS)
+            pixels = page.picture(size)
+    picture = Image.frombuffer("RGB", size, pixels.tobytes(), "raw", "BGRX")
+    out = io.BytesIO()
+    picture.save(out, "WEBP", quality=75, method=1)
+    return out.getvalue()
 
 
 def _cut(content: bytes, part: Part) -> bytes:
