@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ocr.fields.doctypes import Catalogue, TypeMatch, plain
 from ocr.fields.header_cells import Head
@@ -20,6 +20,7 @@ _BODY = re.compile(
 )
 _EITHER = re.compile(r"^(theo|thuc hien|de)\b")  # begins a body as well as an abstract
 _LETTER = re.compile(r"^[^\w]{0,2}V\s?(?:[/⁄\\1lI]\s?[vwy]|[/⁄])(?!\w)[\s:.]*", re.IGNORECASE)
+_EITHER_CASE = frozenset("cosuvwxz")
 _WELL_CENTRED_MM = 1.8
 _CENTRED_MM = 3.6  # a first-line indent of 10 mm moves a full line by 5
 _FIRST_MM = 9.2  # from the heading to the abstract
@@ -94,6 +95,8 @@ def _abstract_lines(rows: Sequence[Piece], heading: Piece) -> list[Piece]:
     last = heading
     for found in rows:
         piece = _unbulleted(found, heading)
+        if lines:
+            piece = _lowered(piece)
         if piece.page != heading.page or len(lines) == _MOST_LINES:
             break
         if piece.middle - last.middle < 2 or _is_dust(piece, heading):
@@ -128,6 +131,14 @@ def _unbulleted(piece: Piece, heading: Piece) -> Piece:
     rest = part(piece, 1)
     off, without = abs(piece.centre - heading.centre), abs(rest.centre - heading.centre)
     return rest if without < min(off, _WELL_CENTRED_MM) else piece
+
+
+def _lowered(piece: Piece) -> Piece:
+    """A short last line (`cơ sở`) of letters that look alike in both cases, in lower case."""
+    letters = [c for c in plain(piece.text) if c.isalpha()]
+    if not letters or not _EITHER_CASE.issuperset(letters):
+        return piece
+    return replace(piece, words=tuple(replace(w, text=w.text.lower()) for w in piece.words))
 
 
 def _is_dust(piece: Piece, heading: Piece) -> bool:

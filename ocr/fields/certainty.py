@@ -35,6 +35,7 @@ _GROUPS: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 _INITIALS = re.compile(r"^[A-ZĐ&]{1,9}$")  # UBND, VT: no syllables, nor meant to be
 _SPELLED = ("capitals", "name", "text")
+_EXACT = ("digits", "code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,12 @@ class Scale:
 
         Below the threshold; and always where no catalogue knows an agency's or a title's words:
         the engine reads `KIÊM LÂM` for `KIỂM LÂM` without a doubt, so its confidence says little.
+        Always, too, where something contradicts a number, a date or a code: they were mended, or
+        disagree with the paper, which happens too seldom to be fitted.
         """
-        return not evidence.known or self.certainty(name, value, evidence) < self.threshold
+        if not evidence.known or (evidence.contradicted and _GROUPS.get(name) in _EXACT):
+            return True
+        return self.certainty(name, value, evidence) < self.threshold
 
 
 def features(name: str, value: str, evidence: Evidence) -> dict[str, float]:

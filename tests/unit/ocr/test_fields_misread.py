@@ -53,6 +53,23 @@ def test_a_digit_given_twice_counts_once_and_a_person_looks(read: str, date: str
     assert (found.value, found.doubtful) == (date, True)
 
 
+@pytest.mark.parametrize("read", ["CƠ SỞ", "Cơ sở", "cơ sở"])
+def test_a_last_line_of_letters_alike_in_both_cases_belongs_to_the_abstract(read: str):
+    first = "Về việc chuyển đổi số và cải cách thủ tục hành chính ở"
+    width = sum(19 * len(w) + 14 for w in first.split()) / 10
+    middle = 90 + (19 * 5 + 14 + 19 * 4) / 20
+    rows: tuple[Row, ...] = (
+        (middle - width / 2, 56, first),
+        (middle - (19 * 2 * 2 + 14) / 20, 62, read),
+    )
+    page = page_of([
+        (35, 24, "ỦY BAN NHÂN DÂN"), (105, 24, "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM"),
+        (37, 30, "XÃ BÌNH MẪU"), (38, 38, "Số: 12/TB-UBND"),
+        (108, 38, "Bình Mẫu, ngày 05 tháng 3 năm 2024"), (90, 50, "THÔNG BÁO"), *rows,
+    ])  # fmt: skip
+    assert extract_fields([page]).values("abstract") == (f"{first} cơ sở",)
+
+
 def test_specks_between_the_words_of_a_date_do_no_harm():
     found = fields(date="ngày.10 tháng 10. năm 2025").get("issued_date")
     assert found is not None
