@@ -11,6 +11,7 @@ from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
+from api.filing import filing_of, marking
 from api.foundation import open_foundation
 from api.house import Foundation, House
 from api.pinned import timestamper_of
@@ -88,6 +89,7 @@ def open_house(settings: Settings, process: str) -> Iterator[House]:
             checking=CheckingDesk(
                 database, audit, jobs, below.blobs, lease_s=settings.checking.lease_s
             ),
+            filing=filing_of(below, records, long_term=timestamper is not None),
             stacks=Stacks(database, below.holdings, audit, jobs),
             arranging=Arranging(database, audit, jobs),
             search=SearchIndex(database),
@@ -170,4 +172,5 @@ def sealing(house: House) -> dict[str, Handler]:
             desk.services,
             margin=timedelta(days=house.settings.trust.renewal_margin_days),
         ),
+        **marking(house, desk),
     }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dossier.checking.desk import CheckingDesk
     from dossier.clerical.sequences import Sequences
     from dossier.digitizing.digitizations import Digitizations
+    from dossier.filing.filing import Filing
     from dossier.identity import Identity
     from dossier.intake.sheets import CoverSheets
     from dossier.queue.jobs import JobQueue
@@ -87,6 +88,7 @@ class House(Foundation):
     stacks: Stacks
     arranging: Arranging
     checking: CheckingDesk
+    filing: Filing
     search: SearchIndex
     register: ResultRegister
     verifier: Checkers

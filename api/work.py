@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HOUSE_THREADS = 8
 """Webhooks wait for strangers most of the time."""
 
-_BOUNDED = frozenset({"signature", "sequence-step", "renewal"})
+_BOUNDED = frozenset({"signature", "sequence-step", "renewal", "mark-paper"})
 """Jobs that read strangers' files in this very process. Scans are read in processes of theirs."""
 
 _STANDSTILL_S = 10.0
@@ -73,6 +73,7 @@ def _seal(settings: Settings, stack: contextlib.ExitStack) -> _Place:
 
 
 def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
+    from api.filing import drafting
     from api.foundation import open_foundation
     from api.pinned import cover_sheet_keys
     from api.trusting import live_trust
@@ -91,13 +92,14 @@ def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
     from ocr.settings import DigitiseSettings
 
     house = stack.enter_context(open_foundation(settings, "ocr"))
+    search = SearchIndex(house.database)
     digitizations = Digitizations(
         house.database,
         house.blobs,
         house.holdings,
         house.audit,
         house.jobs,
-        SearchIndex(house.database),
+        search,
     )
     folder = settings.data_dir / "digitizing"
     work = DigitizingWork(digitizations, house.blobs, folder, DigitiseSettings())
@@ -116,6 +118,7 @@ def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
         **PageWork(*reading, place).handlers(),
         **SplitWork(*reading, lambda: cover_sheet_keys(settings), sheets.mark_used).handlers(),
         **ProposeWork(*reading, place, load_catalogues()).handlers(),
+        **drafting(house, place, search),
     }
 
 

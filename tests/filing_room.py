@@ -21,10 +21,11 @@ import sqlalchemy as sa
 from dossier.checking.rows import one_paper
 from dossier.checking.values import DRAFT_PAPER, Check, Paper, Target
 from dossier.filing.drafting import DraftWork
-from dossier.filing.drafts import MARK_PAPER, Drafts
-from dossier.filing.filing import INDEX_PAPER, Filing
+from dossier.filing.drafts import Drafts
+from dossier.filing.filing import Filing
 from dossier.filing.indexing import IndexWork
 from dossier.filing.marking import MarkWork
+from dossier.filing.stages import INDEX_PAPER, MARK_PAPER
 from dossier.intake.review_depth import ReviewDepth
 from dossier.model import Role, new_id
 from dossier.queue.worker import Worker

@@ -34,6 +34,7 @@ from dossier.batches.batches import Batches
 from dossier.checking.desk import CheckingDesk
 from dossier.clerical.sequences import Sequences
 from dossier.digitizing.digitizations import Digitizations
+from dossier.filing.filing import Filing
 from dossier.identity import HOUSE, AgencyPolicy, Identity
 from dossier.intake.sheets import CoverSheets
 from dossier.model import Role
@@ -271,6 +272,7 @@ def _others(room: SigningRoom, identity: Identity) -> dict[str, Any]:
         ),
         "batches": Batches(*common, identity.policy),
         "checking": CheckingDesk(room.database, room.audit, room.jobs, room.blobs),
+        "filing": Filing(*common, seal_key="seal", level=Level.B_LTA),
         "stacks": Stacks(room.database, room.holdings, room.audit, room.jobs),
         "arranging": Arranging(room.database, room.audit, room.jobs),
         "search": _searchable(room.database),

@@ -16,8 +16,9 @@ from dossier.checking.values import DRAFT_PAPER, Paper
 from dossier.filing.codes import CodeTemplate, give_back_code, still_fits, take_code
 from dossier.filing.faithfulness import ENGINE, Faithfulness
 from dossier.filing.material import Material
+from dossier.filing.stages import MARK_PAPER, SEAL_QUEUE, PaperErrors
 from dossier.model import JSON, AuditEvent, require_move
-from dossier.queue.jobs import Follower, Job, JobQueue
+from dossier.queue.jobs import Job, JobQueue
 from dossier.signing.numbers import despite_races
 from dossier.stacks.values import PAPER_MOVES, PaperState
 from dossier.storage.database import Database
@@ -27,8 +28,6 @@ from dossier.storage.store import BlobInfo
 from ocr.errors import OCRError
 from signer.clock import VIETNAM
 
-MARK_PAPER = "mark-paper"
-SEAL_QUEUE = "seal"
 _PDF = "application/pdf"
 
 
@@ -185,21 +184,6 @@ class Drafts:
             self._audit.append(connection, [_event(job, paper, "held", told)])
 
         self._database.together(work)
-
-
-class PaperErrors(Follower):
-    """Shows on the paper why its job waits, or failed for good. It can be ordered again."""
-
-    def waiting(self, connection: sa.Connection, job: Job, error: JSON) -> None:
-        if error is not None:
-            self.failed(connection, job, error)
-
-    def failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
-        connection.execute(
-            sa.update(papers)
-            .where(papers.c.id == job.subject)
-            .values(error=error, version=papers.c.version + 1)
-        )
 
 
 def _is_same(here: Paper, paper: Paper) -> bool:

@@ -23,7 +23,7 @@ from dossier.checking.rows import CHECKERS, one_paper
 from dossier.checking.values import DRAFT_PAPER, Paper
 from dossier.errors import NotFound, StateConflict
 from dossier.filing.codes import CodeTemplates, code_templates, file_name
-from dossier.filing.drafts import MARK_PAPER, PaperErrors
+from dossier.filing.stages import INDEX_PAPER, MARK_PAPER, PaperErrors
 from dossier.model import JSON, AuditEvent, Caller, RecordState, require_move
 from dossier.queue.jobmodel import NewJob
 from dossier.queue.jobs import JobQueue
@@ -38,7 +38,6 @@ from dossier.storage.station_tables import papers, stacks
 from signer.clock import VIETNAM
 from signer.sealing.levels import Level
 
-INDEX_PAPER = "index-paper"
 SEAL_PROFILE = "P6"
 _REASON = "Bản số hóa từ giấy, lưu vào hồ sơ điện tử"
 
