@@ -29,6 +29,8 @@ class Commands(LazyCommands):
         "trust": "api.commands.trust:app",
         "proof": "api.commands.proof:app",
         "sheet": "api.commands.sheet:app",
+        "station": "api.commands.station:app",
+        "lexicon": "api.commands.lexicon:app",
         "bundle": "api.commands.bundle:app",
         "renew": "api.commands.renew:renew",
         "keys": "api.commands.keys:app",

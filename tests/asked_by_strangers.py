@@ -69,6 +69,7 @@ _FITTING = {  # who may, by the beginning of the path
     "/v1/stacks": "officer",
     "/v1/papers": "officer",
     "/v1/checking": "officer",
+    "/v1/station": "officer",
     "/v1/dossiers": "officer",
     "/": "clerk",
 }

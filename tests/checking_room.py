@@ -106,6 +106,8 @@ def propose(
         fields=DocumentFields(tuple(fields), tuple(unread), "mẫu"),
         depth=ReviewDepth(2 if people == 2 else 1, ()),
         page_findings=tuple(findings),
+        words=sum(reading.word_count for _, reading in pages),
+        doubtful_words=sum(reading.doubtful_count for _, reading in pages),
     )
     info = blobs.put(proposals.to_bytes())
     with database.begin() as connection:

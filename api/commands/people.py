@@ -24,7 +24,8 @@ from api.errors import InputUnusable
 
 if TYPE_CHECKING:
     from dossier.identity import Identity
-    from dossier.model import Caller
+    from dossier.model import Caller, Role
+    from dossier.storage.database import Database
 
 Data = Annotated[
     Path | None,
@@ -60,6 +61,44 @@ def open_desk(data: Path | None) -> Iterator[Desk]:
         yield Desk(identity, local_administrator(local_user()))
     finally:
         database.close()
+
+
+@contextmanager
+def open_database(data: Path | None) -> Iterator[Database]:
+    """The database of the installation, its schema up to date; closed with the context."""
+    from api.settings import load_settings
+    from dossier.storage.database import Database
+    from dossier.storage.migrations import upgrade
+
+    database = Database(load_settings(data).database_url)
+    try:
+        upgrade(database)
+        yield database
+    finally:
+        database.close()
+
+
+def local_caller(database: Database, agency: str | None, role: Role) -> Caller:
+    """Whoever can read the database, in `role` of the agency, or of the only one there is.
+
+    Raises `InputUnusable` when it is not clear which, or there is none of that name.
+    """
+    from dossier.audit.log import AuditLog
+    from dossier.identity import Identity, local_administrator
+    from dossier.model import Caller
+
+    user = local_user()
+    identity = Identity(database, AuditLog(database))
+    listed = identity.agencies.list(local_administrator(user), limit=10_000)
+    known = [entry.id for entry in listed]
+    if agency is None and len(known) == 1:
+        agency = known[0]
+    if agency not in known:
+        raise InputUnusable(
+            f"Hãy chọn cơ quan bằng --agency: {', '.join(known) or 'chưa có cơ quan nào'}. / "
+            "Choose one of these agencies with --agency."
+        )
+    return Caller(f"local:{user}", user, agency, frozenset({role}), method="local")
 
 
 def local_user() -> str:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api import output
-from api.commands.people import Data, Json, local_user
-from api.errors import InputUnusable
+from api.commands.people import Data, Json, local_caller, open_database
 
 if TYPE_CHECKING:
-    from dossier.model import Caller
     from dossier.search.values import Found, Hit
-    from dossier.storage.database import Database
 
 
 def search(
@@ -52,10 +48,10 @@ def search(
 
       sohoa search 123/QĐ-UBND "chủ tịch ủy ban" --json
     """
+    from dossier.model import Role
     from dossier.search.index import SearchIndex
 
-    database = _open(data)
-    try:
+    with open_database(data) as database:
         index = SearchIndex(database)
         index.prepare()
         if rebuild:
@@ -65,45 +61,10 @@ def search(
                 return
         # what came as one argument with blanks was quoted: a phrase
         text = " ".join(f'"{word}"' if " " in word else word for word in words or ())
-        found = index.search(_reader(database, agency), text, after, limit)
-    finally:
-        database.close()
+        found = index.search(local_caller(database, agency, Role.AUDITOR), text, after, limit)
     if as_json:
         output.machine({"items": [hit.to_json() for hit in found.hits], "next": found.next})
     _tell(found)
-
-
-def _open(data: Path | None) -> Database:
-    from api.settings import load_settings
-    from dossier.storage.database import Database
-    from dossier.storage.migrations import upgrade
-
-    database = Database(load_settings(data).database_url)
-    upgrade(database)
-    return database
-
-
-def _reader(database: Database, agency: str | None) -> Caller:
-    """Whoever can read the database, in the place of an auditor of the agency.
-
-    Raises `InputUnusable` when it is not clear which, or there is none of that name.
-    """
-    from dossier.audit.log import AuditLog
-    from dossier.identity import Identity, local_administrator
-    from dossier.model import Caller, Role
-
-    user = local_user()
-    identity = Identity(database, AuditLog(database))
-    listed = identity.agencies.list(local_administrator(user), limit=10_000)
-    known = [entry.id for entry in listed]
-    if agency is None and len(known) == 1:
-        agency = known[0]
-    if agency not in known:
-        raise InputUnusable(
-            f"Hãy chọn cơ quan bằng --agency: {', '.join(known) or 'chưa có cơ quan nào'}. / "
-            "Choose one of these agencies with --agency."
-        )
-    return Caller(f"local:{user}", user, agency, frozenset({Role.AUDITOR}), method="local")
 
 
 def _tell(found: Found) -> None:

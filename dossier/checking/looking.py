@@ -228,24 +228,8 @@ class Looking(Taking):
     def health(self, caller: Caller) -> Health:
         """How many papers wait, are in hand, are held, failed; and since when."""
         caller.require(*READERS)
-        mine = papers.c.agency_id == caller.agency_id
         with self._database.read() as connection:
-            now = self._database.now(connection)
-            to_check = papers.c.state == PaperState.TO_CHECK
-            in_hand = sa.and_(to_check, papers.c.lease_until > now)
-            unfinished = papers.c.state.not_in([s for s in PaperState if s.is_finished])
-            failed = sa.and_(unfinished, papers.c.error.is_not(sa.null()))
-            row = connection.execute(
-                sa.select(
-                    sa.func.count().filter(to_check),
-                    sa.func.count().filter(in_hand),
-                    sa.func.count().filter(papers.c.state == PaperState.HELD),
-                    sa.func.count().filter(failed),
-                    sa.func.min(papers.c.created_at).filter(to_check),
-                ).where(mine)
-            ).one()
-        waiting, being_checked, held, failures, oldest = row
-        return Health(waiting - being_checked, being_checked, held, failures, _age_s(oldest, now))
+            return health_of(connection, caller.agency_id, self._database.now(connection))
 
     def candidates_for_reuse(self, caller: Caller, paper_id: str) -> tuple[ReuseCandidate, ...]:
         """Filed papers of the agency with the same bytes, or number, symbol and agency (W9)."""
@@ -266,6 +250,24 @@ class Looking(Taking):
             return None
         day = named.issued_at.astimezone(VIETNAM).date()
         return self._catalogues().procedure(named.procedure_code, day)
+
+
+def health_of(connection: sa.Connection, agency_id: str, now: datetime) -> Health:
+    """How the queue of an agency is."""
+    to_check = papers.c.state == PaperState.TO_CHECK
+    in_hand = sa.and_(to_check, papers.c.lease_until > now)
+    unfinished = papers.c.state.not_in([s for s in PaperState if s.is_finished])
+    error = sa.func.coalesce(sa.cast(papers.c.error, sa.Text), "null")  # none, or JSON's null
+    waiting, being_checked, held, failed, oldest = connection.execute(
+        sa.select(
+            sa.func.count().filter(to_check),
+            sa.func.count().filter(in_hand),
+            sa.func.count().filter(papers.c.state == PaperState.HELD),
+            sa.func.count().filter(sa.and_(unfinished, error != "null")),
+            sa.func.min(papers.c.created_at).filter(to_check),
+        ).where(papers.c.agency_id == agency_id)
+    ).one()
+    return Health(waiting - being_checked, being_checked, held, failed, _age_s(oldest, now))
 
 
 def _of_component(here: Sequence[Paper], code: str) -> tuple[Paper, ...]:

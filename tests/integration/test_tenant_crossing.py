@@ -441,6 +441,12 @@ def _attacks_on_papers(a: Neighbour, tag: dict[str, str]) -> dict[str, list[Atta
     return {
         "GET /v1/papers": [mine, Attack("officer", 200, params={"state": "to-check"}, own=True)],
         "GET /v1/checking/health": [mine],
+        "GET /v1/station/day": [
+            mine,
+            Attack("officer", 200, params={"station": "quay-1"}, own=True),
+            Attack("officer", 422, params={"day": "0001-01-01"}),
+            Attack("officer", 422, params={"day": "9999-12-31"}),
+        ],
         "POST /v1/checking/next": [
             Attack("officer", 200, {"stack_id": a.ids["stack_id"]}, own=True)
         ],
@@ -448,7 +454,7 @@ def _attacks_on_papers(a: Neighbour, tag: dict[str, str]) -> dict[str, list[Atta
         f"GET {one}": [Attack("officer", 404)],
         **{
             f"GET {one}/{part}": [Attack("officer", 404)]
-            for part in ("missing", "entries", "corrections", "reuse-candidates")
+            for part in ("missing", "entries", "corrections", "reuse-candidates", "suggestions")
         },
         f"PUT {one}/lease": [Attack("officer", 404)],
         f"DELETE {one}/lease": [Attack("officer", 404)],

@@ -16,7 +16,6 @@ from api.web.doorway import (
     After,
     CurrentCaller,
     CurrentHouse,
-    IfMatch,
     JSONAnswer,
     Limit,
     blocking,
@@ -38,8 +37,6 @@ from api.web.paper_views import (
     NextView,
     PaperView,
     ReasonForm,
-    RefusalForm,
-    ReuseForm,
     Station,
     TargetPath,
     WantedForm,
@@ -67,15 +64,14 @@ _READ: dict[int | str, dict[str, Any]] = {
     **problems(401, 403, 404, 422, 429),
 }
 _SEEN: dict[int | str, dict[str, Any]] = problems(401, 403, 404, 409, 422, 429)
-_DONE: dict[int | str, dict[str, Any]] = {
+DONE: dict[int | str, dict[str, Any]] = {
     200: openapi.TAGGED,
     **problems(400, 401, 403, 404, 408, 409, 412, 413, 422, 429),
 }
-_MATCHED: dict[int | str, dict[str, Any]] = {**_DONE, **problems(428)}
 _TYPED: dict[int | str, dict[str, Any]] = problems(400, 401, 403, 404, 408, 409, 412, 413, 422, 429)
 
 
-async def _answered(request: Request, work: Callable[[], Paper]) -> Response:
+async def answered(request: Request, work: Callable[[], Paper]) -> Response:
     """A paper that was changed, with its entity tag."""
     paper = await blocking(work)
     return resource(request, shown(paper), version=paper.version)
@@ -211,6 +207,17 @@ async def list_candidates(house: CurrentHouse, caller: CurrentCaller, paper_id: 
     return JSONAnswer({"items": items, "next": None})
 
 
+@router.get(
+    PATH + "/{paper_id}/suggestions",
+    response_model=dict[str, str],
+    responses=_SEEN,
+    summary="Gợi ý từ từ điển của đơn vị. / What the unit's lexicon proposes.",
+)
+async def get_suggestions(house: CurrentHouse, caller: CurrentCaller, paper_id: IdPath) -> Response:
+    """For doubtful words, by target; nothing is changed by it."""
+    return JSONAnswer(dict(await blocking(house.checking.suggestions, caller, paper_id)))
+
+
 # --- leases ------------------------------------------------------------------------------------
 
 
@@ -229,14 +236,14 @@ async def take_next(house: CurrentHouse, caller: CurrentCaller, form: WantedForm
 @router.put(
     PATH + "/{paper_id}/lease",
     response_model=PaperView,
-    responses=_DONE,
+    responses=DONE,
     summary="Nhận giấy tờ này, hoặc giữ tiếp. / Take this paper, or keep it.",
 )
 async def take_paper(
     request: Request, house: CurrentHouse, caller: CurrentCaller, paper_id: IdPath
 ) -> Response:
     """409 ``lease-lost`` names who has it; one that ran out is taken over."""
-    return await _answered(request, lambda: house.checking.take(caller, paper_id))
+    return await answered(request, lambda: house.checking.take(caller, paper_id))
 
 
 @router.post(
@@ -255,14 +262,14 @@ async def keep_paper(house: CurrentHouse, caller: CurrentCaller, paper_id: IdPat
 @router.delete(
     PATH + "/{paper_id}/lease",
     response_model=PaperView,
-    responses=_DONE,
+    responses=DONE,
     summary="Trả giấy tờ về hàng đợi. / Give the paper back.",
 )
 async def release_paper(
     request: Request, house: CurrentHouse, caller: CurrentCaller, paper_id: IdPath
 ) -> Response:
     """What was typed stays. May be repeated."""
-    return await _answered(request, lambda: house.checking.release(caller, paper_id))
+    return await answered(request, lambda: house.checking.release(caller, paper_id))
 
 
 # --- typing ------------------------------------------------------------------------------------
@@ -348,118 +355,4 @@ async def resolve_finding(
     """Kept with who and when, and told in the record."""
     return JSONAnswer(
         entry_shown(await blocking(house.checking.resolve, caller, paper_id, key, form.reason))
-    )
-
-
-# --- deciding ----------------------------------------------------------------------------------
-
-
-@router.post(
-    PATH + "/{paper_id}/finish",
-    response_model=PaperView,
-    responses=_DONE,
-    summary="Kiểm tra xong. / End the check.",
-)
-async def finish_paper(
-    request: Request, house: CurrentHouse, caller: CurrentCaller, paper_id: IdPath
-) -> Response:
-    """409 lists what is missing. After the last check that is needed, the record is made."""
-    return await _answered(request, lambda: house.checking.finish(caller, paper_id))
-
-
-@router.post(
-    PATH + "/{paper_id}/hold",
-    response_model=PaperView,
-    responses=_MATCHED,
-    summary="Tạm dừng, nêu lý do. / Hold it, and say why.",
-)
-async def hold_paper(
-    request: Request,
-    house: CurrentHouse,
-    caller: CurrentCaller,
-    paper_id: IdPath,
-    version: IfMatch,
-    form: ReasonForm,
-) -> Response:
-    """It waits until it is resumed."""
-    return await _answered(
-        request, lambda: house.checking.hold(caller, paper_id, form.reason, version)
-    )
-
-
-@router.post(
-    PATH + "/{paper_id}/resume",
-    response_model=PaperView,
-    responses=_MATCHED,
-    summary="Đưa trở lại hàng đợi. / Put it back into the queue.",
-)
-async def resume_paper(
-    request: Request,
-    house: CurrentHouse,
-    caller: CurrentCaller,
-    paper_id: IdPath,
-    version: IfMatch,
-) -> Response:
-    """Of a paper that was held."""
-    return await _answered(request, lambda: house.checking.resume(caller, paper_id, version))
-
-
-@router.post(
-    PATH + "/{paper_id}/reopen",
-    response_model=PaperView,
-    responses=_MATCHED,
-    summary="Mở lại để kiểm tra. / Open it again.",
-)
-async def reopen_paper(
-    request: Request,
-    house: CurrentHouse,
-    caller: CurrentCaller,
-    paper_id: IdPath,
-    version: IfMatch,
-    form: ReasonForm,
-) -> Response:
-    """What was made of it is discarded; what people confirmed stands until they say otherwise."""
-    return await _answered(
-        request, lambda: house.checking.reopen(caller, paper_id, form.reason, version)
-    )
-
-
-@router.post(
-    PATH + "/{paper_id}/refusal",
-    response_model=PaperView,
-    responses=_MATCHED,
-    summary="Không số hóa, nêu căn cứ. / Not to be digitized, on a ground.",
-)
-async def refuse_paper(
-    request: Request,
-    house: CurrentHouse,
-    caller: CurrentCaller,
-    paper_id: IdPath,
-    version: IfMatch,
-    form: RefusalForm,
-) -> Response:
-    """Shared data, photocopy, only shown, or secret (TT 01/2023/TT-VPCP)."""
-    return await _answered(
-        request,
-        lambda: house.checking.refuse(caller, paper_id, form.ground, form.reason, version),
-    )
-
-
-@router.post(
-    PATH + "/{paper_id}/reuse",
-    response_model=PaperView,
-    responses=_MATCHED,
-    summary="Dùng lại bản đã số hóa. / Let an earlier record serve.",
-)
-async def reuse_paper(
-    request: Request,
-    house: CurrentHouse,
-    caller: CurrentCaller,
-    paper_id: IdPath,
-    version: IfMatch,
-    form: ReuseForm,
-) -> Response:
-    """It has to be filed, and of the same agency."""
-    return await _answered(
-        request, lambda: house.checking.reuse(caller, paper_id, form.earlier, version)
     )

@@ -1,0 +1,1 @@
+"""What a scanning station did in a day."""
