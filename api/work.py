@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _HOUSE_THREADS = 8
 """Webhooks wait for strangers most of the time."""
 
+_BESIDE_PAGES = 2
+"""Threads that split and propose while all processors read pages."""
+
 _BOUNDED = frozenset({"signature", "sequence-step", "renewal", "mark-paper"})
 """Jobs that read strangers' files in this very process. Scans are read in processes of theirs."""
 
@@ -38,7 +42,7 @@ def run_worker(settings: Settings, queue: str, threads: int | None, stop: thread
     from dossier.queue.bounds import JobBounds, bound_memory, standstill_switch
     from dossier.queue.worker import Worker
 
-    wanted = threads or (_HOUSE_THREADS if queue == "house" else settings.worker.threads)
+    wanted = threads or _threads_of(queue, settings)
     bounds = None
     with contextlib.ExitStack() as stack:
         if queue == "seal":
@@ -60,6 +64,15 @@ def run_worker(settings: Settings, queue: str, threads: int | None, stop: thread
         )
         lifeline.ready()
         worker.run(stop)
+
+
+def _threads_of(queue: str, settings: Settings) -> int:
+    """Pages are read in processes, one a processor: more in hand would only wait there, and be
+    tried one by one if this process were killed."""
+    if queue == "house":
+        return _HOUSE_THREADS
+    wanted = settings.worker.threads
+    return min(wanted, (os.cpu_count() or 1) + _BESIDE_PAGES) if queue == "ocr" else wanted
 
 
 # --- what a queue is worked through with: each imports what it needs and no more ------------------
