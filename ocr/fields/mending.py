@@ -19,7 +19,10 @@ _LEVELS = {"xa": "XÃ", "phuong": "PHƯỜNG", "tinh": "TỈNH"}  # not "quan": 
 _FIRST = _LEVELS | {"so": "SỞ", "phong": "PHÒNG", "truong": "TRƯỜNG", "bo": "BỘ", "cuc": "CỤC"}
 _SPECK = re.compile(r"(?<=[^\W\d_]{2})\. (?=([^\W\d_]))")
 _SPECK_WITHIN = re.compile(r"(?<=[^\W\d_]{2})\.(?=[a-zà-ỹ]{2})")
-_REPORT = re.compile(r"\([bh6][íi]?\s?[/íi|l]\s?[cC©€e]{1,2}\)$", re.IGNORECASE)  # để báo cáo
+_REPORT = re.compile(  # để báo cáo, with a letter of it misread or lost
+    r"\((?:[bhl6][íi]?\s?[/íi|l]\s?[cC©€e]{0,2}|/\s?[cC©€e]{1,2})\)$", re.IGNORECASE
+)
+_BEFORE_NAME = re.compile(r"(?<=[a-zà-ỹ]{2})[.\-](?=[A-ZĐÀ-Ỹ][a-zà-ỹ])")
 _FILED = re.compile(r"^[LlItT1][ưuựứừ]u\s*[:;.]\s*V[TIl1]\s*[„,.;]+\s*")  # Lưu: VT (văn thư)
 _JOINING = frozenset(
     ("TM", "KT", "TL", "TUQ", "Q", "VÀ", "UBND", "HĐND", "A", "B", "XÃ", "PHƯỜNG", "TỈNH", "SỞ",
@@ -128,6 +131,7 @@ def without_specks(text: str) -> str:
 
 def mend_recipient(text: str) -> str:
     """An entry of `Nơi nhận` with the marks of common phrases, `(b/c)` and `Lưu: VT` mended."""
+    text = _BEFORE_NAME.sub(" ", text)  # phường-Tân Thử
     text = _REPORT.sub("(b/c)", _FILED.sub("Lưu: VT, ", text))
     return _mend_marks(text, _PHRASES, lambda _: True)
 

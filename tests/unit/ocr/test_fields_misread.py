@@ -150,7 +150,14 @@ def test_the_fixed_words_of_agencies_get_their_marks(read: str, meant: str):
     assert mend_agency(read) == meant
 
 
+@pytest.mark.parametrize("read", ["(bí/c)", "(b/)", "(/c)", "(/©)", "(l/C)", "(h/c)"])
+def test_to_report_is_known_however_it_was_misread(read: str):
+    assert mend_recipient(f"UBND tỉnh Ví Dương {read}") == "UBND tỉnh Ví Dương (b/c)"
+
+
 def test_marks_in_lists_and_running_text():
-    assert mend_recipient("UBND tỉnh Ví Dương (bí/c)") == "UBND tỉnh Ví Dương (b/c)"
+    assert mend_recipient("Phòng Tư pháp (02 bản)") == "Phòng Tư pháp (02 bản)"
+    assert mend_recipient("Đảng ủy phường-Tân Thử") == "Đảng ủy phường Tân Thử"
+    assert mend_recipient("Phòng Văn hóa - Xã hội") == "Phòng Văn hóa - Xã hội"
     assert without_specks("Kết luận cuộc.họp về") == "Kết luận cuộc họp về"
     assert without_specks("TP.HCM và v.v. theo QĐ.12") == "TP.HCM và v.v. theo QĐ.12"
