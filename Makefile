@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest
 	proof-memory proof-one-bit proof-kill-storm proof-hsm-faults proof-backup-restore proof-parallel-signers \
 	proof-two-machines proof-locks \
 	proof-schemathesis proof-forgeries proof-mutations proof-fuzz proof-register proof-printout \
-	proof-search proof-cover-sheets proof-quality screenshots
+	proof-search proof-cover-sheets proof-quality proof-capacity screenshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -79,6 +79,9 @@ proof-cover-sheets: setup  ## cover sheets and what splits a stack, on degraded 
 
 proof-quality: setup  ## defects of scans found, legible pages not blamed (COUNT seeds)
 	$(PY) -m tests.proof_quality --count $(or $(COUNT),20)
+
+proof-capacity: setup  ## 500 pages through the whole station, from upload to seal
+	$(PY) -m tests.proof_capacity $(PROOF)/capacity --stacks $(or $(STACKS),50)
 
 proof-schemathesis: setup  ## every operation of the HTTP API asked thousands of wrong questions
 	$(PYTEST) tests/proof_schemathesis.py -q -s

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from ocr.page import Line, RecognisedPage, Word
 from ocr.record.pdfwriter import number
@@ -23,6 +24,9 @@ from ocr.record.textfont import ASCENT, DESCENT, SPACE, UNITS_PER_EM, TextFont, 
 _STEP_LIMIT = math.tan(math.radians(8.0))
 _LINE_HEIGHT_EM = (ASCENT - DESCENT) / UNITS_PER_EM
 _SMALLEST_FONT_PT = 1.0
+# Readers that follow the pen alone (pdftotext) join words that are closer than a tenth of an em.
+_LEAST_GAP_EM = 0.13
+_LEAST_SHARE = 0.5  # of a word's box that its letters fill at least
 _PEN_LIMIT = 30_000.0  # a TJ number has to stay a PDF/A-1 real
 FONT_RESOURCE = "F0"
 
@@ -75,7 +79,7 @@ def _line_operators(line: Line, scale: PageScale, font: TextFont) -> bytes:
     if not words:
         return b""
     size = max(_SMALLEST_FONT_PT, line.size * scale.ky / _LINE_HEIGHT_EM)
-    placed = list(_placed(words, line, scale))
+    placed = _parted(list(_placed(words, line, scale)), _LEAST_GAP_EM * size)
     ops = [f"BT /{FONT_RESOURCE} {number(size)} Tf 3 Tr"]
     for index, at in enumerate(placed):
         stretch = at.width / (text_width(at.text) * size)
@@ -111,6 +115,17 @@ class _Placed:
         """Gap along the baseline from this word's end to the start of the next one."""
         dx, dy = following.x - self.x, following.y - self.y
         return dx * self.cos + dy * self.sin - self.width
+
+
+def _parted(placed: list[_Placed], least: float) -> list[_Placed]:
+    """Words whose boxes touch end a little earlier, so that a gap of `least` points remains."""
+    out = []
+    for at, following in pairwise(placed):
+        short = least - at.distance_to(following)
+        out.append(at)
+        if short > 0:
+            out[-1] = replace(at, width=max(_LEAST_SHARE * at.width, at.width - short))
+    return out + placed[-1:]
 
 
 def _placed(words: list[tuple[str, Word]], line: Line, scale: PageScale) -> Iterator[_Placed]:

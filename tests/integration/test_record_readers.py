@@ -65,6 +65,23 @@ def test_every_vietnamese_letter_comes_back(reader, form, tmp_path):
 
 
 @pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("overlap_px", [0, 4])
+def test_words_whose_boxes_touch_come_back_as_two(reader, overlap_px, tmp_path):
+    """An engine's boxes may touch where a comma or a descender bridges the gap."""
+    page = text_page(tmp_path, ["căn", "cứ", "Luật", "Đất", "đai"])
+    lines = []
+    for line in page.lines:
+        found = list(line.words)
+        for n in range(len(found) - 1):
+            right = found[n + 1].box.left + overlap_px
+            found[n] = replace(found[n], box=replace(found[n].box, right=right))
+        lines.append(replace(line, words=tuple(found)))
+    touching = replace(page, lines=tuple(lines))
+    path = write_record([touching], tmp_path / "r.pdf", META, PROVENANCE).path
+    assert words(READERS[reader](path)) == ["căn", "cứ", "Luật", "Đất", "đai"]
+
+
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("skew", [0.0, 0.6, -0.6])
 @pytest.mark.parametrize("turns", [0, 3])
 def test_lines_come_back_exactly(reader, skew, turns, tmp_path):
