@@ -23,7 +23,7 @@ HEIGHT_PX = 36
 """The input height of Tesseract's network. At another one it scales once more, no worse."""
 
 _ABOVE, _BELOW = 1.5, 0.5  # x-heights about the baseline that a line has at least
-_AROUND_PX = 2  # beyond the ink: above and below, a little paper
+_AROUND_PX = 4  # beyond the ink: above and below, a little paper
 _PAPER_SHARE = 0.85  # of a line's pixels are darker than its paper: strokes, rims and noise
 _NARROWER = 0.95  # the network reads slightly narrow print as well, in so much less time
 _COARSE = 0.7  # shrinking by more than this takes averages
