@@ -21,6 +21,18 @@ from signer.verification.report import Indication, Integrity, VerificationReport
 app = typer.Typer(
     no_args_is_help=True, help="Mã QR trên bản in. / The code on a printout.", rich_markup_mode=None
 )
+TrustedKeys = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--keys",
+        metavar="PEM",
+        help="Chỉ tin các khóa mã này; lặp lại được. / Trust these keys only; repeatable.",
+    ),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--at", metavar="TIME", help="Xét tại thời điểm này. / Judge as of this time."),
+]
 EXIT_CODES = {
     Verdict.CODE_GENUINE: 0,
     Verdict.SAME: 0,
@@ -57,14 +69,7 @@ def verify(
             help="Bản gốc để so từng chữ. / The original, to compare the words with.",
         ),
     ] = None,
-    keys: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--keys",
-            metavar="PEM",
-            help="Chỉ tin các khóa mã này; lặp lại được. / Trust these keys only; repeatable.",
-        ),
-    ] = None,
+    keys: TrustedKeys = None,
     crops: Annotated[
         Path | None,
         typer.Option(
@@ -73,12 +78,7 @@ def verify(
             help="Lưu ảnh từng chỗ khác vào đây. / Save pictures of each place there.",
         ),
     ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at", metavar="TIME", help="Xét tại thời điểm này. / Judge as of this time."
-        ),
-    ] = None,
+    at: AsOf = None,
     as_json: Annotated[bool, typer.Option("--json", help="In JSON. / Print JSON.")] = False,
     data: Annotated[
         Path | None, typer.Option("--data", metavar="DIR", help="Thư mục dữ liệu. / Data folder.")

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from api import output
 from api.commands.people import Data, Json
-from api.commands.proof import settings_of_keys
+from api.commands.proof import AsOf, TrustedKeys, settings_of_keys
 from api.commands.verify import read_time, require_readable
 from api.errors import InputUnusable, PublishError
 from api.pinned import sheet_certificates
@@ -128,20 +128,8 @@ def read(
         typer.Argument(metavar="FILE", help="Bản quét hoặc PDF. / A scan or PDF, JPEG, PNG, TIFF."),
     ],
     *,
-    keys: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--keys",
-            metavar="PEM",
-            help="Chỉ tin các khóa này; lặp lại được. / Trust these keys only; repeatable.",
-        ),
-    ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at", metavar="TIME", help="Xét tại thời điểm này. / Judge as of this time."
-        ),
-    ] = None,
+    keys: TrustedKeys = None,
+    at: AsOf = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:

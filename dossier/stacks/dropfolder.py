@@ -27,6 +27,7 @@ from pathlib import Path
 from dossier.errors import StoreError
 from dossier.model import new_id
 from dossier.stacks.wholeness import Kind, is_whole, kind_of
+from dossier.storage.blobs import sync_folder
 from ocr.intake.limits import ORDINARY
 from ocr.wholefile import whole_file
 
@@ -268,15 +269,6 @@ def mark_of(name: str, found: os.stat_result) -> Mark:
 def readable(name: str) -> str:
     """A file's name as text that a database takes, whatever bytes it is of."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _marks(path: Path) -> tuple[Mark, ...] | None:

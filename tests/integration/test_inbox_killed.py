@@ -8,6 +8,6 @@ from tests.inbox_watcher import storm
 
 
 def test_killed_while_it_takes(database_url: str, tmp_path: Path) -> None:
-    judged = storm(database_url, tmp_path, kills=3, drops=8)
+    judged = storm(database_url, tmp_path, kills=2, drops=5)
     assert judged.faults == ()
-    assert (judged.kills, judged.drops, judged.stacks) == (3, 8, 8)
+    assert (judged.kills, judged.drops, judged.stacks) == (2, 5, 5)
