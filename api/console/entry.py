@@ -106,7 +106,8 @@ async def sign_out(request: Request) -> Response:
 async def settings(request: Request) -> Response:
     """The settings of the screens."""
     session = await signed_in(request)
-    return show(request, session, "settings.html", languages=LANGUAGES)
+    said = request.query_params.get("said", "")
+    return show(request, session, "settings.html", languages=LANGUAGES, said=said)
 
 
 @router.post(f"{HOME}/settings")

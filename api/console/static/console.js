@@ -30,13 +30,13 @@
   const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
 
   const keepPlaces = () => {
-    const scrolled = Array.from(document.querySelectorAll("[data-keep-scroll]"), (e) => [e.id, e.scrollTop]);
+    const scrolled = Array.from(document.querySelectorAll("[data-keep-scroll]"), (e) => [e.id, e.scrollTop, e.scrollLeft]);
     const opened = Array.from(document.querySelectorAll("main details[open][id]"), (e) => e.id);
     const focused = document.activeElement;
     const inMain = focused && focused !== document.body && byId("content").contains(focused);
     const id = inMain ? focused.id : "";
     return (keepOpen) => {
-      for (const [place, top] of scrolled) if (byId(place)) byId(place).scrollTop = top;
+      for (const [place, top, left] of scrolled) if (byId(place)) byId(place).scrollTo(left, top);
       if (keepOpen) for (const place of opened) if (byId(place)) byId(place).open = true;
       if (!inMain) return;
       const same = id && byId(id);
@@ -60,7 +60,7 @@
     if (wanted.select) wanted.select();
   };
 
-  const shown = (answer, text, push) => {
+  const shown = (answer, text, push, isQuiet = false) => {
     const found = parsed(text);
     const main = found.getElementById("content");
     if (!main) throw new Error("no page");
@@ -82,8 +82,9 @@
     if (push && place.href !== location.href) history.pushState(null, "", place);
     else history.replaceState(null, "", place);
     restore(!push);
-    focusWanted();
     showCurrent();
+    if (isQuiet) return true;
+    focusWanted();
     tell("trouble", "");
     tell("said", told ? found.getElementById("said").textContent.trim() : "");
     document.dispatchEvent(new Event("shown"));
@@ -172,7 +173,14 @@
   });
 
   // --- what machines still work at is looked at again ------------------------------------------
+  const isChanged = () => Array.from(byId("content").querySelectorAll("input, select, textarea")).some((e) => {
+    if (e.matches("select")) return Array.from(e.options).some((o) => o.selected !== o.defaultSelected && e.selectedIndex > 0);
+    if (e.type === "file") return e.files.length > 0;
+    return e.value !== e.defaultValue || e.checked !== e.defaultChecked;
+  });
   let looked = Date.now();
+  let seen = byId("content").innerHTML;
+  document.addEventListener("shown", () => { seen = byId("content").innerHTML; });
   setInterval(async () => {
     const regions = Array.from(document.querySelectorAll("[data-poll]"));
     if (!regions.length || waiting || document.hidden || document.querySelector("dialog[open]")) return;
@@ -183,13 +191,14 @@
       if (!answer.ok || answer.redirected) return;
       const text = await answer.text();
       const found = parsed(text);
-      const isSettled = regions.some((e) => !found.querySelector(`#${e.id}[data-poll]`));
-      const isUsed = isTyping(document.activeElement) || Array.from(
-        document.querySelectorAll("input[type=file]")).some((e) => e.files.length);
+      const isUsed = isTyping(document.activeElement) || isChanged();
       const state = (doc) => (doc.querySelector("#bar .state") || { textContent: "" }).textContent;
       const changed = state(found) !== state(document) ? state(found) : "";
-      if (isSettled && !isUsed) shown(answer, text, false);
-      else {
+      const main = found.getElementById("content");
+      if (!isUsed) {
+        if (main && main.innerHTML !== seen) shown(answer, text, false, true);
+        seen = main && main.innerHTML;
+      } else {
         const restore = keepPlaces();
         for (const region of regions) {
           const fresh = found.getElementById(region.id);

@@ -22,7 +22,7 @@ _CONSOLE = Path(mounting.__file__).parent
 _PACKAGE = "api.console"
 _TEMPLATES = sorted((_CONSOLE / "templates").glob("*.html"))
 _KEY = re.compile(r"""\bt\(\s*"([a-z][\w.-]*)"(?:\s*(~)\s*)?""")
-_IN_PYTHON = re.compile(r'"((?:entry|refused)\.[a-z0-9.-]+)"')
+_IN_PYTHON = re.compile(r'"((?:entry|refused|day)\.[a-z0-9.-]+)"')
 _SAID = re.compile(r"""(?:back_to|_back)\(.*?, "([a-z-]+)"(?:, \*\*more)?\)""")
 _VIETNAMESE = re.compile("[ăâđêôơưĂÂĐÊÔƠƯ\u1ea0-\u1ef9]")
 _KEYS = (
@@ -32,6 +32,7 @@ _KEYS = (
 _OPEN_ENDED = {  # keys that templates choose by a value, which is a closed set
     "site.language.": LANGUAGES,
     "paper.": tuple(PaperState),
+    "state.": tuple(StackState),
     "badge.": ("blank", "low", "turned", "doubt", "wrong", "patch"),
     "kind.": tuple(PageKind),
     "where.": tuple(where for where in Where if where not in (Where.PAPER, Where.WAITING)),
@@ -107,14 +108,8 @@ def test_most_vietnamese_texts_are_vietnamese() -> None:
 
 
 _PLAIN = {
-    "English",
-    "Trang {number}",
-    "Trang",
-    "{count} trang",
-    "Sau",
-    "Gấp",
-    "Ghi chú:",
-    "Chắc {percent} %",
+    *("English", "Trang {number}", "trang {number}", "Trang", "{count} trang", "Sau"),
+    *("Xem", "{count}/{of} ({percent} %)"),
 }
 
 
