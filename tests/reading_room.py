@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from dossier.stacks.workplace import Workplace
 from dossier.storage.blobs import FolderBlobs
 from dossier.storage.database import Database
 from dossier.storage.holdings import Holdings
+from dossier.storage.station_tables import papers
 from dossier.storage.tables import agencies
 from ocr.intake.survey import Source
 from ocr.page import PageFault
@@ -103,8 +104,8 @@ def read_or_die(
 class RememberingWorkplace(Workplace):
     """Reads a page once, however many tests and databases ask for it."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, DigitiseSettings(workers=1))
+    def __init__(self, folder: Path, workers: int = 1) -> None:
+        super().__init__(folder, DigitiseSettings(workers=workers))
         self._read: dict[tuple[str, str], Any] = {}
 
     def run(self, task: Any, *args: Any, **kwargs: Any) -> Any:
@@ -121,8 +122,14 @@ class ReadingRoom:
     """One database, one blob store, one agency, and the handlers of the queue `ocr`."""
 
     def __init__(
-        self, url: str, folder: Path, workplace: Workplace, key: SoftwareKey | None = None
+        self,
+        url: str,
+        folder: Path,
+        workplace: Workplace,
+        keys: Callable[[], CoverSheetKeys] | None = None,
     ) -> None:
+        """`keys` are those that cover sheets are believed by; None: the room's own."""
+        self.folder = folder
         self.database = Database(url)
         self.blobs = FolderBlobs(folder / "blobs")
         self.holdings = Holdings(self.database)
@@ -130,13 +137,13 @@ class ReadingRoom:
         self.jobs = JobQueue(self.database, self.audit)
         self.stacks = Stacks(self.database, self.holdings, self.audit, self.jobs)
         self.arranging = Arranging(self.database, self.audit, self.jobs)
-        self.key = key or SoftwareKey(label="sheets")
+        self.key = SoftwareKey(label="sheets")
         self.sheets = CoverSheets(self.database, self.audit, lambda _context: self.key)
         self.workplace = workplace
         pages = PageWork(self.database, self.blobs, self.jobs, self.workplace)
-        keys = CoverSheetKeys([self.key.certificate])
+        own = CoverSheetKeys([self.key.certificate])
         splitting = SplitWork(
-            self.database, self.blobs, self.jobs, lambda: keys, self.sheets.mark_used
+            self.database, self.blobs, self.jobs, keys or (lambda: own), self.sheets.mark_used
         )
         proposing = ProposeWork(self.database, self.blobs, self.jobs, workplace, load_catalogues())
         self.handlers = {
@@ -211,3 +218,8 @@ class ReadingRoom:
         found = self.arranging.arrangement(CALLER, stack)
         assert found is not None
         return found.arrangement
+
+    def paper_states(self, stack: str) -> set[str]:
+        with self.database.read() as connection:
+            wanted = sa.select(papers.c.state).where(papers.c.stack_id == stack)
+            return set(connection.execute(wanted).scalars())

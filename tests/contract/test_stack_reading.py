@@ -35,6 +35,7 @@ pytestmark = pytest.mark.tesseract
 ONE = page("ỦY BAN NHÂN DÂN XÃ MẪU SƠN THỬ", "Căn cứ Luật Đất đai ngày 18 tháng 01")
 TWO = page("Điều 2. Quyết định này có hiệu lực kể từ ngày ký.", "Nơi nhận: như trên")
 THREE = page("Kính gửi: Sở Nông nghiệp và Môi trường", "Xét đề nghị của Trưởng phòng")
+ON_ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +132,7 @@ def test_a_file_that_cannot_be_read_is_one_faulty_page(room):
     assert faulty[0]["pages"] == [pages[1].id, pages[2].id]
 
 
+@ON_ONE_DATABASE
 def test_a_page_that_kills_its_worker_keeps_its_picture(room, monkeypatch):
     monkeypatch.setattr("dossier.stacks.page_work.read_page", read_or_die)
     stack = room.stack([ONE])
@@ -266,6 +268,7 @@ def test_a_killed_split_gives_the_same_papers_again(room, monkeypatch):
     assert killed == [[paper.id for paper in room.arrangement(stack).papers]]
 
 
+@ON_ONE_DATABASE
 def test_pages_wait_when_the_engine_is_away(room, monkeypatch):
     monkeypatch.setattr(
         room.workplace, "settings", replace(room.workplace.settings, models=Path("/nowhere"))
