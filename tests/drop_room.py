@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from PIL import Image
@@ -25,6 +26,7 @@ from dossier.stacks.values import Scan, Stack
 from dossier.storage.blobs import FolderBlobs
 from dossier.storage.database import Database
 from dossier.storage.holdings import Holdings
+from dossier.storage.station_tables import inbox_drops
 from dossier.storage.store import BlobStore
 from dossier.storage.tables import agencies
 
@@ -139,3 +141,27 @@ class DropRoom:
 
 def reader(agency: str) -> Caller:
     return Caller("prn_reader", "Trạm quét mẫu", agency, frozenset({Role.SCANNER}))
+
+
+class Watched(DropRoom):
+    """A room with one watched folder; time goes on by `wait`."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        super().__init__(database, folder)
+        self.principals = self.people()
+        self.watcher = self.inbox(self.order(self.principals[AGENCIES[0]]))
+
+    def wait(self, seconds: float) -> list[str]:
+        """Looks every two seconds for so long; the stacks that were made."""
+        made = []
+        for _ in range(round(seconds / 2) + 1):
+            made += self.watcher.look()
+            self.now += 2
+        return made
+
+    def drops(self) -> list[Any]:
+        with self.database.read() as connection:
+            return list(connection.execute(sa.select(inbox_drops).order_by(inbox_drops.c.id)))
+
+
+PAGES = {f"trang{n}.jpg": jpeg(n) for n in (1, 2, 10)}
