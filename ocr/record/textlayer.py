@@ -24,8 +24,9 @@ from ocr.record.textfont import ASCENT, DESCENT, SPACE, UNITS_PER_EM, TextFont, 
 _STEP_LIMIT = math.tan(math.radians(8.0))
 _LINE_HEIGHT_EM = (ASCENT - DESCENT) / UNITS_PER_EM
 _SMALLEST_FONT_PT = 1.0
-# Readers that follow the pen alone (pdftotext) join words that are closer than a tenth of an em.
-_LEAST_GAP_EM = 0.13
+# Readers that follow the pen alone (pdftotext) join words of a level line that are closer than this.
+_LEAST_GAP_EM = 0.16
+_LEVEL = math.tan(math.radians(4.0))
 _LEAST_SHARE = 0.5  # of a word's box that its letters fill at least
 _PEN_LIMIT = 30_000.0  # a TJ number has to stay a PDF/A-1 real
 FONT_RESOURCE = "F0"
@@ -79,7 +80,9 @@ def _line_operators(line: Line, scale: PageScale, font: TextFont) -> bytes:
     if not words:
         return b""
     size = max(_SMALLEST_FONT_PT, line.size * scale.ky / _LINE_HEIGHT_EM)
-    placed = _parted(list(_placed(words, line, scale)), _LEAST_GAP_EM * size)
+    placed = list(_placed(words, line, scale))
+    if abs(line.slope) < _LEVEL:
+        placed = _parted(placed, _LEAST_GAP_EM * size)
     ops = [f"BT /{FONT_RESOURCE} {number(size)} Tf 3 Tr"]
     for index, at in enumerate(placed):
         stretch = at.width / (text_width(at.text) * size)
