@@ -24,7 +24,7 @@ from ocr.record.textfont import ASCENT, DESCENT, SPACE, UNITS_PER_EM, TextFont, 
 _STEP_LIMIT = math.tan(math.radians(8.0))
 _LINE_HEIGHT_EM = (ASCENT - DESCENT) / UNITS_PER_EM
 _SMALLEST_FONT_PT = 1.0
-# Readers that follow the pen alone (pdftotext) join words of a level line that are closer than this.
+# Readers that follow the pen alone (pdftotext) join words of a level line that are closer.
 _LEAST_GAP_EM = 0.16
 _LEVEL = math.tan(math.radians(4.0))
 _LEAST_SHARE = 0.5  # of a word's box that its letters fill at least
