@@ -253,11 +253,11 @@ class FilingRoom(SigningRoom):
     def indexing(self) -> IndexWork:
         return IndexWork(self.database, self.blobs, self.audit, self.jobs, self.search)
 
-    def ocr(self, *, within_s: float = 60.0) -> None:
+    def ocr(self, *, within_s: float = 180.0) -> None:
         """Work through the queue of what needs no key."""
         self._off("ocr", {DRAFT_PAPER: self.drafting(), INDEX_PAPER: self.indexing()}, within_s)
 
-    def seal(self, *, within_s: float = 60.0) -> None:
+    def seal(self, *, within_s: float = 180.0) -> None:
         """Work through the queue of what needs keys."""
         handlers = {"signature": self.work(), MARK_PAPER: self.marking()}
         self._off("seal", handlers, within_s)

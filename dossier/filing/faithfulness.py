@@ -10,8 +10,7 @@ other digit, or says one other word, is never sealed.
 Poppler draws an upright image up to one pixel wider and higher (sizes in points are rounded), and
 picks the nearest pixels of a turned one. So each pixel has to lie between the darkest and the
 lightest of its neighbours in the other picture, and what lies outside is averaged over squares as
-wide as a stroke. Measured on the bundled scans, all four turns: at most 6.7 levels; another digit
-of 7 points and up, dark or faint: 13 at least (docs/filing.md).
+wide as a stroke. Good pages and altered ones, measured: docs/filing.md.
 
 A compact record is no pixel's copy: its ink is a mask. There windows as large as a digit are
 compared (`dossier.printout.likeness`); it sees other digits of 9 points and up.
@@ -161,9 +160,11 @@ def compare_page(record: Path, page: ExpectedPage) -> Likeness:
     coloured = kept if kept.ndim == 3 else np.repeat(kept[..., None], 3, axis=2)
     coloured = np.ascontiguousarray(coloured)
     placed = [_grown(coloured, *more) for more in ((0, 0), (1, 1), (0, 1), (1, 0))]
+    if page.turns:  # nearest pixels: which one fits is told by the difference alone
+        found = [_difference(one, drawn) for one in placed]
+        return _worst(page, min(found, key=lambda one: float(one.max())), TURNED_TOLERANCE)
     nearest = min(placed, key=lambda one: float(cv2.norm(one, drawn, cv2.NORM_L1)))
-    tolerance = TURNED_TOLERANCE if page.turns else TOLERANCE
-    return _worst(page, _difference(nearest, drawn), tolerance)
+    return _worst(page, _difference(nearest, drawn), TOLERANCE)
 
 
 def _difference(kept: Raster, drawn: Raster) -> _Levels:
