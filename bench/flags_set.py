@@ -16,6 +16,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -33,7 +34,7 @@ from ocr.reading.recognise import Recogniser
 from ocr.reading.segmentation import Layout
 from ocr.settings import DigitiseSettings
 from tools.samples import typed
-from tools.samples.degrade import CONDITIONS, scan
+from tools.samples.degrade import CONDITIONS, Condition, scan
 from tools.samples.evalset import SetOptions, documents
 from tools.samples.groundtruth import ScanGeometry, TruthPage, read_page
 from tools.samples.layout import Sheet
@@ -88,39 +89,41 @@ class JudgedPage:
     look_seconds: float
 
 
-def scans_of(collection: Collection, seeds: Sequence[int], per_page: int) -> Iterator[ScannedPage]:
-    """The collection's scans; each page of a seed under `per_page` conditions."""
+def scans_of(
+    collection: Collection, seeds: Sequence[int], per_page: int, every: int = 1
+) -> Iterator[ScannedPage]:
+    """The collection's scans, one in `every`; each page under `per_page` conditions."""
+    for name, sheet, condition, dpi in islice(_orders(collection, seeds, per_page), 0, None, every):
+        made = scan(sheet, condition, dpi, zlib.crc32(f"flags/{name}".encode()))
+        truth = sheet.truth(name)
+        yield ScannedPage(name, condition, dpi, made.data, made.suffix, made.geometry, truth)
+
+
+def _orders(
+    collection: Collection, seeds: Sequence[int], per_page: int
+) -> Iterator[tuple[str, Sheet, Condition, int]]:
     if collection != "seeds":
         half: typed.Half = "tuning" if collection == "fit" else "unseen"
         for seed in seeds:
-            yield from _typed(half, seed, per_page)
+            fonts = typed.FONTS[half]
+            for n, code in enumerate(typed.codes()):
+                sheet = typed.paper(code, str(seed), half, FAMILIES[fonts[(seed + n) % len(fonts)]])
+                yield from _turns(f"{half}.{seed}.{code}", sheet, n * per_page + seed, per_page)
     if collection != "texts":
         for seed in seeds:
-            yield from _kinds(seed, per_page, _FONTS[collection])
+            number = seed
+            for name, _, _, sheets in documents(SetOptions(seed, 34, fonts=_FONTS[collection])):
+                for n, sheet in enumerate(sheets, 1):
+                    yield from _turns(f"{seed}.{name}.{n}", sheet, number, per_page)
+                    number += per_page
 
 
-def _typed(half: typed.Half, seed: int, per_page: int) -> Iterator[ScannedPage]:
-    fonts = typed.FONTS[half]
-    for n, code in enumerate(typed.codes()):
-        sheet = typed.paper(code, str(seed), half, FAMILIES[fonts[(seed + n) % len(fonts)]])
-        yield from _scans(f"{half}.{seed}.{code}", sheet, n * per_page + seed, per_page)
-
-
-def _kinds(seed: int, per_page: int, fonts: tuple[str, ...]) -> Iterator[ScannedPage]:
-    number = seed
-    for name, _kind, _family, sheets in documents(SetOptions(seed, 34, fonts=fonts)):
-        for n, sheet in enumerate(sheets, 1):
-            yield from _scans(f"{seed}.{name}.{n}", sheet, number, per_page)
-            number += per_page
-
-
-def _scans(name: str, sheet: Sheet, number: int, per_page: int) -> Iterator[ScannedPage]:
+def _turns(
+    name: str, sheet: Sheet, number: int, per_page: int
+) -> Iterator[tuple[str, Sheet, Condition, int]]:
     for k in range(number, number + per_page):
         condition, dpi = CONDITIONS[k % 9], _DPIS[(k + k // 9) % 2]
-        whole = f"{name}.{condition}.{dpi}"
-        made = scan(sheet, condition, dpi, zlib.crc32(f"flags/{whole}".encode()))
-        truth = sheet.truth(name)
-        yield ScannedPage(whole, condition, dpi, made.data, made.suffix, made.geometry, truth)
+        yield f"{name}.{condition}.{dpi}", sheet, condition, dpi
 
 
 def scans_in(folder: Path) -> Iterator[ScannedPage]:

@@ -23,9 +23,9 @@ Features = dict[str, float]
 
 _EDGES = re.compile(r"^([\W_]*)(.*?)([\W_]*)$", re.DOTALL)
 _JOINED = re.compile(
-    r"[^\W\d_]{2,}[.,:;'\-]+[^\W\d_]*[a-zà-ỹđ]|[a-zà-ỹđ]\d|\d[.,:;]*[^\W\d_]*[a-zà-ỹđ]{2}"
+    r"[^\W\d_]{2,}[.,:;'\-]+[^\W\d_]*[a-zà-ỹđ]|[a-zà-ỹđ][.,:;]?\d|\d[.,:;]*[^\W\d_]*[a-zà-ỹđ]{2}"
 )
-_HALF_LETTERS = re.compile(r"[^\W\d_]\d|\d[^\W\d_]")
+_HALF_LETTERS = re.compile(r"[^\W\d_]\d|\d,?[^\W\d_]")
 _NUMBERED = re.compile(r"[IVX\d]+\.[^\W\d_]{2,}")
 _ODD_NUMBER = re.compile(r"\d+\.(?:\d{1,2}|\d{4,})|0\d\d+")
 _STRANGE = re.compile(r"[^\w/\-.,]")
@@ -190,10 +190,14 @@ def _signs(shape: Shape, follower: Shape | None, dirt: float) -> Features:
     found: Features = {"dirt": dirt}
     if shape.after and shape.core:
         found["dirty_end"] = dirt
-        if not follower:
+        if shape.after == "..":  # of all texts, only the engine's have these
+            found["stop_midway"] = 1.0
+        elif not follower:
             found["last_colon" if shape.after == ":" else "last_end"] = 1.0
         elif shape.after == "." and follower.core[:1].islower():
             found["stop_midway"] = 1.0
+        elif shape.after == "," and shape.core.isdigit() and follower.core.istitle():
+            found["stop_midway"] = 1.0  # the number of a clause: 5. Chi
         elif shape.after in (":", "/"):
             found["colon_midway"] = 1.0
     if not shape.core:

@@ -115,7 +115,7 @@ def learned() -> list[JudgedWord]:
     rng = np.random.default_rng(5)
     out = []
     for _ in range(4000):
-        odd = float(rng.random() < 0.1)
+        odd = float(rng.random() < 0.06)
         wrong = rng.random() < (0.5 if odd else 0.02)
         differs = rng.random() < (0.9 if wrong else 0.1)
         out.append(JudgedWord(look(odd, "sô" if differs else "số"), not wrong, not wrong))
