@@ -122,7 +122,7 @@ def _turns(
     name: str, sheet: Sheet, number: int, per_page: int
 ) -> Iterator[tuple[str, Sheet, Condition, int]]:
     for k in range(number, number + per_page):
-        condition, dpi = CONDITIONS[k % 9], _DPIS[(k + k // 9) % 2]
+        condition, dpi = CONDITIONS[k % 9], _DPIS[k // 9 % 2]
         yield f"{name}.{condition}.{dpi}", sheet, condition, dpi
 
 
