@@ -18,7 +18,7 @@ from rich.table import Table
 
 from bench.harness import Measurement
 
-TOPICS = ("sign", "ocr", "fields", "service", "verify")
+TOPICS = ("sign", "ocr", "fields", "flags", "service", "verify")
 RESULTS = Path(__file__).with_name("results.json")
 
 
