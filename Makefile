@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest
 	proof-memory proof-one-bit proof-kill-storm proof-hsm-faults proof-backup-restore proof-parallel-signers \
 	proof-two-machines proof-locks \
 	proof-schemathesis proof-forgeries proof-mutations proof-fuzz proof-register proof-printout \
-	proof-search proof-cover-sheets proof-quality proof-capacity screenshots
+	proof-search proof-cover-sheets proof-quality proof-capacity proof-inbox screenshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,6 +82,9 @@ proof-quality: setup  ## defects of scans found, legible pages not blamed (COUNT
 
 proof-capacity: setup  ## 500 pages through the whole station, from upload to seal
 	$(PY) -m tests.proof_capacity $(PROOF)/capacity --stacks $(or $(STACKS),50)
+
+proof-inbox: setup  ## watched folders, the watcher killed 30 times on each database
+	$(PY) -m tests.proof_inbox
 
 proof-schemathesis: setup  ## every operation of the HTTP API asked thousands of wrong questions
 	$(PYTEST) tests/proof_schemathesis.py -q -s
