@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from dossier.checking.values import About, Entry, Paper, Target
 from dossier.errors import StateConflict
+from dossier.stacks.values import PaperState
 
 if TYPE_CHECKING:  # readings need what images are looked at with
     from dossier.stacks.arrangement import Arrangement
@@ -89,9 +90,15 @@ class MaterialShelf:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Material] = OrderedDict()
 
-    def of(self, paper: Paper) -> Material:
-        """What was read of a paper. Raises `StateConflict` before it was, `StoreError`."""
+    def of(self, paper: Paper, pages: tuple[str, ...] = ()) -> Material:
+        """What was read of a paper. Raises `StateConflict` before it was, `StoreError`.
+
+        Where the machine failed for good, people work without it: then only `pages`, its images
+        as they lie, are known.
+        """
         digest = paper.proposals_sha256
+        if digest is None and paper.state is not PaperState.PROPOSING:
+            return Material(pages, {}, (), ())
         if digest is None:
             raise StateConflict(
                 "Giấy tờ chưa được đọc xong; hãy chờ một lát. / The paper is still being read; "

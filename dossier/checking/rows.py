@@ -114,6 +114,13 @@ def findings_of(
     return (*material.findings, *alarms_about(stack.alarms, material, present.arrangement))
 
 
+def pages_of(connection: sa.Connection, paper: Paper) -> tuple[str, ...]:
+    """Ids of a paper's images as they lie; none of what was never arranged."""
+    present = in_force(connection, paper.stack_id, paper.arrangement_seq)
+    kept = present.arrangement.papers if present is not None else ()
+    return next((one.page_ids for one in kept if one.id == paper.id), ())
+
+
 def name_of(connection: sa.Connection, principal_id: str | None) -> str:
     """What a person is called; the identifier of one who is not in the directory."""
     found = connection.execute(

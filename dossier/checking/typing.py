@@ -20,6 +20,7 @@ from dossier.checking.rows import (
     findings_of,
     one_entry,
     one_paper,
+    pages_of,
     require_lease,
     tell,
 )
@@ -231,7 +232,8 @@ class Typing(Taking):
         """The paper and what was read of it, outside of any transaction that writes."""
         with self._database.read() as connection:
             paper = one_paper(connection, caller.agency_id, paper_id)
-        return paper, self._shelf.of(paper)
+            pages = pages_of(connection, paper) if paper.proposals_sha256 is None else ()
+        return paper, self._shelf.of(paper, pages)
 
     def _material_for(self, caller: Caller, paper_id: str, target: Target) -> Material:
         """What was read. Raises `InvalidOrder` for a target that the paper does not have."""

@@ -273,6 +273,22 @@ def test_blocking_findings_and_alarms_wait_for_a_person_and_a_reason(room):
     assert noted[0].details["reason"] == "bản gốc vốn mờ"
 
 
+def test_where_the_machine_failed_people_work_without_it(room):
+    _, [paper_id], [page] = room.stack([reading_of(("một",))])
+    with pytest.raises(StateConflict, match="still being read"):
+        room.desk.missing(MAU, paper_id)
+    room.set(paper_id, state=PaperState.TO_CHECK, error={"kind": "X", "message": "y"})
+    alarmed(room, paper_id, StackAlarm.of(Alarm(AlarmKind.GAP, (0,)), [page], []))
+    room.desk.take(MAU, paper_id)
+    [(kind, target)] = lacks(room, paper_id)
+    assert kind is Lack.FINDING
+    room.desk.resolve(MAU, paper_id, target.removeprefix("finding:"), "đủ trang")
+    room.desk.confirm(MAU, paper_id, NUMBER, "12")
+    assert room.desk.suggestions(MAU, paper_id) == {}
+    done = room.desk.finish(MAU, paper_id)
+    assert (done.state, done.doc_number) == (PaperState.CHECKED, "12")
+
+
 # --- what becomes of it ----------------------------------------------------------------------
 
 
