@@ -119,7 +119,8 @@ async def signed_in(request: Request) -> Session:
         raise SignInNeeded(back) from error
     request.state.console_session = session
     # who is refused something further on is named in the audit log
-    request.scope["state"]["admitted"] = Admitted(session.caller, Limits(), 0)
+    limits = Limits()
+    request.scope["state"]["admitted"] = Admitted(session.caller, limits, limits.burst)
     return session
 
 

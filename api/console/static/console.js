@@ -17,12 +17,14 @@
     if (place.textContent !== text) place.textContent = text;
   };
 
+  const alreadyTold = () => Object.assign(new Error("told"), { isTold: true });
+
   // --- one thing after the other: a key that is pressed meanwhile finds the page it was meant for
   let last = Promise.resolve();
   let waiting = 0;
   const inTurn = (work) => {
     waiting += 1;
-    last = last.then(work).catch(() => tell("trouble", said.lost)).finally(() => { waiting -= 1; });
+    last = last.then(work).catch((error) => { if (!error.isTold) tell("trouble", said.lost); }).finally(() => { waiting -= 1; });
     return last;
   };
 
@@ -225,12 +227,12 @@
     const answer = await fetch(input.dataset.save, { method: "POST", body: form, credentials: "same-origin", keepalive, headers: { accept: "application/json" } });
     if (answer.redirected && new URL(answer.url).pathname === "/console/sign-in") {
       tell("trouble", said.signedOut);
-      throw new Error("signed out");
+      throw alreadyTold();
     }
     if (!answer.ok) {
       const refused = parsed(await answer.text()).querySelector("[data-message]");
       if (refused) tell("trouble", refused.textContent.trim());
-      throw new Error("not saved");
+      throw refused ? alreadyTold() : new Error("not saved");
     }
     if (input.value === value) {
       unsaved.delete(input);
