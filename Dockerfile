@@ -24,7 +24,7 @@ ENV DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         python3 tesseract-ocr tesseract-ocr-vie tesseract-ocr-eng tesseract-ocr-osd \
-        libsofthsm2 tzdata \
+        libsofthsm2 poppler-utils tzdata \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin sohoa \
     && install -d -o sohoa -g sohoa -m 0700 /data
