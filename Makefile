@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest
 	proof-memory proof-one-bit proof-kill-storm proof-hsm-faults proof-backup-restore proof-parallel-signers \
 	proof-two-machines proof-locks \
 	proof-schemathesis proof-forgeries proof-mutations proof-fuzz proof-register proof-printout \
-	proof-search proof-cover-sheets proof-quality proof-capacity proof-inbox screenshots
+	proof-search proof-cover-sheets proof-quality proof-capacity proof-inbox proof-stack screenshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -85,6 +85,9 @@ proof-capacity: setup  ## 500 pages through the whole station, from upload to se
 
 proof-inbox: setup  ## watched folders, the watcher killed 30 times on each database
 	$(PY) -m tests.proof_inbox
+
+proof-stack: setup  ## 12 dossiers, 200 pages, by four ways; readers killed 30 times: the same result
+	$(PY) -m tests.proof_stack --out $(PROOF)/stack.json
 
 proof-schemathesis: setup  ## every operation of the HTTP API asked thousands of wrong questions
 	$(PYTEST) tests/proof_schemathesis.py -q -s
