@@ -38,8 +38,9 @@ docs: setup  ## regenerate what docs/ takes from the code
 	.venv/bin/typer api.cli utils docs --name sohoa --title "Lệnh sohoa / the sohoa command" --output docs/cli.md
 	PYTHONPATH=. $(PY) tools/list_checks.py
 
-screenshots: setup  ## take the pictures of the public page anew (docs/img)
+screenshots: setup  ## take the pictures of the public page and the console anew (docs/img)
 	$(PY) -m tests.screenshots docs/img
+	$(PY) -m tests.console_screenshots docs/img
 
 PROOF := var/proof
 

@@ -1,4 +1,4 @@
-"""Pictures of the console for the documentation: python -m tests.console_screenshots docs/images
+"""Pictures of the console for the documentation: python -m tests.console_screenshots docs/img
 
 A service of its own with papers that are plainly fictitious; Chromium at 1366 × 768.
 """
