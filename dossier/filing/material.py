@@ -9,7 +9,7 @@ Nothing of it changes while the paper is CHECKED; the record depends on nothing 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,9 +28,10 @@ from dossier.checking.values import Paper, correction_of
 from dossier.errors import StateConflict
 from dossier.filing.codes import CodeFacts
 from dossier.filing.owners import OwnerData, owner_of
+from dossier.intake.review_depth import ReviewDepth
 from dossier.stacks.arrangement import ArrangedPaper, AsidePage
 from dossier.stacks.history import in_force
-from dossier.stacks.proposals import PaperProposals
+from dossier.stacks.proposals import PaperProposals, ProposedPage
 from dossier.stacks.reading import PageReading
 from dossier.stacks.values import PaperState, Scan, Stack, StackPage, page_of, scan_of, stack_of
 from dossier.storage.database import Database
@@ -43,6 +44,7 @@ from dossier.storage.station_tables import (
 )
 from dossier.storage.store import BlobStore
 from dossier.storage.tables import agencies
+from ocr.fields.extract import DocumentFields
 from ocr.page import RecognisedPage
 from ocr.record.checked import CheckedField, CheckedPaper, Owner, SetAside, SignedOriginal
 
@@ -173,10 +175,13 @@ def gather(database: Database, blobs: BlobStore, agency_id: str | None, paper_id
         raw_checks = connection.execute(
             sa.select(papers.c.checks).where(papers.c.id == paper_id)
         ).scalar_one()
-    if present is None or paper.proposals_sha256 is None:
+    if present is None or paper.state is PaperState.PROPOSING:
         raise _being_read()
     arranged = present.arrangement.paper(paper_id)
-    proposals = PaperProposals.from_bytes(blobs.get(paper.proposals_sha256))
+    if paper.proposals_sha256 is None:
+        proposals = _nothing_proposed(paper, arranged, pages)
+    else:
+        proposals = PaperProposals.from_bytes(blobs.get(paper.proposals_sha256))
     if tuple(page.page for page in proposals.pages) != arranged.page_ids:
         raise _being_read()
     readings = tuple(
@@ -244,6 +249,19 @@ def _other_papers(connection: sa.Connection, paper: Paper) -> list[str]:
         .order_by(papers.c.id)
     )
     return [str(row.proposals_sha256) for row in rows]
+
+
+def _nothing_proposed(
+    paper: Paper, arranged: ArrangedPaper, pages: Mapping[str, StackPage]
+) -> PaperProposals:
+    """For a paper that the machine failed on for good: its pages, and what people typed."""
+    return PaperProposals(
+        paper=paper.id,
+        arrangement_seq=paper.arrangement_seq,
+        pages=tuple(ProposedPage(page, pages[page].reading_sha256) for page in arranged.page_ids),
+        fields=DocumentFields((), (), ""),
+        depth=ReviewDepth(2, ()),
+    )
 
 
 def _being_read() -> StateConflict:

@@ -221,6 +221,7 @@ class ProposeWork:
                 state=PaperState.TO_CHECK,
                 error=error,
                 checks_required=2,
+                proposals_sha256=None,  # those of an earlier arrangement are not of this paper
                 version=papers.c.version + 1,
             )
         )

@@ -162,3 +162,17 @@ def test_a_paper_that_was_opened_again_gets_no_mark(room, tmp_path):
     assert again.state is PaperState.FILED
     assert again.digitization_code == drafted.digitization_code
     assert again.draft_sha256 == drafted.draft_sha256  # the same bytes
+
+
+def test_a_paper_that_the_machine_failed_on_is_filed_with_what_people_typed(room, tmp_path):
+    typed = OWNER | {"field:abstract": "Cấp giấy phép xây dựng"}
+    paper_id = room.checked([scan_of(tmp_path, PageSpec(dpi=100))], typed)
+    with room.database.begin() as connection:
+        connection.execute(sa.update(papers).values(proposals_sha256=None))
+    room.file()
+
+    paper = room.paper(paper_id)
+    assert paper.state is PaperState.FILED, (paper.error, paper.hold)
+    fields = manifest_of(room.blobs.get(paper.sealed_sha256))["checked"]["fields"]
+    found = [one["value"] for one in fields if one["name"] == "abstract"]
+    assert found == ["Cấp giấy phép xây dựng"]
