@@ -26,7 +26,7 @@ from signer.errors import SignerError
 if TYPE_CHECKING:
     from api.house import Foundation
     from api.settings import Role
-    from dossier.stacks.inbox import Inbox
+    from dossier.inboxes.inbox import Inbox
     from signer.remote import RemoteKey
     from signer.services import Timestamper
 

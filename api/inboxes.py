@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from api.errors import SettingsError
 from dossier.errors import InvalidOrder
 from dossier.identity import Identity
-from dossier.stacks.inbox import Inbox, InboxOrder
-from dossier.stacks.inboxrows import InboxRows
+from dossier.inboxes.inbox import Inbox, InboxOrder
+from dossier.inboxes.rows import InboxRows
 from dossier.stacks.order import StackOrder
 from dossier.stacks.stacks import Stacks
 

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Self
 from api.client_stacks import Side, content_key
 from api.errors import APIError, InputUnusable
 from dossier.errors import StateConflict
+from dossier.inboxes.wholeness import MEDIA_TYPES, kind_of
 from dossier.scanners.folder import FolderLog, ScannedPage, only_writer
-from dossier.stacks.wholeness import MEDIA_TYPES, kind_of
 from ocr.wholefile import whole_file
 
 if TYPE_CHECKING:

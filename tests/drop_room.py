@@ -16,10 +16,10 @@ from PIL import Image
 
 from dossier.audit.log import AuditLog
 from dossier.identity import Identity, local_administrator
+from dossier.inboxes.inbox import Inbox, InboxOrder
+from dossier.inboxes.rows import InboxRows
 from dossier.model import Caller, Role
 from dossier.queue.jobs import JobQueue
-from dossier.stacks.inbox import Inbox, InboxOrder
-from dossier.stacks.inboxrows import InboxRows
 from dossier.stacks.order import StackOrder
 from dossier.stacks.stacks import Stacks
 from dossier.stacks.values import Scan, Stack

@@ -24,6 +24,8 @@ from api.house import House
 from api.settings import Settings, TokenSettings
 from api.web.app import create_app
 from dossier.identity import Identity, local_administrator
+from dossier.inboxes.inbox import Inbox, InboxOrder
+from dossier.inboxes.rows import InboxRows
 from dossier.intake.observations import Side
 from dossier.model import Role
 from dossier.scanners.address import address_of
@@ -31,8 +33,6 @@ from dossier.scanners.capture import capture
 from dossier.scanners.escl import Patience, Scanner
 from dossier.scanners.tickets import ScanWish, settle
 from dossier.scanners.values import ColorMode
-from dossier.stacks.inbox import Inbox, InboxOrder
-from dossier.stacks.inboxrows import InboxRows
 from dossier.stacks.reports import StackAlarm
 from dossier.stacks.values import Way
 from dossier.storage.station_tables import papers as papers_table

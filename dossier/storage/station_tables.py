@@ -196,7 +196,7 @@ lexicon_words = sa.Table(
 )
 
 inbox_drops = sa.Table(
-    "inbox_drops",  # the manifest of watched folders: dossier.stacks.inboxrows
+    "inbox_drops",  # the manifest of watched folders: dossier.inboxes.rows
     metadata,
     sa.Column("id", ID, primary_key=True),  # drp_…, a part of the folder's name
     sa.Column("inbox", sa.String(64), nullable=False),  # the name in the settings
@@ -217,7 +217,7 @@ inbox_files = sa.Table(
     sa.Column("drop_id", sa.ForeignKey("inbox_drops.id"), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),  # from 0
     sa.Column("name", sa.Text, nullable=False),
-    sa.Column("kind", sa.String(8), nullable=False),  # dossier.stacks.wholeness.Kind
+    sa.Column("kind", sa.String(8), nullable=False),  # dossier.inboxes.wholeness.Kind
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("sha256", SHA256, nullable=False, index=True),
 )

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from dossier.inboxes.inbox import Inbox
 from dossier.intake.observations import Side
 from dossier.stacks import dropfolder
-from dossier.stacks.inbox import Inbox
 from dossier.stacks.values import StackState, Way
 from dossier.storage.database import Database
 from dossier.storage.station_tables import inbox_drops, inbox_files
@@ -110,8 +110,8 @@ class _Killed(BaseException):
 
 
 def _steps() -> list[tuple[type, str]]:
-    from dossier.stacks.dropfolder import DropFolder
-    from dossier.stacks.inboxrows import InboxRows
+    from dossier.inboxes.dropfolder import DropFolder
+    from dossier.inboxes.rows import InboxRows
     from dossier.stacks.stacks import Stacks
     from dossier.storage.blobs import FolderBlobs
 

@@ -25,9 +25,7 @@ from pathlib import Path
 
 from dossier.errors import DossierError, StateConflict
 from dossier.identity import Identity, local_administrator
-from dossier.intake.observations import Side
-from dossier.model import Caller
-from dossier.stacks.dropfolder import (
+from dossier.inboxes.dropfolder import (
     Drop,
     DropFolder,
     Mark,
@@ -37,7 +35,9 @@ from dossier.stacks.dropfolder import (
     opened,
     readable,
 )
-from dossier.stacks.inboxrows import DroppedFile, InboxRows, PlannedDrop
+from dossier.inboxes.rows import DroppedFile, InboxRows, PlannedDrop
+from dossier.intake.observations import Side
+from dossier.model import Caller
 from dossier.stacks.order import StackOrder
 from dossier.stacks.stacks import MAX_SCANS, Stacks
 from dossier.stacks.values import StackState, Way

@@ -13,9 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dossier.inboxes.wholeness import MEDIA_TYPES, Kind
 from dossier.stacks.order import StackOrder
 from dossier.stacks.values import StackState
-from dossier.stacks.wholeness import MEDIA_TYPES, Kind
 from dossier.storage.database import Database, insert_if_new
 from dossier.storage.holdings import Holdings
 from dossier.storage.station_tables import inbox_drops, inbox_files, stacks

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dossier.errors import StoreError
+from dossier.inboxes.wholeness import Kind, is_whole, kind_of
 from dossier.model import new_id
-from dossier.stacks.wholeness import Kind, is_whole, kind_of
 from dossier.storage.blobs import sync_folder
 from ocr.intake.limits import ORDINARY
 from ocr.wholefile import whole_file

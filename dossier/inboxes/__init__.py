@@ -1,0 +1,1 @@
+"""Watched folders: what is dropped there becomes a stack, once."""
