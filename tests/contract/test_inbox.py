@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from dossier.inboxes import dropfolder
 from dossier.inboxes.inbox import Inbox
 from dossier.intake.observations import Side
-from dossier.stacks import dropfolder
 from dossier.stacks.values import StackState, Way
 from dossier.storage.database import Database
 from dossier.storage.station_tables import inbox_drops, inbox_files
