@@ -211,6 +211,11 @@ _SHEET = {
 }
 
 
+def _another(identifier: str) -> str:
+    """An id of the same form that nothing has."""
+    return identifier[:-1] + ("1" if identifier.endswith("0") else "0")
+
+
 def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
     key = {"idempotency-key": "crossing"}
     tag = {"if-match": '"1"'}
@@ -246,7 +251,7 @@ def _attacks(a: Neighbour) -> dict[str, list[Attack]]:
             Attack("clerk", 404, {"reason": "của tôi"}, headers=tag),
         ],
         "POST /v1/signatures/{record_id}/ending/supersession": [
-            Attack("leader", 404, {"by": a.ids["record_id"][:-1] + "0"}),
+            Attack("leader", 404, {"by": _another(a.ids["record_id"])}),
         ],
         "GET /v1/register/export": [Attack("auditor", 200, own=True)],
         "HEAD /v1/blobs/{sha256}": [Attack("clerk", 404)],
