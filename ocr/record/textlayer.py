@@ -12,7 +12,6 @@ import math
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from ocr.page import Line, RecognisedPage, Word
 from ocr.record.pdfwriter import number
@@ -27,7 +26,7 @@ _SMALLEST_FONT_PT = 1.0
 # Readers that follow the pen alone (pdftotext) join words of a level line that are closer.
 _LEAST_GAP_EM = 0.16
 _LEVEL = math.tan(math.radians(4.0))
-_LEAST_SHARE = 0.5  # of a word's box that its letters fill at least
+_LEAST_SHARE = 0.2  # of a word's box that its letters fill at least
 _PEN_LIMIT = 30_000.0  # a TJ number has to stay a PDF/A-1 real
 FONT_RESOURCE = "F0"
 
@@ -121,14 +120,26 @@ class _Placed:
 
 
 def _parted(placed: list[_Placed], least: float) -> list[_Placed]:
-    """Words whose boxes touch end a little earlier, so that a gap of `least` points remains."""
-    out = []
-    for at, following in pairwise(placed):
+    """Words whose boxes touch end a little earlier, so that a gap of `least` points remains.
+
+    Where a box lies over most of the one before, it begins later too.
+    """
+    out = placed[:1]
+    for following in placed[1:]:
+        at, after = out[-1], following
         short = least - at.distance_to(following)
-        out.append(at)
         if short > 0:
             out[-1] = replace(at, width=max(_LEAST_SHARE * at.width, at.width - short))
-    return out + placed[-1:]
+            short = least - out[-1].distance_to(following)
+        if short > 0:
+            after = replace(
+                following,
+                x=following.x + short * following.cos,
+                y=following.y + short * following.sin,
+                width=max(_LEAST_SHARE * following.width, following.width - short),
+            )
+        out.append(after)
+    return out
 
 
 def _placed(words: list[tuple[str, Word]], line: Line, scale: PageScale) -> Iterator[_Placed]:

@@ -65,7 +65,7 @@ def test_every_vietnamese_letter_comes_back(reader, form, tmp_path):
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("overlap_px", [0, 4])
+@pytest.mark.parametrize("overlap_px", [0, 4, 20, 60])
 def test_words_whose_boxes_touch_come_back_as_two(reader, overlap_px, tmp_path):
     """An engine's boxes may touch where a comma or a descender bridges the gap."""
     page = text_page(tmp_path, ["căn", "cứ", "Luật", "Đất", "đai"])
