@@ -16,10 +16,13 @@ import argparse
 import contextlib
 import hashlib
 import json
+import re
 import statistics
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,7 @@ OWNER = "001190000001"  # a made-up identifier
 WORKDAY_H = 8
 _CONDITIONS: tuple[Condition, ...] = ("clean", "skew", "noise", "stamp", "uneven", "lowcon")
 _SAMPLE_S = 5.0
+_TENTHS = 10
 _QUIET_S = 0.5
 
 
@@ -115,17 +119,43 @@ class Operator:
 
 
 class Memory:
-    """Samples what all processes of the service hold (proportional set size), in MiB."""
+    """Samples what the processes of the service hold (proportional set size), in MiB, by part."""
 
     def __init__(self, service: RunningService) -> None:
         self._service = service
-        self.samples: list[float] = []
+        self.samples: list[Counter[str]] = []
         self.stop = threading.Event()
 
     def run(self) -> None:
         """Until `stop` is set."""
         while not self.stop.wait(_SAMPLE_S):
-            self.samples.append(sum(map(_pss_mib, self._service.pids())))
+            held: Counter[str] = Counter()
+            for pid in self._service.pids():
+                held[_part(pid)] += round(_pss_mib(pid))
+            self.samples.append(held)
+
+    def told(self) -> dict[str, Any]:
+        """The mean of all processes in each tenth of the run, and the peak of each part."""
+        sums = [sample.total() for sample in self.samples]
+        cuts = [len(sums) * k // _TENTHS for k in range(_TENTHS + 1)]
+        parts: Counter[str] = Counter()
+        for sample in self.samples:
+            parts |= sample
+        return {
+            "samples": len(sums),
+            "tenths": [round(statistics.mean(sums[a:b] or [0])) for a, b in pairwise(cuts)],
+            "peak": max(sums, default=0),
+            "peak_by_part": dict(parts.most_common()),
+        }
+
+
+def _part(pid: int) -> str:
+    """`web`, `worker seal`, ...: what the process runs; `child` for one that a part started."""
+    with contextlib.suppress(OSError):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        if found := re.search(r"--lifeline \d+ (\w+(?: [a-z]\w*)?)", command):
+            return found[1]
+    return "child"
 
 
 def _pss_mib(pid: int) -> float:
@@ -228,7 +258,6 @@ def _measured(
         for thread in helpers:
             thread.join()
     per_hour = count * pages / took * 3600
-    tenth = max(1, len(memory.samples) // 10)
     with database.read() as connection:
         left = connection.execute(
             sa.select(sa.func.count()).where(stacks.c.finished_at.is_(None))
@@ -241,12 +270,7 @@ def _measured(
         "pages_an_hour": round(per_hour),
         "confirmations": operator.confirmed,
         "stacks_left": left,
-        "memory_mib": {
-            "samples": len(memory.samples),
-            "second_tenth": round(statistics.mean(memory.samples[tenth : 2 * tenth] or [0])),
-            "last_tenth": round(statistics.mean(memory.samples[-tenth:] or [0])),
-            "peak": round(max(memory.samples, default=0)),
-        },
+        "memory_mib": memory.told(),
         "province": {
             "pages_a_day": PROVINCE_PAGES,
             "hours_on_this_machine": round(PROVINCE_PAGES / per_hour, 1),
