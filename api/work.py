@@ -128,7 +128,7 @@ def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
     return house, {
         "digitize": work,
         "verify": BulkWork(bulk, house.blobs, checkers),
-        **PageWork(*reading, place).handlers(),
+        **PageWork(house.database, house.blobs, house.holdings, house.jobs, place).handlers(),
         **SplitWork(*reading, lambda: cover_sheet_keys(settings), sheets.mark_used).handlers(),
         **ProposeWork(*reading, place, load_catalogues()).handlers(),
         **drafting(house, place, search),

@@ -140,7 +140,7 @@ class ReadingRoom:
         self.key = SoftwareKey(label="sheets")
         self.sheets = CoverSheets(self.database, self.audit, lambda _context: self.key)
         self.workplace = workplace
-        pages = PageWork(self.database, self.blobs, self.jobs, self.workplace)
+        pages = PageWork(self.database, self.blobs, self.holdings, self.jobs, self.workplace)
         own = CoverSheetKeys([self.key.certificate])
         splitting = SplitWork(
             self.database, self.blobs, self.jobs, keys or (lambda: own), self.sheets.mark_used

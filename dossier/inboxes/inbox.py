@@ -39,7 +39,7 @@ from dossier.inboxes.rows import DroppedFile, InboxRows, PlannedDrop
 from dossier.intake.observations import Side
 from dossier.model import Caller
 from dossier.stacks.order import StackOrder
-from dossier.stacks.stacks import MAX_SCANS, Stacks
+from dossier.stacks.stacks import MAX_SCANS, PAGE_ROOM_BYTES, Stacks
 from dossier.stacks.values import StackState, Way
 from dossier.storage.holdings import Holdings
 from dossier.storage.store import BlobStore
@@ -146,7 +146,8 @@ class Inbox:
         refused = [(readable(one.name), one.why) for one in files if one.why]
         refused += [(readable(one.name), _TOO_MANY) for one in scans[MAX_SCANS:]]
         del scans[MAX_SCANS:]
-        self._holdings.require_room(caller.agency_id, sum(one.mark[1] for one in scans))
+        room = sum(one.mark[1] + PAGE_ROOM_BYTES for one in scans)  # and each is read
+        self._holdings.require_room(caller.agency_id, room)
         taken = tuple(self._stored(drop, one) for one in scans)
         order = replace(self._order.order, reference=_reference(drop.name))
         if refused:  # a page may be missing: so many were announced

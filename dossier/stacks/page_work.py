@@ -1,10 +1,13 @@
 """The workers' part of a stack's pages: one job looks at a file, then one job reads each page.
 
-    PageWork(database, blobs, jobs, workplace).handlers()      # for the queue ``ocr``
+    PageWork(database, blobs, holdings, jobs, workplace).handlers()     # for the queue ``ocr``
 
     look-at-scan    how many pages has the file > a row and a job for each of them
     read-page       blobs of reading and picture > the row is READ, and splitting is ordered when
                     it was the last one
+
+What is learnt of a page counts as its agency's (`dossier.storage.holdings`). The quota is asked
+when paper comes in (`Stacks.add_scan`), not here: what was taken in is read.
 
 Each job ends in one transaction, so a worker may be killed at any moment: then that page is read
 once more, and no other. A page that cannot be read stays in the stack as FAULTY, with its picture
@@ -42,8 +45,9 @@ from dossier.stacks.values import (
 )
 from dossier.stacks.workplace import Workplace
 from dossier.storage.database import Database
+from dossier.storage.holdings import Holdings
 from dossier.storage.station_tables import stack_pages, stack_scans, stacks
-from dossier.storage.store import BlobStore
+from dossier.storage.store import BlobInfo, BlobStore
 from ocr.errors import EngineCrashed, EngineTimedOut, IntakeError, RecognitionError
 from ocr.intake.survey import Kind, Source, survey
 from ocr.page import PageFault
@@ -57,11 +61,17 @@ class PageWork:
     """Handlers for the pages of stacks. Safe for threads."""
 
     def __init__(
-        self, database: Database, blobs: BlobStore, jobs: JobQueue, workplace: Workplace
+        self,
+        database: Database,
+        blobs: BlobStore,
+        holdings: Holdings,
+        jobs: JobQueue,
+        workplace: Workplace,
     ) -> None:
         """Follows its kinds of jobs, so that what fails for good ends as a faulty page."""
         self._database = database
         self._blobs = blobs
+        self._holdings = holdings
         self._jobs = jobs
         self._workplace = workplace
         jobs.follow(LOOK, OnFailure(self._scan_failed))
@@ -146,17 +156,22 @@ class PageWork:
             return
         settings = self._workplace.settings_of(stack)
         values = self._known(stack, page, reading_key(page.sha256, page.index, settings))
+        kept: tuple[tuple[BlobInfo, str], ...] = ()
         if values is None:
-            values = self._read(job, page, settings)
+            values, kept = self._read(job, page, settings)
 
         def work(connection: sa.Connection) -> None:
             self._jobs.done(connection, job)
+            # holdings before the row of the stack, as everybody takes them
+            self._holdings.register_all(connection, stack.agency_id, kept)
             self._page_done(connection, page.id, values)
 
         self._database.together(work)
 
-    def _read(self, job: Job, page: StackPage, settings: DigitiseSettings) -> dict[str, JSON]:
-        """Read it, store what was learnt; the row's new values."""
+    def _read(
+        self, job: Job, page: StackPage, settings: DigitiseSettings
+    ) -> tuple[dict[str, JSON], tuple[tuple[BlobInfo, str], ...]]:
+        """Read it, store what was learnt; the row's new values, and the blobs with their types."""
         kind: Kind = job.payload["kind"]
         with self._blobs.local(page.sha256) as path, self._workplace.folder(job) as work:
             source = Source(path, page.sha256, kind, page.sha256, job.payload["pages"])
@@ -164,15 +179,17 @@ class PageWork:
                 found = self._through(source, page.index, settings, work)
             except (IntakeError, RecognitionError) as error:
                 scan, _ = self._scan(page.scan_id)
-                return {"state": PageState.FAULTY, "error": _told(error, path, scan)}
+                return {"state": PageState.FAULTY, "error": _told(error, path, scan)}, ()
         fault = found.fault
-        return {
+        reading, picture = self._blobs.put(found.reading), self._blobs.put(found.picture)
+        values = {
             "state": PageState.READ if fault is None else PageState.FAULTY,
-            "reading_sha256": self._blobs.put(found.reading).sha256,
-            "picture_sha256": self._blobs.put(found.picture).sha256,
+            "reading_sha256": reading.sha256,
+            "picture_sha256": picture.sha256,
             "summary": found.summary,
             "error": None if fault is None else {"kind": fault.kind, "message": fault.message},
         }
+        return values, ((reading, "application/zlib"), (picture, "image/webp"))
 
     def _through(
         self, source: Source, index: int, settings: DigitiseSettings, work: Path

@@ -52,6 +52,8 @@ from dossier.storage.station_tables import papers, stack_pages, stack_scans, sta
 LOOK = "look-at-scan"
 MAX_SCANS = 5000
 URGENT = -10
+PAGE_ROOM_BYTES = 128 << 10
+"""Asked of the agency's quota before paper is taken in: a page's reading and picture, roughly."""
 
 
 class Stacks:
@@ -82,7 +84,7 @@ class Stacks:
         `AuditUnavailable`.
         """
         caller.require(*OPERATORS)
-        self._holdings.require_room(caller.agency_id, 0)
+        self._holdings.require_room(caller.agency_id, PAGE_ROOM_BYTES)
 
         def work(connection: sa.Connection) -> tuple[Stack, bool]:
             now = self._database.now(connection)
@@ -127,7 +129,11 @@ class Stacks:
         `position` counts from 0; the same file at the same position is added once, so a client
         may repeat itself. A `purpose` scans again what is arranged already: the pages take the
         place of another page, or are inserted (what it names as the new page is ignored).
-        Raises `AccessRefused`, `NotFound`, `StateConflict`, `InvalidOrder`, `StoreError`.
+
+        With a used-up quota the file is refused, here; one that was added is read whatever its
+        pages need, so that no stack is ever read by halves.
+        Raises `AccessRefused`, `NotFound`, `StateConflict`, `InvalidOrder`, `QuotaExceeded`,
+        `StoreError`.
         """
         caller.require(*OPERATORS)
 
@@ -147,6 +153,7 @@ class Stacks:
                 return scan_of(known), False
             require_state(stack, StackState.OPEN if purpose is None else StackState.ARRANGED)
             self._holdings.require(connection, caller.agency_id, sha256)
+            self._holdings.require_room(caller.agency_id, PAGE_ROOM_BYTES, connection)
             last = connection.execute(
                 sa.select(sa.func.max(stack_scans.c.position)).where(
                     stack_scans.c.stack_id == stack_id

@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -123,17 +124,20 @@ class Holdings:
         found: str = row.media_type
         return found
 
-    def require_room(self, agency_id: str, size_bytes: int) -> None:
+    def require_room(
+        self, agency_id: str, size_bytes: int, connection: sa.Connection | None = None
+    ) -> None:
         """Raise `QuotaExceeded` unless the agency may store `size_bytes` more.
 
         The allowance is ``blob_quota_bytes`` of the agency's policy; none means no bound. Blobs
         on their way are not counted, so callers at the same moment may pass it together.
-        Raises `NotFound` for an unknown agency.
+        Whoever is in a transaction gives its `connection`. Raises `NotFound` for an unknown
+        agency.
         """
         if self._has_plenty(agency_id, size_bytes):
             return
-        with self._database.read() as connection:
-            row = connection.execute(_POLICY, {"agency": agency_id}).first()
+        with self._database.read() if connection is None else nullcontext(connection) as asked:
+            row = asked.execute(_POLICY, {"agency": agency_id}).first()
             if row is None:
                 raise NotFound(
                     f"Không có cơ quan {agency_id}. / There is no agency {agency_id}; ask an "
@@ -144,7 +148,7 @@ class Holdings:
                 self._quotas[agency_id] = (time.monotonic(), quota)
             if quota is None:
                 return
-            used = self._used(connection, agency_id, room_bytes=quota - size_bytes)
+            used = self._used(asked, agency_id, room_bytes=quota - size_bytes)
         if used + size_bytes > quota:
             raise QuotaExceeded(
                 f"Hết dung lượng lưu trữ của cơ quan ({used} trên {quota} byte); hãy nhờ quản trị "

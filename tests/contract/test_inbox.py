@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from dossier.inboxes import dropfolder
 from dossier.inboxes.inbox import Inbox
 from dossier.intake.observations import Side
+from dossier.stacks.stacks import PAGE_ROOM_BYTES
 from dossier.stacks.values import StackState, Way
 from dossier.storage.database import Database
 from dossier.storage.station_tables import inbox_drops, inbox_files
+from dossier.storage.tables import agencies
 from dossier.storage.tables import jobs as job_rows
 from tests.drop_room import AGENCIES, PAGES, Watched, digest, jpeg, reader
 
@@ -53,6 +55,27 @@ def test_a_folder_becomes_a_stack_and_its_files_are_kept(room: Watched) -> None:
     with room.database.read() as connection:
         kinds = connection.execute(sa.select(job_rows.c.kind)).scalars().all()
     assert kinds == ["look-at-scan"] * 3
+
+
+def test_a_drop_waits_whole_until_the_quota_has_room_for_its_readings(
+    room: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    needed = sum(len(data) + PAGE_ROOM_BYTES for data in PAGES.values())
+
+    def allow(quota: int) -> None:
+        with room.database.begin() as connection:
+            connection.execute(sa.update(agencies).values(policy={"blob_quota_bytes": quota}))
+
+    allow(needed - 1)
+    room.drop("hồ sơ", PAGES)
+    assert room.wait(14) == []
+    assert room.made() == []
+    assert room.drops() == []
+    assert "ask an administrator to raise it" in caplog.text
+    allow(needed)
+    [made] = room.wait(14)
+    assert [stack.id for stack in room.made()] == [made]
+    assert room.lying("refused") == {}
 
 
 def test_the_same_drop_twice_is_one_stack_until_that_is_cancelled(room: Watched) -> None:

@@ -11,17 +11,18 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from dossier.errors import StoreError
+from dossier.errors import QuotaExceeded, StoreError
 from dossier.stacks.arrangement import Why
 from dossier.stacks.edits import Insert, Replace, SetAside
 from dossier.stacks.history import PROPOSE
 from dossier.stacks.page_work import READ
 from dossier.stacks.stackrows import SPLIT
-from dossier.stacks.stacks import LOOK
-from dossier.stacks.values import PageState, StackState
+from dossier.stacks.stacks import LOOK, PAGE_ROOM_BYTES
+from dossier.stacks.values import PageState, StackState, Way
 from dossier.storage.station_tables import papers
-from dossier.storage.tables import jobs
+from dossier.storage.tables import agencies, jobs
 from tests.reading_room import (
+    AGENCY,
     CALLER,
     ORDER,
     ReadingRoom,
@@ -81,6 +82,50 @@ def test_what_was_read_is_not_read_again(room, monkeypatch):
     second = room.stack([ONE])
     room.work()
     assert room.pages(second)[0].reading_sha256 == room.pages(first)[0].reading_sha256
+
+
+def test_what_is_learnt_of_a_page_is_its_agencys_and_counts(room):
+    stack = room.stack([ONE, ONE, TWO])
+    room.work()
+    one, again, two = room.pages(stack)
+    assert (one.reading_sha256, one.picture_sha256) == (again.reading_sha256, again.picture_sha256)
+    made = {sha: room.blobs.stat(sha).size_bytes for page in (one, two) for sha in named(page)}
+    assert room.holdings.used_bytes(AGENCY) == len(ONE) + len(TWO) + sum(made.values())
+    with room.database.read() as connection:
+        kinds = [room.holdings.media_type(connection, AGENCY, sha) for sha in named(one)]
+    assert kinds == ["application/zlib", "image/webp"]
+
+
+def test_a_used_up_quota_refuses_a_file_and_reads_what_was_taken(room):
+    allow(room, len(ONE) + len(TWO) + PAGE_ROOM_BYTES)  # for one page and its reading, no more
+    stack, _ = room.stacks.open(CALLER, Way.HTTP, ORDER)
+    first, second = room.bring(ONE), room.bring(TWO)
+    room.stacks.add_scan(CALLER, stack.id, first, "một.jpg", position=0)
+    room.work()
+    with pytest.raises(QuotaExceeded, match=r"hạn mức.+ask an administrator"):
+        room.stacks.add_scan(CALLER, stack.id, second, "hai.jpg", position=1)
+    with pytest.raises(QuotaExceeded):
+        room.stacks.open(CALLER, Way.HTTP, ORDER)
+    assert [scan.sha256 for scan in room.stacks.scans(CALLER, stack.id)] == [first]
+    assert room.stacks.list(CALLER) == [room.get(stack.id)]
+    assert room.stacks.add_scan(CALLER, stack.id, first, "một.jpg", position=0)[1] is False
+    allow(room, 1 << 30)
+    room.stacks.add_scan(CALLER, stack.id, second, "hai.jpg", position=1)
+    allow(room, 1)  # used up while the page waits
+    room.stacks.close(CALLER, stack.id)
+    assert room.work() == [LOOK, READ, SPLIT]
+    pages = room.pages(stack.id)
+    assert [page.state for page in pages] == [PageState.READ] * 2
+    assert all(room.blobs.stat(sha) is not None for page in pages for sha in named(page))
+
+
+def allow(room, quota_bytes):
+    with room.database.begin() as connection:
+        connection.execute(sa.update(agencies).values(policy={"blob_quota_bytes": quota_bytes}))
+
+
+def named(page):
+    return page.reading_sha256, page.picture_sha256
 
 
 def test_another_profile_reads_again(room):
