@@ -7,6 +7,7 @@
     stacks       the list of stacks, and the ways in: files and network scanners
     arranging    one stack: its page strip, its pages, what people do to them
     checking     the queue of papers, and the screen of one that is being checked
+    records      what becomes of a checked paper: its steps, its sealed file
     search       pages that hold words, marked on their images
     day          a station's day in figures
     actions      what people do to pages, as edits of the arrangement

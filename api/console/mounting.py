@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse
 
-from api.console import arranging, checking, day, entry, refusals, search, stacks
+from api.console import arranging, checking, day, entry, records, refusals, search, stacks
 from api.console.screen import HOME, NO_STORE, SignInNeeded
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def mount(app: FastAPI) -> None:
     """The pages below /console; other pages' refusals stay theirs."""
-    for screen in (entry, arranging, stacks, checking, search, day):
+    for screen in (entry, arranging, stacks, checking, records, search, day):
         app.include_router(screen.router)
     app.add_exception_handler(SignInNeeded, _to_sign_in)
     others: RefusalPage = app.state.refusal_page

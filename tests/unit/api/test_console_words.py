@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.console import actions, checking, mounting
+from api.console import actions, checking, mounting, records
 from api.console.strip import Where
 from api.public.words import LANGUAGES, catalogue
 from dossier.checking.looking import ItemState, ReuseGround
@@ -27,7 +27,7 @@ _SAID = re.compile(r"""(?:back_to|_back)\(.*?, "([a-z-]+)"(?:, \*\*more)?\)""")
 _VIETNAMESE = re.compile("[ăâđêôơưĂÂĐÊÔƠƯ\u1ea0-\u1ef9]")
 _KEYS = (
     *("next", "previous", "accept", "rotate", "aside", "rescan", "insert", "split", "search"),
-    *("queue", "finish", "doubtful", "zoom", "undo", "list"),
+    *("queue", "records", "finish", "doubtful", "zoom", "undo", "list"),
 )
 _OPEN_ENDED = {  # keys that templates choose by a value, which is a closed set
     "site.language.": LANGUAGES,
@@ -40,6 +40,8 @@ _OPEN_ENDED = {  # keys that templates choose by a value, which is a closed set
     "profile.": PROFILES,
     "item.": tuple(ItemState),
     "reuse.": tuple(ReuseGround),
+    "step.": records.STEPS,
+    "progress.": ("done", "next", "failed", "later"),
     "keys.": (*_KEYS, *(f"{name}-key" for name in _KEYS)),
 }
 _BY_MACRO = {*(f"state.{state.value}" for state in StackState)}
