@@ -11,15 +11,13 @@ from datetime import datetime
 from pathlib import Path
 
 from ocr.errors import EngineCrashed, EngineTimedOut, IntakeError, LimitExceeded
-from ocr.intake.placeholder import placeholder
-from ocr.intake.survey import IntakeFault, ScanPage, Source, files_of, look, pages_of, within
+from ocr.intake.sources import IntakeFault, ScanPage, Source, files_of, pages_of, within
 from ocr.page import PageFault, RecognisedPage
-from ocr.page_task import engine_info, keep_page, process_page
-from ocr.reading.page_reader import WORKING_DPI
 from ocr.record.manifest import ModelFile, Provenance, RecordMetadata
 from ocr.record.pdfa import RecordInfo, write_record
-from ocr.settings import DigitiseSettings
+from ocr.settings import WORKING_DPI, DigitiseSettings
 from ocr.wholefile import output_error
+from ocr.worker_jobs import engine_info, keep_page, look, process_page
 from ocr.workers import Pending, Workers
 
 _AHEAD = 2  # pages under way for each worker: none waits, and memory stays bounded
@@ -132,7 +130,7 @@ def pages_in(
         outcome = _outcome(workers, page, pending, settings, work)
         if isinstance(outcome, IntakeFault):
             first_error = first_error or outcome.error
-            yield from _forgetting(placeholder(outcome, work))
+            yield from _forgetting(_placeholder(outcome, work))
         else:
             taken_in = True
             yield from _forgetting(outcome)
@@ -163,6 +161,12 @@ def _outcome(
                 page=page.index,
             ),
         )
+
+
+def _placeholder(fault: IntakeFault, work: Path) -> RecognisedPage:
+    from ocr.intake.placeholder import placeholder  # loads Pillow, which other runs do without
+
+    return placeholder(fault, work)
 
 
 def _forgetting(page: RecognisedPage) -> Iterator[RecognisedPage]:

@@ -129,6 +129,8 @@ def _start_worker(memory_bytes: int) -> None:
     # Written, never read: OpenMP takes its limit from the environment of the process that
     # loads it, and four threads a worker on busy cores make Tesseract four times slower.
     os.environ["OMP_THREAD_LIMIT"] = "1"  # noqa: TID251 - see above
+    # NumPy's BLAS starts a thread a core when it is loaded, and nothing here multiplies matrices
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # noqa: TID251 - the same
     if os.name == "posix":
         _lower(resource.RLIMIT_AS, memory_bytes)
         _lower(resource.RLIMIT_CORE, 0)  # a core file would hold people's data

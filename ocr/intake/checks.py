@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from ocr.errors import DamagedFile, LimitExceeded, OCRError, UnreadableFile
+from ocr.errors import DamagedFile, LimitExceeded
 from ocr.intake.limits import Limits
 from ocr.intake.resolution import trusted_dpi
+from ocr.intake.typed_errors import reading_of
 from ocr.page import ImageStream, PageImage, QuarterTurns
 from ocr.reading.raster import Raster, store_flate, store_g4
 from ocr.wholefile import output_error
@@ -111,45 +109,3 @@ class PagePlace:
 
     def _path(self, suffix: str) -> Path:
         return self.work / f"page{self.number:05d}.{suffix}"
-
-
-@contextmanager
-def reading_of(name: str, page: int | None = None) -> Iterator[None]:
-    """Whatever a decoder throws at bad bytes becomes a typed error with its place.
-
-    Decoders of hostile files raise nearly anything, so the net is wide on purpose; errors of
-    this package pass untouched.
-    """
-    try:
-        yield
-    except OCRError:
-        raise
-    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        raise UnreadableFile(
-            f"cannot be read ({error.strerror}): check that it exists and its permissions",
-            source=name,
-            page=page,
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise LimitExceeded(
-            "far too many pixels: scan at a lower resolution", source=name, page=page
-        ) from error
-    except MemoryError as error:
-        raise LimitExceeded(
-            "decoding needs more memory than allowed: the file may be built to exhaust it",
-            source=name,
-            page=page,
-        ) from error
-    except Exception as error:
-        what = "page" if page is not None else "file"
-        raise DamagedFile(
-            f"the {what} is broken or cut short ({_cause(error, name)}): scan it again",
-            source=name,
-            page=page,
-        ) from error
-
-
-def _cause(error: Exception, name: str) -> str:
-    """The decoder's own words, without the path that it may have put before them."""
-    text = re.sub(rf"'?/.*?{re.escape(name)}'?:?\s*", "", " ".join(str(error).split()))
-    return text[:120] or type(error).__name__

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 
 from ocr.reading.raster import Raster
 
@@ -44,6 +44,8 @@ def _eight_bits(deep: NDArray[np.integer]) -> Raster:
 def _from_cmyk(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if profile:
+        from PIL import ImageCms  # its library is loaded for the few scans that need it
+
         try:
             converted = ImageCms.profileToProfile(
                 image,

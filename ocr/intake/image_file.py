@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from ocr.errors import LimitExceeded
-from ocr.intake.checks import PagePlace, TakenPage, reading_of
+from ocr.intake.checks import PagePlace, TakenPage
 from ocr.intake.flatten import flattened
 from ocr.intake.jpeg import JPEGHeader, read_header
 from ocr.intake.limits import Limits
+from ocr.intake.typed_errors import reading_of
 from ocr.page import ImageStream, QuarterTurns
 from ocr.reading.raster import Raster, decode
 

@@ -10,19 +10,23 @@ import math
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pikepdf
-import pypdfium2
 from PIL import Image
 
 from ocr.errors import EncryptedFile, LimitExceeded
-from ocr.intake.checks import PagePlace, TakenPage, reading_of
+from ocr.intake.checks import PagePlace, TakenPage
 from ocr.intake.flatten import flattened
 from ocr.intake.jpeg import read_header
 from ocr.intake.limits import Limits
 from ocr.intake.pdf_image import SoleImage, check_page, sole_image
+from ocr.intake.typed_errors import reading_of
 from ocr.page import ImageStream, QuarterTurns
 from ocr.reading.raster import decode
+
+if TYPE_CHECKING:
+    import pypdfium2
 
 RENDER_DPI = 300
 _TREE_DEPTH = 64  # a longer way to the root is a loop
@@ -53,6 +57,8 @@ def take_pdf(place: PagePlace) -> TakenPage:
             taken = _own_stream(sole, place, turns)
             if taken is not None:
                 return taken
+        import pypdfium2  # loaded only for pages that are more than one plain image
+
         with closing(pypdfium2.PdfDocument(place.path)) as document:
             if sole is not None:
                 taken = _own_pixels(document, sole, place, turns)
@@ -119,8 +125,10 @@ def _own_pixels(
     """The image's decoded pixels, not resampled; None where PDFium gives others than it should."""
     if sole.masked:
         return None
+    from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
+
     with closing(document[place.page - 1]) as page:
-        images = list(page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]))
+        images = list(page.get_objects(filter=[FPDF_PAGEOBJ_IMAGE]))
         if len(images) != 1:
             return None
         bitmap = images[0].get_bitmap(render=False)

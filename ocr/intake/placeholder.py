@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ocr.intake.survey import IntakeFault
+from ocr.intake.sources import IntakeFault
 from ocr.page import PageFault, PageImage, RecognisedPage
 from ocr.reading.raster import store_g4
 from ocr.wholefile import output_error

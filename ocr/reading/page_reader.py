@@ -27,9 +27,9 @@ from ocr.reading.skew import LONG_SIDE_PX, skew_of, small_ink
 from ocr.reading.syllables import vocabulary
 from ocr.reading.upright import standing
 from ocr.reading.word_gaps import parted
+from ocr.settings import WORKING_DPI
 
-WORKING_DPI = 200
-"""Recognition errs least at this resolution, and more pixels only cost time."""
+__all__ = ["WORKING_DPI", "PageReader", "unread"]
 
 _SKEW_FLOOR = 0.1  # degrees; turning the image for less blurs more than it helps
 _DOUBTFUL = 92.0  # a segment read with less confidence is read again

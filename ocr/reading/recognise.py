@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ocr.page import Box
+from ocr.reading.engine_info import EngineInfo
 from ocr.reading.raster import Grey
+
+__all__ = ["OSD_SURE", "EngineInfo", "LineMode", "ReadWord", "Reading", "Recogniser"]
 
 OSD_SURE = 0.5
 """Orientation confidence from which the engine is believed.
@@ -50,18 +53,6 @@ class Reading:
     def confidence(self) -> float:
         """Mean over the words; 0 without words."""
         return sum(w.confidence for w in self.words) / len(self.words) if self.words else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class EngineInfo:
-    """Which engine and models read the page, for the provenance manifest.
-
-    `models` holds (language, SHA-256 of the model file) in the order of use.
-    """
-
-    name: str
-    version: str
-    models: tuple[tuple[str, str], ...]
 
 
 class Recogniser(Protocol):

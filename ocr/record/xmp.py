@@ -6,11 +6,11 @@ Every property outside the predefined schemas is described in a PDF/A extension 
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
-from xml.sax.saxutils import escape
 
 # An own name that needs no registration and no host: RFC 4122.
 RECORD_NAMESPACE = "urn:uuid:6f0d3c0e-5d5b-4b0e-9a55-3a4c9c7e2f11#"
@@ -72,11 +72,11 @@ def xmp_packet(facts: PacketFacts) -> bytes:
         _description(
             'xmlns:dc="http://purl.org/dc/elements/1.1/"',
             "<dc:format>application/pdf</dc:format>",
-            f"<dc:identifier>{escape(facts.identifier)}</dc:identifier>",
+            f"<dc:identifier>{_escaped(facts.identifier)}</dc:identifier>",
             '<dc:title><rdf:Alt><rdf:li xml:lang="x-default">'
-            f"{escape(facts.title)}</rdf:li></rdf:Alt></dc:title>",
-            f"<dc:creator><rdf:Seq><rdf:li>{escape(facts.creator)}</rdf:li></rdf:Seq></dc:creator>",
-            f"<dc:language><rdf:Bag><rdf:li>{escape(facts.language)}</rdf:li></rdf:Bag>"
+            f"{_escaped(facts.title)}</rdf:li></rdf:Alt></dc:title>",
+            f"<dc:creator><rdf:Seq><rdf:li>{_escaped(facts.creator)}</rdf:li></rdf:Seq></dc:creator>",
+            f"<dc:language><rdf:Bag><rdf:li>{_escaped(facts.language)}</rdf:li></rdf:Bag>"
             "</dc:language>",
         ),
         _description(
@@ -84,16 +84,16 @@ def xmp_packet(facts: PacketFacts) -> bytes:
             f"<xmp:CreateDate>{when}</xmp:CreateDate>",
             f"<xmp:ModifyDate>{when}</xmp:ModifyDate>",
             f"<xmp:MetadataDate>{when}</xmp:MetadataDate>",
-            f"<xmp:CreatorTool>{escape(facts.tool)}</xmp:CreatorTool>",
+            f"<xmp:CreatorTool>{_escaped(facts.tool)}</xmp:CreatorTool>",
         ),
         _description(
             'xmlns:pdf="http://ns.adobe.com/pdf/1.3/"',
-            f"<pdf:Producer>{escape(facts.tool)}</pdf:Producer>",
+            f"<pdf:Producer>{_escaped(facts.tool)}</pdf:Producer>",
         ),
     ]
     own = [p for p in RECORD_PROPERTIES if p.name in facts.own]
     values = (
-        f"<{RECORD_PREFIX}:{p.name}>{escape(facts.own[p.name])}</{RECORD_PREFIX}:{p.name}>"
+        f"<{RECORD_PREFIX}:{p.name}>{_escaped(facts.own[p.name])}</{RECORD_PREFIX}:{p.name}>"
         for p in own
     )
     blocks.append(_description(f'xmlns:{RECORD_PREFIX}="{RECORD_NAMESPACE}"', *values))
@@ -137,3 +137,8 @@ def _extension_schema(properties: Iterable[RecordProperty]) -> str:
         f"<pdfaSchema:property><rdf:Seq>\n{listed}\n</rdf:Seq></pdfaSchema:property>",
         "</rdf:li></rdf:Bag></pdfaExtension:schemas>",
     )
+
+
+def _escaped(text: str) -> str:
+    """Character data of XML (W3C XML 1.0, 2.4)."""
+    return html.escape(text, quote=False)
