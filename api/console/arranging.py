@@ -36,7 +36,7 @@ from api.console.stacks import scanning_values
 from api.console.strip import Strip, StripPage, Where, strip_of
 from api.web.doorway import blocking, house_of
 from dossier.errors import NotFound
-from dossier.stacks.values import Counts, Stack, StackState
+from dossier.stacks.values import Counts, PageState, Stack, StackState
 from dossier.storage.station_tables import papers
 
 if TYPE_CHECKING:
@@ -72,8 +72,11 @@ class Looked:
     @property
     def is_moving(self) -> bool:
         """Whether machines are at work on it, so that it is worth looking again."""
-        return self.stack.state in (StackState.OPEN, StackState.READING) or any(
-            state == "proposing" for state in self.states.values()
+        return (
+            self.stack.state in (StackState.OPEN, StackState.READING)
+            or self.counts.scans_waiting > 0  # a rescan
+            or any(page.page.state is PageState.WAITING for page in self.strip.pages)
+            or any(state == "proposing" for state in self.states.values())
         )
 
 

@@ -154,9 +154,14 @@ async def add_files(request: Request, stack_id: str) -> Response:
             "then send them.",
             field="files",
         )
-    page = entries.get("page", "")
-    more = {"page": page} if page and purpose is not None else {}
+    more = _place_of(entries)
     return back_to(f"{HOME}/stacks/{stack_id}", "files-taken", **more)
+
+
+def _place_of(entries: Mapping[str, str]) -> dict[str, str]:
+    """The page that a rescan or an insert is about stays before the person."""
+    page = entries.get("page", "")
+    return {"page": page} if page and entries.get("purpose") else {}
 
 
 def purpose_of(entries: Mapping[str, str]) -> Purpose:
@@ -193,7 +198,8 @@ async def scan(request: Request, stack_id: str) -> Response:
         wish,
         purpose_of(form),
     )
-    return back_to(f"{HOME}/stacks/{stack_id}", "scan-begun")
+    more = _place_of(form)
+    return back_to(f"{HOME}/stacks/{stack_id}", "scan-begun", **more)
 
 
 @router.post(f"{HOME}/stacks/{{stack_id}}/scan/stop")
