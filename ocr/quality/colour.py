@@ -13,6 +13,8 @@ _SEAL_MM = (18.0, 52.0)
 _WITH_OTHERS_MM = 30.0  # no stamp of a register is so high; several marks in one may be wide
 _ROUND = 0.75  # shorter side to longer
 _RED_CHROMA = 45  # grey levels of red above green and blue
+_PALE_CHROMA = 25
+_STRONG_SHARE = 0.25  # of a pale mark has to be red enough by itself
 _JOIN_MM = 1.6  # rings, letters and star of one seal stand so near each other
 _FINGER_MM2 = (50.0, 2500.0)
 _FINGER_IN_MM = 6.0  # a finger reaches at least so far in from the edge
@@ -23,22 +25,39 @@ _DEPTH = 0.04  # darker than the paper
 
 
 def red_seal(picture: Picture) -> Seal | None:
-    """The largest round red mark of the size of a seal; None without one, or without colour."""
+    """The largest round red mark of the size of a seal; None without one, or without colour.
+
+    A ring is thin, and pale where the hand pressed less: what is paler counts with the red that
+    it stands beside.
+    """
     if picture.small.ndim == 2:
         return None
+    strong = _red(picture, _RED_CHROMA)
+    masks = (strong, _red(picture, _PALE_CHROMA))
+    found = [seal for mask in masks if (seal := _largest_round(picture, mask, strong)) is not None]
+    return max(found, key=lambda seal: seal.diameter_mm, default=None)
+
+
+def _red(picture: Picture, chroma: int) -> Mask:
+    """Where `small` is redder than the page's own paper."""
     tint = picture.paper_tint
     red, green, blue = cv2.split(picture.small)
-    # differences of channels, from where the page's own paper has them
-    mask = cv2.subtract(red, green) > tint[0] - tint[1] + _RED_CHROMA
-    mask &= cv2.subtract(red, blue) > tint[0] - tint[2] + 0.5 * _RED_CHROMA
+    # differences of channels, from where the paper has them
+    mask = cv2.subtract(red, green) > tint[0] - tint[1] + chroma
+    mask &= cv2.subtract(red, blue) > tint[0] - tint[2] + 0.5 * chroma
+    return np.asarray(mask, bool)
+
+
+def _largest_round(picture: Picture, mask: Mask, strong: Mask) -> Seal | None:
+    """The largest mark of `mask` that has the form of a seal, and enough of `strong` in it."""
     scale = picture.small_scale
     reach = np.ones(
         (2 * round(_JOIN_MM * scale.y) + 1, 2 * round(_JOIN_MM * scale.x) + 1), np.uint8
     )
     joined = cv2.morphologyEx(np.asarray(mask, np.uint8), cv2.MORPH_CLOSE, reach)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     best: Seal | None = None
-    for left, top, wide, high, area in stats[1:].tolist():
+    for label, (left, top, wide, high, area) in enumerate(stats[1:].tolist(), 1):
         sides = sorted((wide / scale.x, high / scale.y))
         diameter = sum(sides) / 2
         if sides[0] >= _WITH_OTHERS_MM:  # run together with a register's stamp, or another seal
@@ -47,6 +66,10 @@ def red_seal(picture: Picture) -> Seal | None:
             continue
         if area < 0.15 * wide * high:  # a ring at least, not a scribble
             continue
+        part = np.s_[top : top + high, left : left + wide]
+        own = mask[part] & (labels[part] == label)
+        if np.count_nonzero(own & strong[part]) < _STRONG_SHARE * np.count_nonzero(own):
+            continue  # a stain of tea, or tanned paper
         if best is None or diameter > best.diameter_mm:
             best = Seal(diameter, scale.place(left, top, left + wide, top + high))
     return best

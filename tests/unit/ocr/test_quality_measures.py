@@ -112,6 +112,22 @@ def test_one_sealed_page_is_enough_for_a_paper(
     assert missing_seal([], PROFILE) is None
 
 
+@pytest.mark.parametrize(("strong_degrees", "is_seal"), [(360, True), (130, True), (0, False)])
+def test_a_seal_may_be_pale_in_part_and_a_pale_stain_is_none(
+    clean: tuple[RecognisedPage, Raster], strong_degrees: int, is_seal: bool
+) -> None:
+    page, raster = clean
+    paper = np.full_like(raster, (246, 244, 238))
+    at, size = (1100, 1800), (142, 142)  # 36 mm at 200 dpi
+    cv2.ellipse(paper, at, size, 0, 0, 360, (236, 200, 200), 18, cv2.LINE_AA)
+    if strong_degrees:
+        cv2.ellipse(paper, at, size, 0, 0, strong_degrees, (200, 50, 60), 18, cv2.LINE_AA)
+    seal = inspect_page(page, paper, PROFILE).seal
+    assert (seal is not None) is is_seal
+    if seal is not None:
+        assert seal.diameter_mm == pytest.approx(38.3, abs=1)
+
+
 @pytest.mark.parametrize("skin", SKINS)
 def test_a_thumb_of_any_tone_is_found(clean: tuple[RecognisedPage, Raster], skin: RGB) -> None:
     page, raster = clean
