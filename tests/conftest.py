@@ -1,6 +1,7 @@
 """Fixtures by topic; each file says what it provides."""
 
 pytest_plugins = [
+    "tests.fixtures_cover",
     "tests.fixtures_installation",
     "tests.fixtures_token",
     "tests.fixtures_modules",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.inbox_watcher import storm
 
 
+@pytest.mark.no_cover
 def test_killed_while_it_takes(database_url: str, tmp_path: Path) -> None:
     judged = storm(database_url, tmp_path, kills=2, drops=5)
     assert judged.faults == ()

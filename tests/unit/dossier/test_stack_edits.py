@@ -99,6 +99,7 @@ def places(arrangement: Arrangement) -> list[str]:
     ]
 
 
+@pytest.mark.no_cover  # the same lines thousands of times
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_run_of_edits_loses_no_page_and_doubles_none(data: st.DataObject) -> None:
