@@ -310,6 +310,12 @@ class Journey:
         expect(page.locator(".mark.found").first).to_be_visible()
         self.seen("search")
 
+    def look_at_stacks(self) -> None:
+        """The list; the stack is done."""
+        self._go("q", "Tập giấy")
+        expect(self.page.locator("#list .state-done")).to_have_count(1)
+        self.seen("stacks")
+
     def look_at_the_day(self) -> None:
         """The station's figures."""
         self.tab_to(".screens a[href='/console/day']")
