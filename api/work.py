@@ -39,9 +39,15 @@ def run_worker(settings: Settings, queue: str, threads: int | None, stop: thread
 
     Returns without `stop` when a document exceeded its bounds: the process is to be replaced.
     """
-    from dossier.queue.bounds import JobBounds, bound_memory, standstill_switch
+    from dossier.queue.bounds import (
+        JobBounds,
+        bound_memory,
+        give_back_memory,
+        standstill_switch,
+    )
     from dossier.queue.worker import Worker
 
+    give_back_memory()
     wanted = threads or _threads_of(queue, settings)
     bounds = None
     with contextlib.ExitStack() as stack:

@@ -225,6 +225,31 @@ def test_a_limit_of_the_machine_is_never_raised():
     assert resource.getrlimit(resource.RLIMIT_DATA)[0] != hard
 
 
+@pytest.mark.parametrize(("call", "kept"), [("give_back_memory()", False), ("None", True)])
+def test_what_large_files_took_goes_back_to_the_machine(call: str, kept: bool) -> None:
+    ended = child(f"""
+from pathlib import Path
+from dossier.queue.bounds import give_back_memory
+
+def held():
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Rss:")) // 1024
+
+{call}
+once = bytearray(12 << 20)
+del once  # a large block that was freed once makes glibc keep later ones
+before = held()
+files, notes = [], []
+for _ in range(60):
+    files.append(bytearray(b"x") * (2 << 20))
+    notes.append(bytearray(2_000))  # outlives the file beside it
+del files
+print(held() - before)
+""")
+    assert ended.returncode == 0, ended.stderr
+    assert (int(ended.stdout) > 60) is kept
+
+
 def test_when_the_machine_runs_out_of_memory_this_process_goes_first():
     told = child(
         "from pathlib import Path\n"
