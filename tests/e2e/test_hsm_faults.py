@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests import hsm_faults as faults
 from tests.proof_hsm_faults import prove
 
 
+@pytest.mark.no_cover  # killed processes take their counts along
 def test_faults_lose_and_double_nothing(tmp_path: Path) -> None:
     """No crash, no answer but 2xx, 429, 503; recovery without restart; every use explained."""
     trials = [

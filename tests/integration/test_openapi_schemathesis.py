@@ -20,6 +20,7 @@ def asked(web: Web) -> Asked:
     return ask_everything(web, things_to_ask_for(web), examples=EXAMPLES)
 
 
+@pytest.mark.no_cover  # the same lines thousands of times
 def test_no_5xx_and_no_answer_that_is_not_described(asked: Asked) -> None:
     """Every single answer was checked on the way; here: that enough was asked to matter."""
     operations = {name for name, _ in asked.statuses}
@@ -30,6 +31,7 @@ def test_no_5xx_and_no_answer_that_is_not_described(asked: Asked) -> None:
     assert max(status for _, status in asked.statuses) < 500
 
 
+@pytest.mark.no_cover
 def test_the_same_on_postgresql(web_on_postgres: Web) -> None:
     """It takes other texts and numbers than SQLite: fewer examples, the same checks."""
     found = ask_everything(web_on_postgres, things_to_ask_for(web_on_postgres), examples=5)

@@ -14,7 +14,7 @@ from tests.fakes import SoftwareKey
 from tests.proof_stack import prove
 from tests.station_papers import station_papers
 
-pytestmark = pytest.mark.tesseract
+pytestmark = [pytest.mark.tesseract, pytest.mark.no_cover]
 
 
 def test_every_way_and_every_kill_gives_the_same(tmp_path: Path) -> None:
