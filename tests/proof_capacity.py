@@ -3,9 +3,10 @@
     python -m tests.proof_capacity var/proof/capacity --stacks 50 --pages 10
 
 A whole `sohoa serve` on this machine, with its own token, authority and timestamps. Stacks come in
-over HTTP; a made-up operator confirms whatever the machine doubts, as it was read, so what is
-measured is the machine's part. Told as JSON: pages an hour from the first upload to the last seal,
-the memory of all processes over the run, and the arithmetic to a province's day.
+over HTTP, no more at a time than lie on a table (`--ahead`), so that reading, checking and sealing
+go on side by side; a made-up operator confirms whatever the machine doubts, as it was read, so
+what is measured is the machine's part. Told as JSON: pages an hour from the first upload to the
+last seal, the memory of all processes over the run, and the arithmetic to a province's day.
 
 The pages are drawn first, and kept in the folder: no two are alike, so no reading is used twice.
 """
@@ -210,8 +211,10 @@ def states(database: Database) -> dict[str, int]:
         return {state: count for state, count in rows}  # noqa: C416 - rows are no pairs
 
 
-def run(folder: Path, count: int, pages: int, dpi: int, seed: int) -> dict[str, Any]:
-    """The whole run; what is to be told."""
+def run(
+    folder: Path, count: int, pages: int, dpi: int, seed: int, ahead: int = 8
+) -> dict[str, Any]:
+    """The whole run; what is to be told. At most `ahead` stacks are under way at a time."""
     drawn = draw(folder / "pages", count * pages, dpi, seed)
     data = folder / f"data-{time.time_ns()}"
     done = run_sohoa("init", "--data", data)
@@ -219,7 +222,7 @@ def run(folder: Path, count: int, pages: int, dpi: int, seed: int) -> dict[str, 
     with RunningService(data, {}) as service:
         database = Database(f"sqlite:///{data / 'house.db'}")
         try:
-            return _measured(service, database, data, drawn, count, pages)
+            return _measured(service, database, data, drawn, count, pages, ahead)
         finally:
             database.close()
 
@@ -231,6 +234,7 @@ def _measured(
     drawn: list[Path],
     count: int,
     pages: int,
+    ahead: int,
 ) -> dict[str, Any]:
     audit = AuditLog(database)
     identity = Identity(database, audit)
@@ -249,6 +253,8 @@ def _measured(
         thread.start()
     try:
         for number in range(count):
+            while number - states(database).get(PaperState.FILED, 0) >= ahead:
+                time.sleep(_QUIET_S)  # the scanner goes on when there is room on the table
             put(service, keys["tram"], number, drawn[number * pages : (number + 1) * pages])
         uploaded = time.monotonic() - begun
         took = _until_all_filed(database, count, begun)
@@ -302,9 +308,10 @@ def main() -> None:
     parser.add_argument("--stacks", type=int, default=50)
     parser.add_argument("--pages", type=int, default=10)
     parser.add_argument("--dpi", type=int, default=300)
+    parser.add_argument("--ahead", type=int, default=8, help="stacks under way at a time")
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
-    told = run(args.folder, args.stacks, args.pages, args.dpi, args.seed)
+    told = run(args.folder, args.stacks, args.pages, args.dpi, args.seed, args.ahead)
     print(json.dumps(told, ensure_ascii=False, indent=2))
 
 
