@@ -12,14 +12,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
-
 from api.errors import MalformedRequest, UnsupportedMediaType
+from api.web.form_parts import FormParts, Part
 from api.web.intake import Intake, Received
 from dossier.errors import InvalidOrder
 from dossier.intake.observations import Side
@@ -28,13 +25,11 @@ from dossier.stacks.edits import Insert, Replace
 
 if TYPE_CHECKING:
     from fastapi import Request
-    from python_multipart.multipart import MultipartCallbacks
 
     from api.house import House
 
 Purpose = Insert | Replace | None
 _ENTRY_BYTES = 4096
-_HEADER_BYTES = 8192
 _PARTS = 5100
 _NAME = 120
 _HEAD = 1024
@@ -44,14 +39,6 @@ _MEDIA_TYPES = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
     (re.compile(rb"II[*+]\0|MM\0[*+]"), "image/tiff"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a form begins: an entry, or (with a file name) a file."""
-
-    name: str
-    file_name: str | None
 
 
 async def read_upload(
@@ -69,14 +56,14 @@ async def read_upload(
         raise UnsupportedMediaType(
             "Hãy gửi tệp bằng biểu mẫu trên trang. / Send the files with the form on the page."
         )
-    reader = _Reader(content_type)
+    parts = FormParts(content_type, _PARTS, _malformed)
     entries: dict[str, bytearray] = {}
     part: Part | None = None
     intake: Intake | None = None
     is_admitted = False
     try:
         async for piece in request.stream():
-            for event in reader.feed(piece):
+            for event in parts.feed(piece):
                 if isinstance(event, Part):
                     part = event
                     if part.file_name is None:
@@ -100,84 +87,11 @@ async def read_upload(
     finally:
         if intake is not None:
             await intake.__aexit__(None, None, None)
-    if not reader.is_whole:
-        raise _malformed()
+    if not parts.is_whole:
+        raise _malformed("thiếu phần cuối / it ends early")
     if not is_admitted:
         await admit(_texts(entries))
     return _texts(entries)
-
-
-class _Reader:
-    """Turns pieces of a form into parts, their bytes, and their ends (None)."""
-
-    def __init__(self, content_type: str) -> None:
-        _, options = parse_options_header(content_type)
-        boundary = options.get(b"boundary")
-        if not boundary:
-            raise _malformed()
-        callbacks: MultipartCallbacks = {
-            "on_part_begin": self._begin,
-            "on_header_field": self._header_name,
-            "on_header_value": self._header_value,
-            "on_header_end": self._header_end,
-            "on_headers_finished": self._named,
-            "on_part_data": self._data,
-            "on_part_end": lambda: self._events.append(None),
-            "on_end": self._end,
-        }
-        try:
-            self._parser = MultipartParser(boundary, callbacks)
-        except FormParserError as error:
-            raise _malformed() from error
-        self._events: list[Part | bytes | None] = []
-        self._field, self._value, self._disposition = bytearray(), bytearray(), b""
-        self._parts = 0
-        self.is_whole = False
-
-    def feed(self, piece: bytes) -> Iterator[Part | bytes | None]:
-        try:
-            self._parser.write(piece)
-        except FormParserError as error:
-            raise _malformed() from error
-        events, self._events = self._events, []
-        yield from events
-
-    def _begin(self) -> None:
-        self._parts += 1
-        self._disposition = b""
-        if self._parts > _PARTS:
-            raise _malformed()
-
-    def _header_name(self, data: bytes, start: int, end: int) -> None:
-        self._field += data[start:end]
-        self._bounded()
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-        self._bounded()
-
-    def _bounded(self) -> None:
-        if len(self._field) + len(self._value) > _HEADER_BYTES:
-            raise _malformed()
-
-    def _header_end(self) -> None:
-        if self._field.lower() == b"content-disposition":
-            self._disposition = bytes(self._value)
-        self._field.clear()
-        self._value.clear()
-
-    def _named(self) -> None:
-        _, options = parse_options_header(self._disposition)
-        name = options.get(b"name", b"").decode("utf-8", "replace")
-        file_name = options.get(b"filename")
-        shown = None if file_name is None else file_name.decode("utf-8", "replace")
-        self._events.append(Part(name, shown))
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        self._events.append(data[start:end])
-
-    def _end(self) -> None:
-        self.is_whole = True
 
 
 def clean_name(text: str) -> str:
@@ -251,16 +165,17 @@ def _media_type(head: bytes, name: str) -> str:
 def _extend(entry: bytearray, data: bytes) -> None:
     entry += data
     if len(entry) > _ENTRY_BYTES:
-        raise _malformed()
+        raise _malformed("một mục quá dài / an entry is too long")
 
 
 def _texts(entries: Mapping[str, bytearray]) -> dict[str, str]:
     return {name: bytes(value).decode("utf-8", "replace") for name, value in entries.items()}
 
 
-def _malformed() -> MalformedRequest:
+def _malformed(reason: str) -> MalformedRequest:
+    vietnamese, _, english = reason.partition(" / ")
     return MalformedRequest(
-        "Biểu mẫu không đọc được; hãy tải lại trang rồi gửi lại. / The form cannot be read; load "
-        "the page again and repeat it.",
+        f"Biểu mẫu không đọc được ({vietnamese}); hãy tải lại trang rồi gửi lại. / The form cannot "
+        f"be read ({english}); load the page again and repeat it.",
         field="body",
     )

@@ -1,26 +1,20 @@
-"""Reads multipart/form-data as it comes: small named entries to memory, one document to an intake.
+"""A form with one document: small named entries to memory, the document to an intake as it comes.
 
-The framework's own form parser would write each document twice, once to a file of its own. File
-names are not even looked at (security.md 23).
+File names are not even looked at (security.md 23).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
-
 from api.errors import MalformedRequest
+from api.web.form_parts import Event, FormParts, Part
 
 if TYPE_CHECKING:
-    from python_multipart.multipart import MultipartCallbacks
-
     from api.web.intake import Intake
 
 _ENTRY_BYTES = 64 * 1024
-_HEADER_BYTES = 4096
 _PARTS = 16
 
 
@@ -37,89 +31,42 @@ async def read_form(
     Raises `MalformedRequest` for a form that cannot be read, a part with another name than
     `document` and `entries`, one that comes twice, and one that is missing.
     """
-    reader = _Reader(content_type, document, frozenset(entries))
+    reader = _Entries(document, frozenset(entries))
+    parts = FormParts(content_type, _PARTS, _malformed)
     async for piece in stream:
-        reader.feed(piece)
-        for data in reader.taken():
+        for data in reader.sort(parts.feed(piece)):
             await intake.write(data)
-    return reader.finish()
+    return reader.finish(is_whole=parts.is_whole)
 
 
-class _Reader:
-    def __init__(self, content_type: str, document: str, entries: frozenset[str]) -> None:
-        _, options = parse_options_header(content_type)
-        boundary = options.get(b"boundary")
-        if not boundary:
-            raise _malformed("thiếu boundary / the boundary is missing")
-        callbacks: MultipartCallbacks = {
-            "on_part_begin": self._begin,
-            "on_header_field": self._header_name,
-            "on_header_value": self._header_value,
-            "on_header_end": self._header_end,
-            "on_headers_finished": self._named,
-            "on_part_data": self._data,
-            "on_end": self._end,
-        }
-        try:
-            self._parser = MultipartParser(boundary, callbacks)
-        except FormParserError as error:
-            raise _malformed("boundary sai / the boundary is unusable") from error
+class _Entries:
+    """Sorts the parts of a form: the document's bytes go on, the others are kept."""
+
+    def __init__(self, document: str, entries: frozenset[str]) -> None:
         self._document = document
         self._allowed = entries | {document}
         self._entries: dict[str, bytearray] = {}
         self._seen: set[str] = set()
-        self._out: list[bytes] = []
-        self._is_whole = False
         self._current: str | None = None
-        self._header = bytearray()
-        self._value = bytearray()
-        self._disposition = b""
 
-    def feed(self, piece: bytes) -> None:
-        try:
-            self._parser.write(piece)
-        except FormParserError as error:
-            raise _malformed("không đúng khuôn dạng / it is no form") from error
+    def sort(self, events: Iterable[Event]) -> Iterator[bytes]:
+        """The pieces of the document among `events`."""
+        for event in events:
+            if isinstance(event, Part):
+                self._begin(event.name)
+            elif event is not None and self._current == self._document:
+                yield event
+            elif event is not None and self._current is not None:
+                self._extend(self._current, event)
 
-    def taken(self) -> list[bytes]:
-        """The pieces of the document that the last `feed` brought."""
-        out, self._out = self._out, []
-        return out
-
-    def finish(self) -> dict[str, bytes]:
+    def finish(self, *, is_whole: bool) -> dict[str, bytes]:
         missing = self._allowed - self._seen
-        if not self._is_whole or missing:
+        if not is_whole or missing:
             names = ", ".join(sorted(missing)) or "--"
             raise _malformed(f"thiếu phần {names} / it ends early or lacks {names}")
         return {name: bytes(data) for name, data in self._entries.items()}
 
-    def _begin(self) -> None:
-        self._current = None
-        self._disposition = b""
-        if len(self._seen) > _PARTS:
-            raise _malformed("quá nhiều phần / too many parts")
-
-    def _header_name(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-        self._bounded()
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-        self._bounded()
-
-    def _bounded(self) -> None:
-        if len(self._header) + len(self._value) > _HEADER_BYTES:
-            raise _malformed("tiêu đề của phần quá dài / a part's header is too long")
-
-    def _header_end(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            self._disposition = bytes(self._value)
-        self._header.clear()
-        self._value.clear()
-
-    def _named(self) -> None:
-        _, options = parse_options_header(self._disposition)
-        name = options.get(b"name", b"").decode("utf-8", "replace")
+    def _begin(self, name: str) -> None:
         if name not in self._allowed or name in self._seen:
             wanted = ", ".join(sorted(self._allowed))
             raise _malformed(
@@ -130,19 +77,11 @@ class _Reader:
         if name != self._document:
             self._entries[name] = bytearray()
 
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._current == self._document:
-            self._out.append(data[start:end])
-        elif self._current is not None:
-            entry = self._entries[self._current]
-            entry += data[start:end]
-            if len(entry) > _ENTRY_BYTES:
-                raise _malformed(
-                    f"phần {self._current} quá dài / the part {self._current} is too long"
-                )
-
-    def _end(self) -> None:
-        self._is_whole = True
+    def _extend(self, name: str, data: bytes) -> None:
+        entry = self._entries[name]
+        entry += data
+        if len(entry) > _ENTRY_BYTES:
+            raise _malformed(f"phần {name} quá dài / the part {name} is too long")
 
 
 def _malformed(reason: str) -> MalformedRequest:
