@@ -99,6 +99,9 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     client_errors.Refused: Problem("Dịch vụ từ chối", "The service refused", 6, 409),
     dossier_errors.DossierError: Problem("Không thực hiện được", "The step failed", 3, 500),
     dossier_errors.InvalidOrder: Problem("Yêu cầu không hợp lệ", "Invalid order", 4, 422),
+    dossier_errors.CatalogueUnusable: Problem(
+        "Danh mục không dùng được", "A catalogue cannot be used", 9, 503
+    ),
     dossier_errors.NotFound: Problem("Không tìm thấy", "Not found", 4, 404),
     dossier_errors.AccessRefused: Problem("Không có quyền", "Access refused", 6, 403),
     dossier_errors.CredentialRefused: Problem("Chưa xác thực", "Not authenticated", 6, 401),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -24,7 +24,7 @@ from dossier.stacks.arrangement import ArrangedPaper, Arrangement, PlacedPage
 from dossier.stacks.arranging import Arranging
 from dossier.stacks.history import Doing, put_in_force
 from dossier.stacks.order import StackOrder
-from dossier.stacks.proposals import PageFinding, PaperProposals, ProposedPage
+from dossier.stacks.proposals import PageFinding, PaperCard, PaperProposals, ProposedPage
 from dossier.stacks.reading import NOWHERE, PageReading
 from dossier.stacks.stackrows import one_stack
 from dossier.stacks.stacks import Stacks
@@ -35,6 +35,7 @@ from dossier.storage.holdings import Holdings
 from dossier.storage.station_tables import papers, stack_pages, stack_scans, stacks
 from dossier.storage.store import BlobStore
 from dossier.storage.tables import agencies, jobs
+from ocr.fields.card_reading import CardField, CardReading
 from ocr.fields.extract import DocumentFields, Field
 from ocr.fields.proposals import UnreadField
 from ocr.page import Box, ImageStream, Line, PageImage, RecognisedPage, Word
@@ -54,6 +55,20 @@ BLOCKED = Finding(
     "Ảnh mờ",
     "the image is blurred",
 )
+
+
+OWNER_ID = "001190000001"
+
+
+def card_of(number: str = OWNER_ID, source: Literal["code", "print"] = "code") -> PaperCard:
+    """A card with its number on a paper's first page."""
+    place = Box(0, 0, 1, 1)
+    values = {"number": number, "name": "Nguyễn Thị Mẫu", "born": "1990-01-02"}
+    fields = tuple(CardField(name, text, 99.0, place, source) for name, text in values.items())
+    return PaperCard(1, CardReading(None, fields, (), place))
+
+
+CARD = card_of()  # whose papers they are is known, unless a test says otherwise
 
 
 def word_box(place: int) -> Box:
@@ -95,6 +110,7 @@ def propose(
     *,
     people: int = 1,
     findings: Sequence[PageFinding] = (),
+    card: PaperCard | None = CARD,
 ) -> None:
     """What the worker does with a paper's pages: its proposals, and it waits to be checked."""
     proposals = PaperProposals(
@@ -106,6 +122,7 @@ def propose(
         fields=DocumentFields(tuple(fields), tuple(unread), "mẫu"),
         depth=ReviewDepth(2 if people == 2 else 1, ()),
         page_findings=tuple(findings),
+        card=card,
         words=sum(reading.word_count for _, reading in pages),
         doubtful_words=sum(reading.doubtful_count for _, reading in pages),
     )
@@ -262,12 +279,15 @@ class CheckingRoom:
         gaps: int = 0,
         people: int = 1,
         findings: Sequence[PageFinding] = (),
+        card: PaperCard | None = CARD,
         **of_stack: Any,
     ) -> str:
         """One paper of one page that waits to be checked, in a stack of its own."""
         reading = replace(reading_of(words, doubtful, gaps, self.number + 1))
         _, [paper_id], [page] = self.stack([reading], **of_stack)
-        self.propose(paper_id, [(page, reading)], fields, unread, people=people, findings=findings)
+        self.propose(
+            paper_id, [(page, reading)], fields, unread, people=people, findings=findings, card=card
+        )
         return paper_id
 
     def page(self, paper_id: str) -> str:

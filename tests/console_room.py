@@ -24,7 +24,7 @@ from dossier.queue.jobs import JobQueue
 from dossier.stacks.arrangement import Arrangement
 from dossier.stacks.history import Doing, in_force, put_in_force
 from dossier.stacks.order import StackOrder
-from dossier.stacks.proposals import PageFinding, PaperProposals, ProposedPage
+from dossier.stacks.proposals import PageFinding, PaperCard, PaperProposals, ProposedPage
 from dossier.stacks.stackrows import one_stack
 from dossier.stacks.stacks import Stacks
 from dossier.stacks.values import PaperState, StackState, Way
@@ -39,7 +39,7 @@ from dossier.storage.station_tables import (
 )
 from dossier.storage.store import BlobStore
 from ocr.fields.extract import DocumentFields, Field
-from tests.checking_room import reading_of
+from tests.checking_room import CARD, reading_of
 
 ORIGIN = "http://127.0.0.1"
 _TOKEN = re.compile(r'name="form-token" value="([0-9a-f]{64})"')
@@ -189,6 +189,7 @@ def read_paper(
     findings: Sequence[PageFinding] = (),
     pages: int = 2,
     people: int = 1,
+    card: PaperCard | None = CARD,
     looks: Sequence[PageLook] | None = None,
     codes: tuple[str, str] = ("H22.12-260301-0001", "TP1"),
     reference: str = "Tập thử",
@@ -220,6 +221,7 @@ def read_paper(
         page_findings=tuple(findings),
         words=len(words),
         doubtful_words=len(doubtful),
+        card=card,
     )
     with maker.database.begin() as connection:
         paper_id: str = connection.execute(

@@ -27,13 +27,15 @@ from dossier.checking.completeness import Missing
 from dossier.checking.grounds import GROUNDS
 from dossier.checking.looking import Checklist, ReuseCandidate, cursor_of
 from dossier.checking.material import is_resolved
-from dossier.checking.rows import findings_of
+from dossier.checking.rows import findings_of, pages_of
 from dossier.checking.taking import Wanted
 from dossier.checking.values import Paper, Target
 from dossier.errors import InvalidOrder, NotFound, VersionConflict
 from dossier.intake.catalogues import Exclusion
+from dossier.intake.review_depth import ReviewDepth
 from dossier.stacks.proposals import PaperProposals
 from dossier.stacks.values import PaperState
+from ocr.fields.extract import DocumentFields
 
 if TYPE_CHECKING:
     from api.house import House
@@ -141,18 +143,22 @@ def _look(request: Request, caller: Caller, paper_id: str, at: str, page_id: str
     seen = look(request, caller, paper.stack_id, page_id or None)
     said = [e for e in entries.values() if e.is_confirmed and e.by == caller.principal_id]
     last_said = str(max(said, key=lambda e: e.at).target) if said else ""
-    if paper.proposals_sha256 is None:
+    if paper.state is PaperState.PROPOSING or (
+        paper.proposals_sha256 is None and paper.state is not PaperState.TO_CHECK
+    ):
         return Checked(
             paper, is_mine, holder, seen, None, None, (), (), checklist, (), last_said, None, None
         )
-    material = console_of(request.app).materials.of(paper)
     with house.database.read() as connection:
+        pages = pages_of(connection, paper) if paper.proposals_sha256 is None else ()
+        material = console_of(request.app).materials.of(paper, pages)
         findings = findings_of(connection, paper, material)
-    proposals = PaperProposals.from_bytes(house.blobs.get(paper.proposals_sha256))
+    proposals = material.proposals or _nothing_read(paper)
     readings_of = console_of(request.app).readings.of
     found = {page.page: readings_of(page.reading_sha256) for page in proposals.pages}
     readings = {page: reading for page, reading in found.items() if reading is not None}
-    rows = checksheet_of(material, proposals, readings, entries, seen.strip)
+    owner = desk.owner(caller, paper_id) if paper.state is PaperState.TO_CHECK else None
+    rows = checksheet_of(material, proposals, readings, entries, seen.strip, owner)
     current = rows.after("") if at == "next" else rows.row(at)
     if not page_id:
         first = material.pages[0] if material.pages else None
@@ -183,6 +189,17 @@ def _look(request: Request, caller: Caller, paper_id: str, at: str, page_id: str
         last_said,
         current,
         picture,
+    )
+
+
+def _nothing_read(paper: Paper) -> PaperProposals:
+    """For a paper that the machine failed on: people type its fields."""
+    return PaperProposals(
+        paper=paper.id,
+        arrangement_seq=paper.arrangement_seq,
+        pages=(),
+        fields=DocumentFields((), (), ""),
+        depth=ReviewDepth(2, ()),
     )
 
 
@@ -225,13 +242,17 @@ async def confirm(request: Request, paper_id: str) -> Response:
 def _following(request: Request, caller: Caller, paper_id: str, target: str) -> str:
     """The next doubtful target that nobody confirmed; the first of all behind the last one."""
     desk = house_of(request).checking
-    material = console_of(request.app).materials.of(desk.get(caller, paper_id))
+    paper = desk.get(caller, paper_id)
+    material = console_of(request.app).materials.of(paper)
     entries = desk.entries(caller, paper_id)
+    owner = desk.owner(caller, paper_id)
+
+    asked = owner.asked if owner is not None else ()
 
     def is_open(one: str) -> bool:
-        return one not in entries or not entries[one].is_confirmed
+        return one in asked or one not in entries or not entries[one].is_confirmed
 
-    targets = material.doubtful
+    targets = (*material.doubtful, *asked)
     at = targets.index(target) + 1 if target in targets else 0
     return next((one for one in (*targets[at:], *targets[:at]) if is_open(one)), "done")
 

@@ -9,13 +9,14 @@ Pure: all that it needs is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from api.console.pages import Mark, already_turned, around, turned
 from api.console.pages import Sheet as Page
 from api.console.strip import Strip
 from dossier.checking.material import Material, OpenFinding
+from dossier.checking.owners import OWNER_FIELDS, SOURCES, ProposedOwner, target_of
 from dossier.checking.values import About, Entry, Target
 from dossier.stacks.proposals import PaperProposals
 from dossier.stacks.reading import PageReading
@@ -23,6 +24,7 @@ from ocr.page import Box
 
 _THOUSAND = 1000
 _MARGIN = 12
+OWNER_TARGETS = tuple(map(target_of, OWNER_FIELDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +105,12 @@ def checksheet_of(
     readings: Mapping[str, PageReading],
     entries: Mapping[str, Entry],
     strip: Strip,
+    owner: ProposedOwner | None = None,
 ) -> Checksheet:
-    """The rows of a paper. `readings` are by page."""
+    """The rows of a paper. `readings` are by page; `owner` None: nobody has to know it."""
     maker = _Maker(material, proposals, readings, entries, strip)
-    fields = maker.fields()
+    fields = maker.fields(asked_apart=() if owner is None else OWNER_TARGETS)
+    owners = () if owner is None else maker.owner(owner)
     known = {row.target for row in fields}
     disputed = [
         row
@@ -116,8 +120,10 @@ def checksheet_of(
     ]
     words = maker.words([t for t in material.doubtful if t not in known])
     doubtful = [row for row in fields if row.doubtful]
+    sure = (row for row in fields if not row.doubtful)
     return Checksheet(
-        (*doubtful, *words), (*(row for row in fields if not row.doubtful), *disputed)
+        (*doubtful, *words, *(row for row in owners if row.doubtful)),
+        (*sure, *(row for row in owners if not row.doubtful), *disputed),
     )
 
 
@@ -137,7 +143,7 @@ class _Maker:
             told = (finding.vi, finding.en, finding.suggestion)
             self._said.setdefault(finding.field, []).append(told)
 
-    def fields(self) -> list[Row]:
+    def fields(self, asked_apart: Collection[str]) -> list[Row]:
         counts: dict[str, int] = {}
         found = []
         for one in self._proposals.fields.fields:
@@ -149,8 +155,21 @@ class _Maker:
             target = str(Target(About.FIELD, unread.name, number))
             found.append(self._row(target, unread.page, unread.box, None))
         for target, entry in self._entries.items():  # what a person added
-            if entry.target.about is About.FIELD and all(row.target != target for row in found):
+            if target in asked_apart or entry.target.about is not About.FIELD:
+                continue
+            if all(row.target != target for row in found):
                 found.append(self._row(target, 1, None, None))
+        return found
+
+    def owner(self, owner: ProposedOwner) -> list[Row]:
+        """The owner's three values; where they come from is said beside them."""
+        vi, en = SOURCES[owner.source]
+        found = []
+        for target in OWNER_TARGETS if self._material.pages else ():
+            row = self._row(target, 1, None, None)
+            value = row.value if row.state != "open" else owner.value(target)
+            is_asked = target in owner.asked or row.state == "confirmed"
+            found.append(replace(row, value=value, doubtful=is_asked, said=((vi, en, ""),)))
         return found
 
     def words(self, targets: Sequence[str]) -> list[Row]:

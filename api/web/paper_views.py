@@ -160,12 +160,13 @@ class CorrectionView(BaseModel):
 
 
 class MissingView(BaseModel):
-    """What has to be done before a check may end."""
+    """What has to be done before a check may end. `proposed`: may be confirmed as it is."""
 
     kind: str
     target: str
     vi: str
     en: str
+    proposed: str
 
 
 class CandidateView(BaseModel):

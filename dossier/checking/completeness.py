@@ -10,6 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dossier.checking.material import Material, OpenFinding, is_resolved
+from dossier.checking.owners import (
+    OWNER_BORN,
+    OWNER_ID,
+    OWNER_NAME,
+    SOURCES,
+    ProposedOwner,
+    target_of,
+)
 from dossier.checking.values import About, Check, Entry, Paper, Target
 from dossier.model import JSON
 
@@ -23,16 +31,21 @@ class Lack(enum.StrEnum):
     PAGE_COUNT = "page-count"
     DOSSIER = "dossier"
     COMPONENT = "component"
+    OWNER = "owner"
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """One thing to do before a check ends. `target` is empty where it is about the whole paper."""
+    """One thing to do before a check ends. `target` is empty where it is about the whole paper.
+
+    `proposed` is a value that may be confirmed as it is; empty: none is known.
+    """
 
     kind: Lack
     target: str
     vi: str
     en: str
+    proposed: str = ""
 
     @property
     def message(self) -> str:
@@ -41,7 +54,13 @@ class Missing:
 
     def to_json(self) -> dict[str, JSON]:
         """Stable keys."""
-        return {"kind": self.kind.value, "target": self.target, "vi": self.vi, "en": self.en}
+        return {
+            "kind": self.kind.value,
+            "target": self.target,
+            "vi": self.vi,
+            "en": self.en,
+            "proposed": self.proposed,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +69,8 @@ class Subject:
 
     `findings` are the blocking ones of the paper and the alarms of its stack that name its pages;
     `announced` is the number of pages of its component on the cover sheet, `present` those of all
-    its papers (None: there is no sheet).
+    its papers (None: there is no sheet). `owner` is who owns it as known now; None: the rules in
+    force do not demand to know.
     """
 
     paper: Paper
@@ -60,10 +80,27 @@ class Subject:
     checker: str
     announced: int | None = None
     present: int | None = None
+    owner: ProposedOwner | None = None
+
+
+_OWNER_WORDS = {
+    target_of(OWNER_ID): (
+        "Xác nhận số định danh của chủ giấy tờ; để trống nếu không có",
+        "confirm the identifier of the paper's owner; leave it empty where there is none",
+    ),
+    target_of(OWNER_NAME): (
+        "Nhập họ tên hoặc tên tổ chức của chủ giấy tờ",
+        "type the name of the paper's owner",
+    ),
+    target_of(OWNER_BORN): (
+        "Nhập ngày sinh hoặc ngày thành lập của chủ giấy tờ, như 02/01/1990",
+        "type when the paper's owner was born or established, like 02/01/1990",
+    ),
+}
 
 
 def missing_of(subject: Subject) -> tuple[Missing, ...]:
-    """All that is missing: D1, D4, findings, then doubtful fields and words in their order."""
+    """All that is missing: D1, D4, findings, doubtful fields and words in order, the owner."""
     paper = subject.paper
     found = []
     if not paper.dossier_code:
@@ -89,6 +126,23 @@ def missing_of(subject: Subject) -> tuple[Missing, ...]:
     for target in required_targets(paper, subject.material):
         if not _is_confirmed(subject, target):
             found.append(_unconfirmed(target))
+    told = {one.target for one in found}
+    found += [one for one in owner_lacks(subject.owner) if one.target not in told]
+    return tuple(found)
+
+
+def owner_lacks(owner: ProposedOwner | None) -> tuple[Missing, ...]:
+    """What is to be said of the owner: the digitization code is made of it (Điều 9.2.b, 10)."""
+    if owner is None:
+        return ()
+    vi, en = SOURCES[owner.source]
+    found = []
+    for target in owner.asked:
+        what_vi, what_en = _OWNER_WORDS[target]
+        value = owner.value(target)
+        told = f" ({vi}: {value})" if value else f" ({vi})"
+        english = f" ({en}: {value})" if value else f" ({en})"
+        found.append(Missing(Lack.OWNER, target, what_vi + told, what_en + english, value))
     return tuple(found)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from dossier.checking.owners import OWNER_ID
 from dossier.checking.values import About, Correction, Entry, Paper, Target
 from dossier.stacks.proposals import PaperProposals
 from ocr.fields.extract import Field
@@ -182,17 +183,17 @@ def _apart(one: Box, other: Box) -> float:
     return max(0.0, other.left - one.right, one.left - other.right)
 
 
-def checked_fields(proposals: PaperProposals, said: Said) -> tuple[CheckedField, ...]:
+def checked_fields(proposals: PaperProposals | None, said: Said) -> tuple[CheckedField, ...]:
     """The fields as people left them: the proposed ones in their order, then what was added.
 
     `machine` None: nothing was read there. An empty value: a person says that there is none.
     """
     found = []
     counts: dict[str, int] = {}
-    places: list[tuple[str, Field | None, int, Box]] = [
-        *((f.name, f, f.page, f.box) for f in proposals.fields.fields),
-        *((u.name, None, u.page, u.box) for u in proposals.fields.unread),
-    ]
+    places: list[tuple[str, Field | None, int, Box]] = []
+    if proposals is not None:
+        places += ((f.name, f, f.page, f.box) for f in proposals.fields.fields)
+        places += ((u.name, None, u.page, u.box) for u in proposals.fields.unread)
     for name, read, page, box in places:
         counts[name] = counts.get(name, 0) + 1
         entry = said.entries.get(str(Target(About.FIELD, name, counts[name])))
@@ -214,7 +215,7 @@ def checked_fields(proposals: PaperProposals, said: Said) -> tuple[CheckedField,
         for entry in said.entries.values()
         if entry.target.about is About.FIELD
         and entry.target.number > counts.get(entry.target.name, 0)
-        and entry.value
+        and (entry.value or entry.target.name == OWNER_ID)  # that there is none is a statement
     ]
     for entry in sorted(added, key=lambda e: (e.target.name, e.target.number)):
         name, confirmed = entry.target.name, said.confirmation(entry)

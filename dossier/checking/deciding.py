@@ -19,28 +19,34 @@ from dossier.checking.completeness import (
     missing_of,
     said_by,
 )
+from dossier.checking.corrected import Said, checked_fields
 from dossier.checking.grounds import GROUNDS
 from dossier.checking.material import Material
+from dossier.checking.owners import ProposedOwner, proposed_owner
 from dossier.checking.rows import (
     CHECKERS,
     change,
     entries_of,
     findings_of,
     one_paper,
+    proposals_beside,
     require_lease,
     require_version,
+    scanned_at,
     tell,
 )
 from dossier.checking.texts import required_reason
 from dossier.checking.typing import Typing
 from dossier.checking.values import DRAFT_PAPER, Check, Entry, Paper
 from dossier.errors import StateConflict, VersionConflict
+from dossier.filing.codes import CodeTemplates
 from dossier.intake.catalogues import Exclusion
 from dossier.model import JSON, Caller, require_move
 from dossier.stacks.history import PROPOSE, QUEUE
 from dossier.stacks.stackrows import end_if_done, one_stack
 from dossier.stacks.values import PAPER_MOVES, PaperState, StackState
 from dossier.storage.station_tables import cover_sheets, papers, stacks
+from signer.clock import VIETNAM
 
 _TOLD = 5  # of what is missing, in one message
 _NUMBERS = {"doc_number": "doc_number", "doc_symbol": "doc_symbol", "doc_agency": "agency"}
@@ -59,6 +65,8 @@ _NOTHING_MADE: Mapping[str, JSON] = {
 class Deciding(Typing):
     """The ends of checks of one database's papers. Safe for threads."""
 
+    _templates: CodeTemplates
+
     def missing(self, caller: Caller, paper_id: str) -> tuple[Missing, ...]:
         """What the caller has to do before their check may end. Raises `NotFound`,
         `StateConflict` before the paper was read."""
@@ -66,6 +74,12 @@ class Deciding(Typing):
         with self._database.read() as connection:
             entries = entries_of(connection, paper_id)
             return missing_of(self._subject(connection, caller, paper, material, entries))
+
+    def owner(self, caller: Caller, paper_id: str) -> ProposedOwner | None:
+        """Whose paper it is as known now; None: the rules do not demand it. Raises `NotFound`."""
+        paper, material = self._looked_up(caller, paper_id)
+        with self._database.read() as connection:
+            return self._owner(connection, paper, material, entries_of(connection, paper_id))
 
     def finish(self, caller: Caller, paper_id: str) -> Paper:
         """End the caller's check of a paper that they have before them.
@@ -75,6 +89,8 @@ class Deciding(Typing):
         """
         caller.require(*CHECKERS)
         seen, material = self._looked_up(caller, paper_id)
+
+        self.owner(caller, paper_id)  # the dossier's cards are fetched before anything is locked
 
         def work(connection: sa.Connection) -> Paper:
             now = self._database.now(connection)
@@ -282,8 +298,8 @@ class Deciding(Typing):
             priority=paper.priority,
         )
 
-    @staticmethod
     def _subject(
+        self,
         connection: sa.Connection,
         caller: Caller,
         paper: Paper,
@@ -292,7 +308,26 @@ class Deciding(Typing):
     ) -> Subject:
         findings = findings_of(connection, paper, material)
         announced, present = _pages_of(connection, paper)
-        return Subject(paper, material, entries, findings, caller.principal_id, announced, present)
+        owner = self._owner(connection, paper, material, entries)
+        return Subject(
+            paper, material, entries, findings, caller.principal_id, announced, present, owner
+        )
+
+    def _owner(
+        self,
+        connection: sa.Connection,
+        paper: Paper,
+        material: Material,
+        entries: Mapping[str, Entry],
+    ) -> ProposedOwner | None:
+        day = scanned_at(connection, paper, material.pages).astimezone(VIETNAM).date()
+        if not self._templates.on(day).demands_owner:
+            return None
+        cards = [self._shelf.card(digest) for digest in proposals_beside(connection, paper)]
+        said = Said.of(paper, entries, ())
+        proposals = material.proposals
+        card = proposals.card.reading if proposals is not None and proposals.card else None
+        return proposed_owner(checked_fields(proposals, said), card, cards)
 
 
 def _pages_of(connection: sa.Connection, paper: Paper) -> tuple[int | None, int | None]:

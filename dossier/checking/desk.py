@@ -20,6 +20,7 @@ from dossier.checking.deciding import Deciding
 from dossier.checking.lexicon import active_pairs, suggestions_for
 from dossier.checking.looking import Looking
 from dossier.checking.taking import LEASE_S
+from dossier.filing.codes import CodeTemplates, code_templates
 from dossier.intake.catalogue_files import load_catalogues
 from dossier.intake.catalogues import Catalogues
 from dossier.model import Caller
@@ -40,10 +41,13 @@ class CheckingDesk(Deciding, Looking):
         *,
         lease_s: float = LEASE_S,
         catalogues: Callable[[], Catalogues] = load_catalogues,
+        templates: CodeTemplates | None = None,
     ) -> None:
-        """`catalogues` gives the procedures, when a checklist is asked for."""
+        """`catalogues` gives the procedures, when a checklist is asked for; `templates` say whether
+        the owner has to be known, as they do when the record is made."""
         super().__init__(database, audit, jobs, blobs, lease_s=lease_s)
         self._catalogues = catalogues
+        self._templates = templates or code_templates()
 
     def suggestions(self, caller: Caller, paper_id: str) -> Mapping[str, str]:
         """What the agency's lexicon proposes for doubtful words, by target. Raises `NotFound`,

@@ -27,8 +27,10 @@ if TYPE_CHECKING:  # readings need what images are looked at with
     from dossier.stacks.proposals import PaperProposals
     from dossier.stacks.reading import PageReading
     from dossier.storage.store import BlobStore
+    from ocr.fields.card_reading import CardReading
 
 _KEPT = 64  # papers: those that people have before them
+_KEPT_CARDS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Material:
     doubtful: tuple[str, ...]
     findings: tuple[OpenFinding, ...]
     counts: Mapping[str, int] = field(default_factory=dict)  # values of each field
+    proposals: PaperProposals | None = None  # that it is made of
 
     def machine(self, target: Target) -> Reading | None:
         """What was read for a target."""
@@ -89,6 +92,7 @@ class MaterialShelf:
         self._blobs = blobs
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Material] = OrderedDict()
+        self._cards: OrderedDict[str, CardReading | None] = OrderedDict()
 
     def of(self, paper: Paper, pages: tuple[str, ...] = ()) -> Material:
         """What was read of a paper. Raises `StateConflict` before it was, `StoreError`.
@@ -126,6 +130,21 @@ class MaterialShelf:
                 self._kept.popitem(last=False)
         return made
 
+    def card(self, digest: str) -> CardReading | None:
+        """The identity card that proposals, by their digest, have. Raises `StoreError`."""
+        with self._lock:
+            if digest in self._cards:
+                self._cards.move_to_end(digest)
+                return self._cards[digest]
+        from dossier.stacks.proposals import PaperProposals
+
+        card = PaperProposals.from_bytes(self._blobs.get(digest)).card
+        with self._lock:
+            self._cards[digest] = found = card.reading if card else None
+            while len(self._cards) > _KEPT_CARDS:
+                self._cards.popitem(last=False)
+        return found
+
 
 def material_of(proposals: PaperProposals, readings: Sequence[PageReading | None]) -> Material:
     """Sort a paper's proposals and its pages' words by target."""
@@ -150,7 +169,7 @@ def material_of(proposals: PaperProposals, readings: Sequence[PageReading | None
         for number, _ in enumerate(reading.page.unread, 1):
             found[str(Target(About.WORD, page, number, is_gap=True))] = Reading(None, True)
     doubtful = tuple(target for target, reading in found.items() if reading.doubtful)
-    return Material(pages, found, doubtful, tuple(_findings(proposals, pages)), counts)
+    return Material(pages, found, doubtful, tuple(_findings(proposals, pages)), counts, proposals)
 
 
 def _findings(proposals: PaperProposals, pages: tuple[str, ...]) -> Iterable[OpenFinding]:

@@ -6,6 +6,7 @@ before both, the audit log last.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from dossier.model import JSON, AuditEvent, Caller, Role
 from dossier.stacks.history import in_force
 from dossier.stacks.stackrows import one_stack
 from dossier.stacks.values import PaperState
-from dossier.storage.station_tables import paper_entries, papers
+from dossier.storage.station_tables import paper_entries, papers, stack_pages, stack_scans
 from dossier.storage.tables import principals
 
 CHECKERS = (Role.SCANNER, Role.OFFICER)
@@ -119,6 +120,34 @@ def pages_of(connection: sa.Connection, paper: Paper) -> tuple[str, ...]:
     present = in_force(connection, paper.stack_id, paper.arrangement_seq)
     kept = present.arrangement.papers if present is not None else ()
     return next((one.page_ids for one in kept if one.id == paper.id), ())
+
+
+def proposals_beside(connection: sa.Connection, paper: Paper) -> list[str]:
+    """The proposals of the other papers of the dossier: its applicant's card may be one."""
+    if not paper.dossier_code:
+        return []
+    rows = connection.execute(
+        sa.select(papers.c.proposals_sha256)
+        .where(
+            papers.c.agency_id == paper.agency_id,
+            papers.c.dossier_code == paper.dossier_code,
+            papers.c.id != paper.id,
+            papers.c.state != PaperState.GONE,
+            papers.c.proposals_sha256.is_not(None),
+        )
+        .order_by(papers.c.id)
+    )
+    return [str(row.proposals_sha256) for row in rows]
+
+
+def scanned_at(connection: sa.Connection, paper: Paper, pages: Collection[str]) -> datetime:
+    """When the first file of the paper's images came: the day of its rules."""
+    found: datetime | None = connection.execute(
+        sa.select(sa.func.min(stack_scans.c.created_at))
+        .join(stack_pages, stack_pages.c.scan_id == stack_scans.c.id)
+        .where(stack_pages.c.id.in_(pages))
+    ).scalar()
+    return found or paper.created_at
 
 
 def name_of(connection: sa.Connection, principal_id: str | None) -> str:

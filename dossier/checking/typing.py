@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from dossier.audit.log import AuditLog
 from dossier.checking.material import Material, MaterialShelf
+from dossier.checking.owners import as_confirmed
 from dossier.checking.rows import (
     CHECKERS,
     entries_of,
@@ -41,6 +42,7 @@ from dossier.queue.jobs import JobQueue
 from dossier.storage.database import Database
 from dossier.storage.station_tables import paper_corrections, paper_entries, stacks
 from dossier.storage.store import BlobStore
+from signer.clock import VIETNAM
 
 MAX_ENTRIES = 20_000
 MAX_VERSION = 2**31 - 1
@@ -113,7 +115,7 @@ class Typing(Taking):
         kept as a correction. `version` as for `type`: a late repeat raises `VersionConflict`.
         Raises what `type` raises.
         """
-        text = typed(target, value)
+        plain = typed(target, value)
         why = reason_of(reason)
         material = self._material_for(caller, paper_id, target)
         read = material.machine(target)
@@ -121,6 +123,7 @@ class Typing(Taking):
 
         def work(connection: sa.Connection) -> Entry:
             now, paper, kept = self._begin(connection, caller, paper_id, target)
+            text = as_confirmed(target, plain, now.astimezone(VIETNAM).date())
             if kept is not None and version is not None and version < kept.version:
                 raise VersionConflict(
                     "Giá trị đã được gõ lại sau đó; hãy xem rồi xác nhận lại. / The value was "

@@ -55,6 +55,11 @@ class CodeTemplate:
     ordinal_digits: int = 3
     without_owner: Literal["demand", "note"] = "demand"
 
+    @property
+    def demands_owner(self) -> bool:
+        """Whether a paper without the owner's identifier needs describing data (Điều 9.2.b)."""
+        return self.without_owner == "demand"
+
     def in_force(self, day: date) -> bool:
         """Whether `day` lies within the dates."""
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dossier.checking.owners import OWNER_ID
 from dossier.errors import RecordUnfaithful, StateConflict, StoreError
 from dossier.filing.codes import CodeTemplates, code_templates
 from dossier.filing.drafts import Draft, Drafts
@@ -25,7 +26,6 @@ from dossier.filing.faithfulness import (
     require_faithful,
 )
 from dossier.filing.material import Material, gather
-from dossier.filing.owners import OWNER_ID
 from dossier.filing.taking import signatures_in, take_again
 from dossier.queue.jobs import Job
 from dossier.stacks.workplace import Workplace
@@ -92,7 +92,7 @@ class DraftWork:
         try:
             material = gather(self._database, self._blobs, job.agency_id, job.subject)
             template = self._templates.on(material.scanned_at.astimezone(VIETNAM).date())
-            if template.without_owner == "demand" and material.owner.missing:
+            if template.demands_owner and material.owner.missing:
                 raise _ownerless(material.owner.missing)
             code = self._drafts.code_for(job, paper, template, material)
             with self._workplace.folder(job) as folder:

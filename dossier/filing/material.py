@@ -23,11 +23,11 @@ from dossier.checking.corrected import (
     corrected_page,
     paper_checks,
 )
-from dossier.checking.rows import entries_of, one_paper
+from dossier.checking.owners import OwnerData, owner_of
+from dossier.checking.rows import entries_of, one_paper, proposals_beside
 from dossier.checking.values import Paper, correction_of
 from dossier.errors import StateConflict
 from dossier.filing.codes import CodeFacts
-from dossier.filing.owners import OwnerData, owner_of
 from dossier.intake.review_depth import ReviewDepth
 from dossier.stacks.arrangement import ArrangedPaper, AsidePage
 from dossier.stacks.history import in_force
@@ -171,7 +171,7 @@ def gather(database: Database, blobs: BlobStore, agency_id: str | None, paper_id
         )
         said = Said.of(paper, entries, [correction_of(row) for row in rows])
         pages, scans, times = _sources(connection, stack.id)
-        others = _other_papers(connection, paper)
+        others = proposals_beside(connection, paper)
         raw_checks = connection.execute(
             sa.select(papers.c.checks).where(papers.c.id == paper_id)
         ).scalar_one()
@@ -231,24 +231,6 @@ def _sources(
         {row.id: scan_of(row) for row in rows},
         {row.id: row.created_at for row in rows},
     )
-
-
-def _other_papers(connection: sa.Connection, paper: Paper) -> list[str]:
-    """The proposals of the other papers of the dossier: its applicant's card may be one."""
-    if not paper.dossier_code:
-        return []
-    rows = connection.execute(
-        sa.select(papers.c.proposals_sha256)
-        .where(
-            papers.c.agency_id == paper.agency_id,
-            papers.c.dossier_code == paper.dossier_code,
-            papers.c.id != paper.id,
-            papers.c.state != PaperState.GONE,
-            papers.c.proposals_sha256.is_not(None),
-        )
-        .order_by(papers.c.id)
-    )
-    return [str(row.proposals_sha256) for row in rows]
 
 
 def _nothing_proposed(

@@ -31,13 +31,16 @@ from tests.checking_room import (
     BLOCKED,
     DU,
     MAU,
+    OWNER_ID,
     VI,
     CheckingRoom,
+    card_of,
     field_of,
     reading_of,
     word_box,
 )
 
+OWNER = ["field:owner_id", "field:owner_name", "field:owner_born"]
 NUMBER = Target.parse("field:doc_number")
 ABSTRACT = Target.parse("field:abstract")
 
@@ -234,6 +237,36 @@ def test_a_page_that_was_read_anew_asks_for_its_confirmations_again(room):
     assert room.desk.entries(MAU, paper_id)["field:doc_number"].value == "12"
 
 
+def test_the_owner_is_asked_for_before_the_check_ends(room):
+    """What filing would hold the paper for is asked while it is being checked."""
+    paper_id = room.paper(card=None, codes=("H22.12-260301-0002", "TP1"))
+    room.desk.take(MAU, paper_id)
+    assert lacks(room, paper_id) == [(Lack.OWNER, one) for one in OWNER]
+    with pytest.raises(StateConflict, match="số định danh"):
+        room.desk.finish(MAU, paper_id)
+    number, name, born = map(Target.parse, OWNER)
+    for target, wrong in ((number, "00119000000"), (name, "12"), (born, "31/02/1990")):
+        with pytest.raises(InvalidOrder, match=" / "):
+            room.desk.confirm(MAU, paper_id, target, wrong)
+    room.desk.confirm(MAU, paper_id, number, "")
+    assert lacks(room, paper_id) == [(Lack.OWNER, one) for one in OWNER[1:]]
+    room.desk.confirm(MAU, paper_id, name, "Lê Văn Thử")
+    assert room.desk.confirm(MAU, paper_id, born, "02/01/1990").value == "1990-01-02"
+    assert room.desk.finish(MAU, paper_id).state is PaperState.CHECKED
+
+
+def test_an_owner_who_is_only_read_in_print_is_proposed_and_confirmed(room):
+    codes = ("H22.12-260301-0003", "TP1")
+    room.paper(card=card_of(source="print"), codes=codes)
+    paper_id = room.paper(card=None, codes=codes)
+    room.desk.take(MAU, paper_id)
+    [asked] = room.desk.missing(MAU, paper_id)
+    assert (asked.kind, asked.target, asked.proposed) == (Lack.OWNER, OWNER[0], OWNER_ID)
+    assert "thẻ căn cước duy nhất trong hồ sơ" in asked.vi
+    room.desk.confirm(MAU, paper_id, Target.parse(asked.target), asked.proposed)
+    assert room.desk.finish(MAU, paper_id).state is PaperState.CHECKED
+
+
 def test_codes_and_the_announced_page_count_are_asked_for(room):
     sheet(room, "a" * 20, pages=2)
     short = room.paper(serial="a" * 20)
@@ -280,8 +313,10 @@ def test_where_the_machine_failed_people_work_without_it(room):
     room.set(paper_id, state=PaperState.TO_CHECK, error={"kind": "X", "message": "y"})
     alarmed(room, paper_id, StackAlarm.of(Alarm(AlarmKind.GAP, (0,)), [page], []))
     room.desk.take(MAU, paper_id)
-    [(kind, target)] = lacks(room, paper_id)
+    (kind, target), *of_owner = lacks(room, paper_id)
     assert kind is Lack.FINDING
+    assert [one for _, one in of_owner] == OWNER
+    room.desk.confirm(MAU, paper_id, Target.parse("field:owner_id"), OWNER_ID)
     room.desk.resolve(MAU, paper_id, target.removeprefix("finding:"), "đủ trang")
     room.desk.confirm(MAU, paper_id, NUMBER, "12")
     assert room.desk.suggestions(MAU, paper_id) == {}

@@ -12,6 +12,7 @@ from api.console import actions, checking, mounting, records
 from api.console.strip import Where
 from api.public.words import LANGUAGES, catalogue
 from dossier.checking.looking import ItemState, ReuseGround
+from dossier.checking.owners import OWNER_FIELDS
 from dossier.stacks.arrangement import PageKind
 from dossier.stacks.order import PROFILES
 from dossier.stacks.values import PaperState, StackState
@@ -45,7 +46,7 @@ _OPEN_ENDED = {  # keys that templates choose by a value, which is a closed set
     "keys.": (*_KEYS, *(f"{name}-key" for name in _KEYS)),
 }
 _BY_MACRO = {*(f"state.{state.value}" for state in StackState)}
-_FIELDS = {f"field.{name}" for name in _GROUPS}
+_FIELDS = {f"field.{name}" for name in (*_GROUPS, *OWNER_FIELDS)}
 _SAID_ONCE = {
     *("signed-out", "settings-kept", "stack-opened", "files-taken", "scan-begun"),
     *("scan-stopping", "stack-close", "stack-cancel", "stack-hurry", "stack-calm"),

@@ -61,3 +61,17 @@ def test_a_full_disk_is_said_plainly() -> None:
     report = problems.report(OSError(errno.ENOSPC, "No space left on device", "/out/x.pdf"))
     assert "disk full" in report.message
     assert report.problem.exit_code == 8
+
+
+def test_a_spoilt_catalogue_says_what_to_do() -> None:
+    """The service cannot work with it, and whoever runs it is told which file and entry."""
+    told = problems.report(
+        dossier_errors.CatalogueUnusable("mau.toml", "type X", "thiếu tên", "no name")
+    )
+    assert (told.code, told.problem.status, told.problem.exit_code) == (
+        "catalogue-unusable",
+        503,
+        9,
+    )
+    assert "mau.toml, type X" in told.message
+    assert "Hãy sửa theo mẫu" in told.message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dossier.filing.owners import OwnerData, owner_of
+from dossier.checking.owners import OwnerData, owner_of
 from ocr.fields.card_reading import CardField, CardReading
 from ocr.page import Box
 from ocr.record.checked import CheckedField
