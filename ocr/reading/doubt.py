@@ -18,6 +18,7 @@ import numpy as np
 
 from ocr.page import Line, Word
 from ocr.reading.doubt_evidence import Features, page_features, shape_of
+from ocr.reading.doubt_ink import ink_features
 from ocr.reading.doubt_places import ReadCell, working_span
 from ocr.reading.doubt_scale import DoubtScale, bundled_doubt_scale, certainty_of
 from ocr.reading.placing import View
@@ -57,10 +58,13 @@ class Look:
             return found | {"vanished": 1.0}
         if self.wins:
             return found | {"won": 1.0}
+        confidence = self.second.confidence if self.second else 0.0
         if text != word.text:
-            lead = (self.second.confidence if self.second else 0.0) - word.confidence
-            found |= {"differs": 1.0, "differs_surer": min(max(lead + 10, 0.0), 30.0) / 10}
-        return found
+            lead = min(max(confidence - word.confidence + 10, 0.0), 30.0)
+            return found | {"differs": 1.0, "differs_surer": lead / 10}
+        # a doubt of the first reading alone is mostly a flaw of the image
+        doubt = min(100 - confidence, 10.0) / 5
+        return found | {"again_doubt": doubt, "again_doubt_more": max(90 - confidence, 0.0) / 20}
 
     @property
     def wins(self) -> bool:
@@ -102,7 +106,7 @@ def looks_at(
     """Every word of the cells that have a line, read again where `scale` asks for it."""
     read = [c for c in cells if c.line is not None]
     # 1 what one reading tells
-    looks = first_looks(read, layout, scale)
+    looks = first_looks(read, layout, view, scale)
     # 2 read again what is doubtful
     return second_looks(read, looks, engine, view, dpi, scale)
 
@@ -118,12 +122,19 @@ def with_verdicts(
     )
 
 
-def first_looks(read: Sequence[ReadCell], layout: Layout, scale: DoubtScale) -> list[list[Look]]:
+def first_looks(
+    read: Sequence[ReadCell], layout: Layout, view: View, scale: DoubtScale
+) -> list[list[Look]]:
     """Every word with what speaks for and against it, line by line."""
     lines = [c.line for c in read if c.line is not None]
+    told = page_features(lines, dirt_of(layout))
+    inked = ink_features(read, layout, view)
     return [
-        [Look(w, f, scale.first_score(f)) for w, f in zip(line.words, features, strict=True)]
-        for line, features in zip(lines, page_features(lines, dirt_of(layout)), strict=True)
+        [
+            Look(word, found := of_text | of_ink, scale.first_score(found))
+            for word, of_text, of_ink in zip(line.words, texts, inks, strict=True)
+        ]
+        for line, texts, inks in zip(lines, told, inked, strict=True)
     ]
 
 
@@ -147,8 +158,19 @@ def second_looks(
         return out
     images = [_word_image(read[n], looks[n][k].word, view) for n, k in places]
     for (n, k), reading in zip(places, engine.read(images, dpi, LineMode.LINE), strict=True):
-        out[n][k] = replace(out[n][k], second=reading)
+        seen = replace(out[n][k], second=reading)
+        if not _saw_neighbour(seen, looks[n], k):
+            out[n][k] = seen
     return out
+
+
+def _saw_neighbour(seen: Look, of_line: Sequence[Look], place: int) -> bool:
+    """Whether the second reading is of the word beside: then the boxes are off, not the word."""
+    text = seen.second_text
+    if not text or text == seen.word.text:
+        return False
+    beside = (k for k in (place - 1, place + 1) if 0 <= k < len(of_line))
+    return any(of_line[k].word.text == text for k in beside)
 
 
 def judged(look: Look, scale: DoubtScale) -> Word:

@@ -3,7 +3,8 @@
 The engine's confidence in the word and around it; the word's shape (a syllable that Vietnamese
 spelling allows, a number, a code, initials, a lone sign, two words run together); the signs at
 its ends; whether the page, or the list of compounds, knows the word, or knows it with other
-marks. Nothing here looks at the image: `dirt`, the specks a letter, comes from whoever did.
+marks. Nothing here looks at the image: `dirt`, the specks a letter, comes from whoever did, and
+what the ink says is told by `ocr.reading.doubt_ink`.
 """
 
 from __future__ import annotations

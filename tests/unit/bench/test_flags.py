@@ -133,7 +133,8 @@ def page_of(words: Sequence[JudgedWord], **given: object) -> JudgedPage:
 def test_the_fit_finds_what_speaks_against_a_word() -> None:
     scale = fit(learned(), "learned")
     assert scale.first["odd"] > 2
-    assert scale.second["differs"] > 2
+    agrees, differs = (scale.second_score(look(0.0, t).second_features) for t in ("số", "sô"))
+    assert differs - agrees > 2
     assert scale.basis == "learned"
     counted = tally(page_of(learned()), scale)
     assert counted.alarms < 12

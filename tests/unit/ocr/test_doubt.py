@@ -287,19 +287,35 @@ SCALE = DoubtScale({"doubt_15": 1.0, "base": -4.0}, {"first": 1.0, "differs": 5.
 
 def test_only_doubtful_words_are_read_again_and_in_one_call() -> None:
     engine = Echo("dịnh")
-    cell = cell_of(line_of(("Quyết", 96.0), ("dịnh", 85.0), ("số", 84.0)))
+    cell = cell_of(line_of(("Quyết", 96.0), ("dịnh", 85.0), ("về", 96.0), ("số", 84.0)))
     looks = looks_at([cell], engine, layout_of(cell), STRAIGHT, 200, SCALE)
     (line,) = with_verdicts([cell], looks, SCALE)
     ((shapes, mode),) = engine.calls
     assert mode is LineMode.LINE
     assert [h for h, _ in shapes] == [20, 20]
     assert all(20 < w < 80 for _, w in shapes)
-    sure, agreed, differing = line.words
+    sure, agreed, _, differing = line.words
     assert (sure.doubtful, sure.alternative) == (False, None)
     assert sure.certainty == pytest.approx(98.2, abs=0.1)
     assert (agreed.doubtful, agreed.alternative) == (True, None)
     assert (differing.doubtful, differing.alternative) == (True, "dịnh")
     assert (differing.certainty or 0) < (agreed.certainty or 0) < (sure.certainty or 0)
+
+
+def test_a_second_reading_of_the_word_beside_is_none() -> None:
+    cell = cell_of(line_of(("kiểm", 85.0), ("tra", 86.0)))
+    (looks,) = looks_at([cell], Echo("tra"), layout_of(cell), STRAIGHT, 200, SCALE)
+    assert [look.second_text for look in looks] == [None, "tra"]
+    assert [look.final.text for look in looks] == ["kiểm", "tra"]
+
+
+def test_a_second_reading_that_agrees_tells_how_surely() -> None:
+    def doubts(confidence: float) -> Features:
+        return look("quyết", confidence).second_features
+
+    assert doubts(97.0)["again_doubt"] < doubts(91.0)["again_doubt"]
+    assert doubts(91.0)["again_doubt_more"] == 0.0 < doubts(60.0)["again_doubt_more"]
+    assert "again_doubt" not in look("quyển", 60.0).second_features
 
 
 def test_a_sure_page_costs_no_second_reading() -> None:
