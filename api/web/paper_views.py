@@ -237,7 +237,9 @@ def shown(paper: Paper) -> dict[str, JSON]:
             }
             for check in paper.checks
         ],
-        "hold": paper.hold,
+        "hold": {key: paper.hold[key] for key in paper.hold if key != "checks"}
+        if paper.hold
+        else None,
         "lease_by": paper.lease_by,
         "lease_until": moment(paper.lease_until),
         "doc_number": paper.doc_number,

@@ -153,7 +153,9 @@ class Deciding(Typing):
         def work(connection: sa.Connection, paper: Paper, now: datetime) -> Paper:
             del now
             _require(paper, PaperState.HELD)
-            was_read = (paper.hold or {}).get("from") != PaperState.PROPOSING
+            came_from = (paper.hold or {}).get("from")
+            was_read = came_from != PaperState.PROPOSING
+            seen = {"error": sa.null()} if came_from == PaperState.CHECKED else {}
             if not was_read:
                 self._jobs.enqueue(
                     connection,
@@ -164,7 +166,9 @@ class Deciding(Typing):
                     priority=paper.priority,
                 )
             state = PaperState.TO_CHECK if was_read else PaperState.PROPOSING
-            return self._move(connection, caller, paper, state, "resumed", {}, hold=sa.null())
+            return self._move(
+                connection, caller, paper, state, "resumed", {}, hold=sa.null(), **seen
+            )
 
         return self._decide(caller, paper_id, version, work)
 

@@ -149,7 +149,11 @@ class Drafts:
         self._database.together(work)
 
     def hold(self, job: Job, paper: Paper, error: Exception) -> None:
-        """Put the paper on hold, to be checked again; why. Raises `LeaseLost`, `StoreError`."""
+        """Put the paper on hold; why. Raises `LeaseLost`, `StoreError`.
+
+        It is checked again, or, once the cause is gone, tried again with the checks that the hold
+        keeps (`Filing.retry`).
+        """
         why = str(error) if not isinstance(error, OCRError) else _told(error)
 
         def work(connection: sa.Connection) -> None:
@@ -158,12 +162,14 @@ class Drafts:
             if not _is_same(here, paper):
                 return
             require_move(here.state, PaperState.HELD, PAPER_MOVES)
+            ended = [check.to_json() for check in here.checks]
             held: dict[str, JSON] = {
                 "why": why,
                 "by": f"worker:{job.worker}",
                 "name": "",
                 "at": self._database.now(connection).isoformat(),
                 "from": here.state.value,
+                "checks": ended,
             }
             connection.execute(
                 sa.update(papers)
@@ -177,10 +183,7 @@ class Drafts:
                     version=papers.c.version + 1,
                 )
             )
-            told: dict[str, JSON] = {
-                "why": why,
-                "checks": [check.to_json() for check in here.checks],
-            }
+            told: dict[str, JSON] = {"why": why, "checks": ended}
             self._audit.append(connection, [_event(job, paper, "held", told)])
 
         self._database.together(work)

@@ -210,9 +210,10 @@ class Filing:
         ]
 
     def retry(self, caller: Caller, paper_id: str) -> Paper:
-        """Order again what failed for good: draft, mark or seal.
+        """Order again what failed for good: draft, mark or seal; or what filing put on hold.
 
-        Raises `StateConflict` where nothing failed, `AccessRefused`, `NotFound`.
+        The checks of a paper on hold stand again: nothing of it was changed since. Raises
+        `StateConflict` where nothing failed, `AccessRefused`, `NotFound`.
         """
         caller.require(*CHECKERS)
 
@@ -220,7 +221,12 @@ class Filing:
             waiting = self._jobs.cancel(connection, paper_id)  # jobs before papers
             paper = one_paper(connection, caller.agency_id, paper_id, lock=True)
             events: list[AuditEvent] = []
-            if paper.state is PaperState.CHECKED and (paper.error is not None or waiting):
+            is_held = held_by_filing(paper)
+            if is_held or (
+                paper.state is PaperState.CHECKED and (paper.error is not None or waiting)
+            ):
+                if is_held:
+                    _check_stands(connection, paper)
                 # the draft depends on nothing that was lost: it is made again, then marked
                 again = NewJob(QUEUE, DRAFT_PAPER, paper.id, paper.agency_id, {}, paper.priority)
                 self._jobs.enqueue_many(connection, [again])
@@ -229,10 +235,7 @@ class Filing:
                 now = self._database.now(connection)
                 events = self._seal(connection, paper, acceptor, now, paper.accepted)
             else:
-                raise StateConflict(
-                    f"Không có việc nào hỏng để làm lại; giấy tờ đang “{paper.state}”. / Nothing "
-                    f"failed that could be tried again; the paper is {paper.state}."
-                )
+                raise _nothing_failed(paper)
             connection.execute(
                 sa.update(papers)
                 .where(papers.c.id == paper.id)
@@ -282,6 +285,39 @@ class Filing:
                 "sealed record yet; wait, or look at its error."
             )
         return found
+
+
+def held_by_filing(paper: Paper) -> bool:
+    """Whether no record could be made of the paper as it was checked, and it still is as it was.
+
+    Pages that were arranged anew are read again, which takes the error away.
+    """
+    kept = (paper.hold or {}).get("checks")
+    return paper.state is PaperState.HELD and bool(kept) and paper.error is not None
+
+
+def _check_stands(connection: sa.Connection, paper: Paper) -> None:
+    """Put a paper that filing held back to where its check had ended."""
+    require_move(paper.state, PaperState.CHECKED, PAPER_MOVES)
+    connection.execute(
+        sa.update(papers)
+        .where(papers.c.id == paper.id)
+        .values(state=PaperState.CHECKED, checks=paper.hold["checks"], hold=sa.null())
+    )
+
+
+def _nothing_failed(paper: Paper) -> StateConflict:
+    if paper.state is PaperState.HELD:
+        return StateConflict(
+            "Giấy tờ đang tạm giữ chờ người kiểm tra, không phải vì lập bản ghi hỏng; hãy đưa trở "
+            "lại hàng đợi rồi kiểm tra. / The paper was put on hold by a person, or was changed "
+            "since: resume it and check it."
+        )
+    return StateConflict(
+        f"Không có việc nào hỏng để làm lại; giấy tờ đang “{paper.state}”. Hãy tải lại để xem "
+        f"giấy tờ đang ở bước nào. / Nothing failed that could be tried again; the paper is "
+        f"{paper.state}. Load it again to see how far it is."
+    )
 
 
 def _ordinal(connection: sa.Connection, paper: Paper) -> int:

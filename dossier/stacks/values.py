@@ -96,7 +96,9 @@ PAPER_MOVES: Mapping[enum.StrEnum, frozenset[enum.StrEnum]] = {
             PaperState.GONE,
         }
     ),
-    PaperState.HELD: frozenset({PaperState.PROPOSING, PaperState.TO_CHECK, PaperState.GONE}),
+    PaperState.HELD: frozenset(
+        {PaperState.PROPOSING, PaperState.TO_CHECK, PaperState.CHECKED, PaperState.GONE}
+    ),
     PaperState.CHECKED: frozenset({PaperState.MARKED, PaperState.TO_CHECK, PaperState.HELD}),
     PaperState.MARKED: frozenset({PaperState.ACCEPTED, PaperState.TO_CHECK}),
     PaperState.ACCEPTED: frozenset({PaperState.FILED}),

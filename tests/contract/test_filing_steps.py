@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import resources
 
 import pytest
 import sqlalchemy as sa
 
+from dossier.checking.values import DRAFT_PAPER
 from dossier.errors import AccessRefused, NotFound, StateConflict
+from dossier.filing.codes import read_templates
+from dossier.filing.drafting import DraftWork
 from dossier.model import RecordState, Role
 from dossier.stacks.values import PaperState
 from dossier.storage.station_tables import papers
@@ -85,6 +89,53 @@ def test_what_failed_before_the_mark_is_drafted_again(room, marked):
     assert room.jobs.waiting("ocr") == 1
     room.filing.retry(OFFICER, marked)  # while it waits: in its place
     assert room.jobs.waiting("ocr") == 1
+
+
+def test_a_paper_on_hold_is_tried_again_with_the_checks_that_stood(room, tmp_path):
+    scan = scan_of(tmp_path, PageSpec(dpi=50))
+    paper_id = room.checked([scan], {"field:abstract": "Đơn mẫu"})
+    checks = room.paper(paper_id).checks
+    room.ocr()
+    for attempt in range(2):  # the cause is still there: held again, and to be tried again
+        held = room.paper(paper_id)
+        assert (held.state, held.checks) == (PaperState.HELD, ())
+        assert "owner_id" in held.hold["why"]
+        if not attempt:
+            assert room.filing.retry(OFFICER, paper_id).checks == checks
+            room.ocr()
+    with pytest.raises(AccessRefused):
+        room.filing.retry(caller_of(OFFICER.agency_id, Role.AUDITOR), paper_id)
+    with pytest.raises(NotFound):
+        room.filing.retry(caller_of(OTHER_AGENCY, Role.OFFICER), paper_id)
+    again = room.filing.retry(OFFICER, paper_id)
+    assert (again.state, again.checks, again.hold, again.error) == (
+        PaperState.CHECKED, checks, None, None,
+    )  # fmt: skip
+    shipped = resources.files("dossier.filing").joinpath("codes.toml").read_text("utf-8")
+    noted = shipped.replace('without_owner = "demand"', 'without_owner = "note"')
+    assert noted != shipped
+    templates = read_templates(noted, "mẫu")
+    drafting = DraftWork(room.database, room.blobs, room.drafts, room.workplace, templates)
+    room._off("ocr", {DRAFT_PAPER: drafting}, 60.0)
+    paper = room.paper(paper_id)
+    assert (paper.state, paper.error) == (PaperState.CHECKED, None)
+    assert paper.draft_sha256 is not None
+    assert room.jobs.waiting("seal") == 1
+    retried = [entry for entry in room.events(paper_id) if entry.event == "paper.retried"]
+    assert [entry.details["state"] for entry in retried] == ["held", "held"]
+
+
+def test_what_a_person_held_or_changed_is_checked_and_not_tried_again(room, marked):
+    by_person = {"why": "chờ bổ sung", "by": "prn_mau", "name": "Mẫu", "from": "to-check"}
+    set_paper(room, marked, state=PaperState.HELD, hold=by_person, error=None)
+    with pytest.raises(StateConflict, match="resume it and check it"):
+        room.filing.retry(OFFICER, marked)
+    kept = [check.to_json() for check in room.paper(marked).checks]
+    arranged_since = {**by_person, "from": "checked", "checks": kept}
+    set_paper(room, marked, hold=arranged_since, checks=[])
+    with pytest.raises(StateConflict, match="was changed since"):
+        room.filing.retry(OFFICER, marked)
+    assert room.paper(marked).state is PaperState.HELD
 
 
 def test_documents_are_numbered_within_their_dossier(room, marked, tmp_path):

@@ -471,6 +471,7 @@ def _attacks_on_papers(a: Neighbour, tag: dict[str, str]) -> dict[str, list[Atta
         f"POST {one}/finish": [Attack("officer", 404)],
         f"POST {one}/hold": [Attack("officer", 404, why, headers=tag)],
         f"POST {one}/resume": [Attack("officer", 404, headers=tag)],
+        f"POST {one}/retry": [Attack("officer", 404)],
         f"POST {one}/reopen": [Attack("officer", 404, why, headers=tag)],
         f"POST {one}/refusal": [
             Attack("officer", 404, {**why, "ground": "photocopy"}, headers=tag)

@@ -1,6 +1,7 @@
 """What people decide about papers: the check ends, or the paper is held, refused, reused, reopened.
 
-Ending a check needs the lease (`api.web.routes.papers`); the others the version that was read, too.
+Ending a check needs the lease (`api.web.routes.papers`), trying a failed record again nothing; the
+others the version that was read, too.
 """
 
 from __future__ import annotations
@@ -87,6 +88,23 @@ async def reopen_paper(
     return await answered(
         request, lambda: house.checking.reopen(caller, paper_id, form.reason, version)
     )
+
+
+@router.post(
+    PATH + "/{paper_id}/retry",
+    response_model=PaperView,
+    responses=DONE,
+    summary="Thử lập bản ghi lại. / Try the record again.",
+)
+async def retry_paper(
+    request: Request, house: CurrentHouse, caller: CurrentCaller, paper_id: IdPath
+) -> Response:
+    """Once the cause is gone: of a paper whose record, mark or seal failed, or was held by that.
+
+    The checks stand, and record, mark and seal follow by themselves. 409 where nothing failed, with
+    what to do instead.
+    """
+    return await answered(request, lambda: house.filing.retry(caller, paper_id))
 
 
 @router.post(

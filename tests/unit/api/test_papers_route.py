@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from dossier.checking.values import Check
+from dossier.stacks.values import PaperState
+from dossier.storage.station_tables import papers
 from tests.arranged_stacks import arranged_stack
 from tests.checking_room import paper_to_check
 from tests.fixtures_signing import AGENCY
@@ -90,6 +95,36 @@ def test_decisions_need_the_version_that_was_read_and_a_reason(web: Web, counter
     own = counter.ask("POST", "/reuse", {"earlier": counter.id}, headers=counter.tag())
     assert own.status_code == 409
     assert counter.ask("GET", "/reuse-candidates").json() == {"items": [], "next": None}
+
+
+def test_what_failed_is_tried_again(web: Web, counter: Counter):
+    nothing = counter.ask("POST", "/retry")
+    assert (nothing.status_code, nothing.json()["code"]) == (409, "state-conflict")
+    assert counter.ask("POST", "/retry", as_="clerk").status_code == 403
+    check = Check(
+        "prn_mau", "Nguyễn Thị Mẫu", datetime(2026, 3, 2, tzinfo=UTC), 0, {"field:a": "b"}
+    )
+    held = {
+        "why": "x",
+        "by": "worker:1",
+        "name": "",
+        "from": "checked",
+        "checks": [check.to_json()],
+    }
+    with web.house.database.begin() as connection:
+        connection.execute(
+            sa.update(papers)
+            .where(papers.c.id == counter.id)
+            .values(state=PaperState.HELD, hold=held, error={"kind": "X", "message": "x"})
+        )
+    shown = counter.ask("GET").json()
+    assert (shown["hold"]["why"], shown["error"]["message"]) == ("x", "x")
+    assert "checks" not in shown["hold"], "what people confirmed is not shown to who only looks"
+    again = counter.ask("POST", "/retry")
+    assert again.headers["etag"] != f'"{shown["version"]}"'
+    paper = again.json()
+    assert (paper["state"], paper["hold"], paper["error"]) == ("checked", None, None)
+    assert paper["checks"][0]["by"] == "prn_mau"
 
 
 def test_what_is_wrong_is_named(web: Web, counter: Counter):
