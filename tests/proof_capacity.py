@@ -136,18 +136,26 @@ class Memory:
             self.samples.append(held)
 
     def told(self) -> dict[str, Any]:
-        """The mean of all processes in each tenth of the run, and the peak of each part."""
-        sums = [sample.total() for sample in self.samples]
-        cuts = [len(sums) * k // _TENTHS for k in range(_TENTHS + 1)]
+        """Means of each tenth of the run, of all processes and part by part, and the peaks."""
         parts: Counter[str] = Counter()
         for sample in self.samples:
             parts |= sample
+        sums = [sample.total() for sample in self.samples]
         return {
             "samples": len(sums),
-            "tenths": [round(statistics.mean(sums[a:b] or [0])) for a, b in pairwise(cuts)],
+            "tenths": _tenths(sums),
             "peak": max(sums, default=0),
             "peak_by_part": dict(parts.most_common()),
+            "tenths_by_part": {
+                part: _tenths([sample[part] for sample in self.samples])
+                for part, _ in parts.most_common()
+            },
         }
+
+
+def _tenths(values: list[int]) -> list[int]:
+    cuts = [len(values) * k // _TENTHS for k in range(_TENTHS + 1)]
+    return [round(statistics.mean(values[a:b] or [0])) for a, b in pairwise(cuts)]
 
 
 def _part(pid: int) -> str:
