@@ -7,7 +7,7 @@ POST /console/papers/{id}/type              what is typed, each time; JSON once 
 POST /console/papers/{id}/confirm           a person stands for a value; …/take-back
 POST /console/papers/{id}/resolve           why a finding may stay
 POST /console/papers/{id}/{step}            take, keep, release, finish, hold, resume, refuse,
-                                            reuse, reopen
+                                            reuse, reopen, retry
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from dossier.checking.rows import findings_of, pages_of
 from dossier.checking.taking import Wanted
 from dossier.checking.values import Paper, Target
 from dossier.errors import InvalidOrder, NotFound, VersionConflict
+from dossier.filing.filing import may_be_retried
 from dossier.intake.catalogues import Exclusion
 from dossier.intake.review_depth import ReviewDepth
 from dossier.stacks.proposals import PaperProposals
@@ -127,6 +128,7 @@ async def paper_screen(request: Request, paper_id: str) -> Response:
         behind=behind,
         zoom=query.get("zoom") == "in",
         grounds=GROUNDS,
+        may_be_retried=may_be_retried(checked.paper),
         keep_s=int(house_of(request).checking.lease_s // 3) or 1,
         said=query.get("said", ""),
     )
@@ -290,6 +292,8 @@ async def do_step(request: Request, paper_id: str, step: str) -> Response:
     await blocking(do, house_of(request), session.caller, paper_id, form)
     if step == "keep":
         return Response(status_code=204)
+    if step == "retry":
+        return back_to(f"{HOME}/records/{paper_id}", "paper-retry")
     if step in ("take", "resume", "reopen"):
         return back_to(f"{HOME}/papers/{paper_id}", f"paper-{step}", at="next")
     return back_to(QUEUE, f"paper-{step}")
@@ -303,6 +307,10 @@ def _refuse(house: House, caller: Caller, paper_id: str, form: Mapping[str, str]
             "Hãy chọn căn cứ không số hóa. / Choose why it is not to be digitised.", field="ground"
         ) from error
     house.checking.refuse(caller, paper_id, ground, form.get("reason", ""))
+
+
+def _retry(house: House, caller: Caller, paper_id: str, _: Mapping[str, str]) -> None:
+    house.filing.retry(caller, paper_id)
 
 
 def _simply(name: str) -> Callable[[House, Caller, str, Mapping[str, str]], None]:
@@ -325,6 +333,7 @@ _STEPS: Mapping[str, Callable[[House, Caller, str, Mapping[str, str]], None]] = 
     "release": _simply("release"),
     "finish": _simply("finish"),
     "resume": _simply("resume"),
+    "retry": _retry,
     "hold": _with("hold", "reason"),
     "reopen": _with("reopen", "reason"),
     "reuse": _with("reuse", "earlier"),

@@ -1,6 +1,7 @@
 """What becomes of a paper whose check has ended: draft, officer's mark, acceptance, seal, record.
 
 GET /console/records?after=…                those of the agency, the newest first
+                                            (tried again: POST /console/papers/{paper}/retry)
 GET /console/records/{paper}                how far one is, who did what
 GET /console/records/{paper}/{file}         its PDF: ``record``, ``original`` (that came signed)
 """
@@ -20,7 +21,7 @@ from api.web.doorway import blocking, house_of
 from api.web.downloads import download
 from dossier.checking.values import Paper, paper_of
 from dossier.errors import NotFound
-from dossier.filing.filing import PaperFiles
+from dossier.filing.filing import PaperFiles, may_be_retried
 from dossier.stacks.values import PaperState
 from dossier.storage.station_tables import papers
 
@@ -61,6 +62,11 @@ class Filed:
     verdict: str
 
     @property
+    def may_be_retried(self) -> bool:
+        """Whether a person may have it tried again."""
+        return may_be_retried(self.paper)
+
+    @property
     def is_moving(self) -> bool:
         """Whether machines are at work on it."""
         return self.paper.error is None and self.paper.state in CHECKED[:-1]
@@ -68,7 +74,7 @@ class Filed:
 
 @router.api_route(_PLACE, methods=["GET", "HEAD"])
 async def record_list(request: Request) -> Response:
-    """Papers whose check has ended, the newest first."""
+    """Papers whose check has ended, and those that filing held, the newest first."""
     session = await signed_in(request)
     after = request.query_params.get("after") or None
     found = await blocking(_listed, house_of(request), session.caller, after)
@@ -78,14 +84,17 @@ async def record_list(request: Request) -> Response:
         "records.html",
         papers=found[:_LISTED],
         next_after=found[_LISTED - 1].id if len(found) > _LISTED else None,
-        is_moving=any(paper.state is not PaperState.FILED for paper in found[:_LISTED]),
+        is_moving=any(paper.state in CHECKED[:-1] for paper in found[:_LISTED]),
     )
 
 
 def _listed(house: House, caller: Caller, after: str | None) -> list[Paper]:
     query = (
         sa.select(papers)
-        .where(papers.c.agency_id == caller.agency_id, papers.c.state.in_(CHECKED))
+        .where(
+            papers.c.agency_id == caller.agency_id,
+            sa.or_(papers.c.state.in_(CHECKED), _held_with_an_error()),
+        )
         .order_by(papers.c.id.desc())
         .limit(_LISTED + 1)
     )
@@ -95,12 +104,25 @@ def _listed(house: House, caller: Caller, after: str | None) -> list[Paper]:
         return [paper_of(row) for row in connection.execute(query)]
 
 
+def _held_with_an_error() -> sa.ColumnElement[bool]:
+    """Papers that a machine held; a person's hold has no error."""
+    error = sa.func.coalesce(sa.cast(papers.c.error, sa.Text), "null")  # none, or JSON's null
+    return sa.and_(papers.c.state == PaperState.HELD, error != "null")
+
+
 @router.api_route(f"{_PLACE}/{{paper_id}}", methods=["GET", "HEAD"])
 async def record_screen(request: Request, paper_id: str) -> Response:
     """How far the record of one paper is. Raises `NotFound`, also for another agency's."""
     session = await signed_in(request)
     filed = await blocking(_looked_up, house_of(request), session.caller, paper_id)
-    return show(request, session, "record.html", filed=filed, paper=filed.paper)
+    return show(
+        request,
+        session,
+        "record.html",
+        filed=filed,
+        paper=filed.paper,
+        said=request.query_params.get("said", ""),
+    )
 
 
 def _looked_up(house: House, caller: Caller, paper_id: str) -> Filed:

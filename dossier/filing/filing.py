@@ -296,6 +296,12 @@ def held_by_filing(paper: Paper) -> bool:
     return paper.state is PaperState.HELD and bool(kept) and paper.error is not None
 
 
+def may_be_retried(paper: Paper) -> bool:
+    """Whether something failed that `Filing.retry` orders again, as far as the paper's row says."""
+    failed = paper.error is not None and paper.state in (PaperState.CHECKED, PaperState.ACCEPTED)
+    return failed or held_by_filing(paper)
+
+
 def _check_stands(connection: sa.Connection, paper: Paper) -> None:
     """Put a paper that filing held back to where its check had ended."""
     require_move(paper.state, PaperState.CHECKED, PAPER_MOVES)

@@ -151,7 +151,7 @@ def test_another_agency_finds_no_paper(console: ConsoleRoom, thu: Operator) -> N
         stranger.post(f"/console/papers/{paper}/resolve", finding="x", reason="x"),
         *(
             stranger.post(f"/console/papers/{paper}/{step}", reason="x", ground="photocopy")
-            for step in ("keep", "release", "finish", "hold", "resume", "refuse", "reopen")
+            for step in ("keep", "release", "finish", "hold", "resume", "refuse", "reopen", "retry")
         ),
         stranger.post(f"/console/papers/{paper}/reuse", earlier=paper),
     ]

@@ -68,6 +68,56 @@ def test_what_failed_says_why_and_is_not_looked_at_again(
     assert "Failed" in thu.get("/console/records").text
 
 
+def test_what_failed_is_tried_again_from_either_screen(
+    console: ConsoleRoom, thu: Operator, paper: str
+) -> None:
+    button, error = (
+        'id="step-retry" data-key="t"',
+        {"kind": "X", "message": "Đĩa đầy. / Disk full."},
+    )
+    for screen in (f"/console/records/{paper}", f"/console/papers/{paper}"):
+        assert button not in thu.get(screen).text, "nothing failed"
+        _stored(console, paper, error=error)
+        shown = thu.get(screen)
+        assert button in shown.text
+        assert "Disk full." in shown.text
+        assert "nobody has to check again" in shown.text
+        assert f'action="/console/papers/{paper}/retry" method="post"' in shown.text
+        after = thu.done(thu.post(f"/console/papers/{paper}/retry"))
+        assert "It is tried again" in after.text
+        assert button not in after.text
+        assert 'data-poll="1000"' in after.text
+    assert console.house.checking.get(thu.caller, paper).error is None
+
+
+def test_a_paper_that_filing_held_is_listed_and_tried_again_or_checked(
+    console: ConsoleRoom, thu: Operator, paper: str
+) -> None:
+    checks = [one.to_json() for one in console.house.checking.get(thu.caller, paper).checks]
+    why = "Thiếu owner_born. / owner_born is missing."
+    held = {"why": why, "by": "worker:1", "name": "", "from": "checked", "checks": checks}
+    error = {"kind": "StateConflict", "message": why}
+    for step in ("retry", "resume"):
+        _stored(console, paper, state=PaperState.HELD, hold=held, error=error, checks=[])
+        assert f'href="/console/records/{paper}"' in thu.get("/console/records").text
+        for screen in (f"/console/records/{paper}", f"/console/papers/{paper}"):
+            shown = thu.get(screen).text
+            assert shown.count("owner_born is missing.") == 1
+            assert 'id="step-retry"' in shown
+        thu.done(thu.post(f"/console/papers/{paper}/{step}"))
+        now = console.house.checking.get(thu.caller, paper)
+        assert (now.hold, now.error) == (None, None)
+        assert len(now.checks) == (1 if step == "retry" else 0)
+    assert thu.post(f"/console/papers/{paper}/retry").status_code == 409
+    by_person = {"why": "chờ", "by": "prn", "name": "Mẫu", "from": "to-check"}
+    _stored(console, paper, state=PaperState.HELD, hold=by_person)
+    assert paper not in thu.get("/console/records").text
+    shown = thu.get(f"/console/papers/{paper}").text
+    assert "chờ" in shown
+    assert 'id="step-retry"' not in shown
+    assert thu.post(f"/console/papers/{paper}/retry").status_code == 409
+
+
 def test_a_file_that_came_signed_is_handed_out_unchanged(
     console: ConsoleRoom, thu: Operator, paper: str
 ) -> None:

@@ -28,7 +28,7 @@ _SAID = re.compile(r"""(?:back_to|_back)\(.*?, "([a-z-]+)"(?:, \*\*more)?\)""")
 _VIETNAMESE = re.compile("[ăâđêôơưĂÂĐÊÔƠƯ\u1ea0-\u1ef9]")
 _KEYS = (
     *("next", "previous", "accept", "rotate", "aside", "rescan", "insert", "split", "search"),
-    *("queue", "records", "finish", "doubtful", "zoom", "undo", "list"),
+    *("queue", "records", "retry", "finish", "doubtful", "zoom", "undo", "list"),
 )
 _OPEN_ENDED = {  # keys that templates choose by a value, which is a closed set
     "site.language.": LANGUAGES,
