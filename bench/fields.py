@@ -29,12 +29,12 @@ from bench.fields_set import AT_200, AT_300, Reading, readings
 from bench.harness import Measurement
 from ocr.fields.certainty import Scale, bundled_scale
 
-# Judged before on seeds 51, 52, 61 and 62 of the unseen half. What fell short there taught rules
+# Judged before on seeds 51, 52 and 61 to 64 of the unseen half. What fell short there taught rules
 # (what no catalogue knows is doubtful; specks before labels, doubled digits, lost strokes) and a
 # general list of agencies' words, which covers most of this half's agencies: their fixed words are
-# no longer unseen. These two seeds taught a lost letter in (b/c), and prompted the threshold that
-# the tuning half then gave.
-UNSEEN_SEEDS = (63, 64)
+# no longer unseen. Seeds 63 and 64 taught a lost letter in (b/c), and prompted the threshold that
+# the tuning half then gave. Of these two nothing was learnt.
+UNSEEN_SEEDS = (65, 66)
 TUNING_SEEDS = (1, 2, 3, 4)
 HEADLINE = ("doc_number", "doc_symbol", "issued_date")
 _ASSET = Path(__file__).parents[1] / "ocr" / "fields" / "assets" / "field_certainty.toml"
