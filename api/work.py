@@ -136,7 +136,9 @@ def _ocr(settings: Settings, stack: contextlib.ExitStack) -> _Place:
         "verify": BulkWork(bulk, house.blobs, checkers),
         **PageWork(house.database, house.blobs, house.holdings, house.jobs, place).handlers(),
         **SplitWork(*reading, lambda: cover_sheet_keys(settings), sheets.mark_used).handlers(),
-        **ProposeWork(*reading, place, load_catalogues()).handlers(),
+        **ProposeWork(
+            house.database, house.blobs, house.holdings, house.jobs, place, load_catalogues()
+        ).handlers(),
         **drafting(house, place, search),
     }
 

@@ -145,7 +145,9 @@ class ReadingRoom:
         splitting = SplitWork(
             self.database, self.blobs, self.jobs, keys or (lambda: own), self.sheets.mark_used
         )
-        proposing = ProposeWork(self.database, self.blobs, self.jobs, workplace, load_catalogues())
+        proposing = ProposeWork(
+            self.database, self.blobs, self.holdings, self.jobs, workplace, load_catalogues()
+        )
         self.handlers = {
             **pages.handlers(),
             **splitting.handlers(),

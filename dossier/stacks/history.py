@@ -185,14 +185,17 @@ def _follow(
         "pages": paper.page_count,
         "arrangement_seq": seq,
     }
-    if before is not None and _images(before) == _images(paper):
+    is_as_it_lay = before is not None and _images(before) == _images(paper)
+    if before is not None and basis_of(before) == basis_of(paper):
         connection.execute(
             sa.update(papers)
             .where(papers.c.id == paper.id)
             .values(**values, version=papers.c.version + 1)
         )
         return False
-    anew: dict[str, JSON] = {**values, "state": PaperState.PROPOSING, "checks": []}
+    anew: dict[str, JSON] = {**values, "state": PaperState.PROPOSING}
+    if not is_as_it_lay:  # what people confirmed of these images stands; what is asked may change
+        anew["checks"] = []
     changed = connection.execute(
         sa.update(papers)
         .where(papers.c.id == paper.id)
@@ -215,6 +218,14 @@ def _follow(
 def _images(paper: ArrangedPaper) -> list[tuple[str, int, str | None]]:
     """What a reading of the paper depends on."""
     return [(placed.page, placed.turns, placed.note_of) for placed in paper.pages]
+
+
+def basis_of(paper: ArrangedPaper) -> tuple[Any, ...]:
+    """What proposals depend on: its images, and what it is in which dossier.
+
+    A component may need a red seal; a dossier has its procedure and its duplicates.
+    """
+    return paper.dossier_code, paper.component_code, paper.sheet_serial, _images(paper)
 
 
 def _entries_follow(

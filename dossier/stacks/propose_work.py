@@ -1,10 +1,11 @@
 """The workers' part of a paper: what its pages say, as proposals for people.
 
-    ProposeWork(database, blobs, jobs, catalogues).handlers()     # for the queue ``ocr``
+    ProposeWork(database, blobs, holdings, jobs, workplace, catalogues).handlers()  # queue ``ocr``
 
 Readings of its pages > fields, checks, component, duplicates > one blob > the paper is TO_CHECK, or
-HELD when somebody holds it. What people typed stays. When the paper's images were changed meanwhile
-nothing is written: the change ordered its own proposals.
+HELD when somebody holds it. What people typed stays. When the paper's images or codes were changed
+meanwhile nothing is written: the change ordered its own proposals. What is stored counts as the
+agency's; its quota is asked when paper comes in, as for readings (`dossier.stacks.page_work`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,7 +22,7 @@ from dossier.model import JSON
 from dossier.queue.jobmodel import OnFailure
 from dossier.queue.jobs import Job, JobQueue
 from dossier.stacks.arrangement import ArrangedPaper
-from dossier.stacks.history import PROPOSE, in_force
+from dossier.stacks.history import PROPOSE, basis_of, in_force
 from dossier.stacks.known_papers import KnownPapers
 from dossier.stacks.page_task import read_turned
 from dossier.stacks.proposing import Asked, PaperPage, fields_of, propose
@@ -37,6 +37,7 @@ from dossier.stacks.values import (
 )
 from dossier.stacks.workplace import Workplace
 from dossier.storage.database import Database
+from dossier.storage.holdings import Holdings
 from dossier.storage.station_tables import (
     cover_sheets,
     paper_entries,
@@ -44,7 +45,7 @@ from dossier.storage.station_tables import (
     stack_pages,
     stacks,
 )
-from dossier.storage.store import BlobStore
+from dossier.storage.store import BlobInfo, BlobStore
 from ocr.errors import IntakeError, RecognitionError
 from ocr.page import QuarterTurns
 from ocr.quality.profiles import QualityBook
@@ -65,6 +66,7 @@ class ProposeWork:
         self,
         database: Database,
         blobs: BlobStore,
+        holdings: Holdings,
         jobs: JobQueue,
         workplace: Workplace,
         book: Catalogues,
@@ -72,6 +74,7 @@ class ProposeWork:
         """Follows its kind of jobs, so that a paper that cannot be read is checked all the same."""
         self._database = database
         self._blobs = blobs
+        self._holdings = holdings
         self._jobs = jobs
         self._workplace = workplace
         self._book = book
@@ -87,8 +90,10 @@ class ProposeWork:
         while (found := self._read(job.subject)) is not None:
             stack, paper, seq = found
             pages = self._pages(job, stack, paper)
-            values = self._made(stack, paper, seq, pages)
-            publish = partial(self._publish, job=job, paper=paper, pages=pages, values=values)
+            stored, values = self._made(stack, paper, seq, pages)
+            publish = partial(
+                self._publish, job=job, paper=paper, pages=pages, stored=stored, values=values
+            )
             try:
                 self._database.together(publish)
             except _Changed:
@@ -107,14 +112,20 @@ class ProposeWork:
         job: Job,
         paper: ArrangedPaper,
         pages: Mapping[str, PaperPage],
+        stored: BlobInfo,
         values: Mapping[str, JSON],
     ) -> None:
         """Put the proposals in their place. Raises `_Changed` when they do not fit any more."""
         self._jobs.done(connection, job)
+        kept = [stored, *(page.stored for page in pages.values() if page.stored is not None)]
+        # holdings before the row of the stack, as everybody takes them
+        self._holdings.register_all(
+            connection, job.agency_id or "", [(info, "application/zlib") for info in kept]
+        )
         present = _asked(connection, paper.id, lock=True)
         if present is None:
             return
-        if _about(present[1]) != _about(paper):
+        if basis_of(present[1]) != basis_of(paper):
             raise _Changed
         for name, page in pages.items():  # read again, the way up that a person said
             row = stack_pages.c
@@ -138,7 +149,7 @@ class ProposeWork:
 
     def _made(
         self, stack: Stack, paper: ArrangedPaper, seq: int, pages: Mapping[str, PaperPage]
-    ) -> dict[str, JSON]:
+    ) -> tuple[BlobInfo, dict[str, JSON]]:
         """The proposals, stored, and what the paper's row says of them."""
         fields = fields_of(tuple(pages.values()))
         with self._database.read() as connection:
@@ -165,8 +176,9 @@ class ProposeWork:
             ReviewRules.default().at(profile, day),
         )
         proposals = propose(asked, tuple(pages.values()), self._book, duplicates)
-        return {
-            "proposals_sha256": self._blobs.put(proposals.to_bytes()).sha256,
+        stored = self._blobs.put(proposals.to_bytes())
+        return stored, {
+            "proposals_sha256": stored.sha256,
             "summary": proposals.summary(),
             "checks_required": proposals.depth.people,
             **name,
@@ -210,7 +222,8 @@ class ProposeWork:
                 return PaperPage(reading, page.reading_sha256, is_note)
         again = PageReading.from_bytes(found.reading)
         again = replace(again, machine_turns=reading.machine_turns, key=reading.key)
-        return PaperPage(again, self._blobs.put(again.to_bytes()).sha256, is_note)
+        stored = self._blobs.put(again.to_bytes())
+        return PaperPage(again, stored.sha256, is_note, stored)
 
     def _failed(self, connection: sa.Connection, job: Job, error: JSON) -> None:
         """People work without proposals where the machine has none: nothing waits for ever."""
@@ -256,12 +269,6 @@ def _asked(
 
 def _quarter(turns: int) -> QuarterTurns:
     return (0, 1, 2, 3)[turns % 4]
-
-
-def _about(paper: ArrangedPaper) -> tuple[Any, ...]:
-    """What proposals depend on."""
-    pages = [(placed.page, placed.turns, placed.note_of) for placed in paper.pages]
-    return paper.dossier_code, paper.component_code, paper.sheet_serial, pages
 
 
 def _typed(connection: sa.Connection, paper_id: str) -> dict[str, str]:

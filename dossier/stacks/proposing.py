@@ -27,6 +27,7 @@ from dossier.stacks.proposals import (
     ProposedPage,
 )
 from dossier.stacks.reading import NOWHERE, PageReading
+from dossier.storage.store import BlobInfo
 from ocr.fields.card_reading import check_card
 from ocr.fields.extract import DocumentFields, FieldCollector
 from ocr.page import ImageStream, PageImage, RecognisedPage
@@ -52,11 +53,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class PaperPage:
-    """An image of the paper: its reading, and the digest that names it; None: it is faulty."""
+    """An image of the paper: its reading, and the digest that names it; None: it is faulty.
+
+    `stored` is the reading's blob where it was read again, the way up that a person said.
+    """
 
     reading: PageReading | None
     sha256: str | None
     is_note: bool = False
+    stored: BlobInfo | None = None
 
 
 def propose(

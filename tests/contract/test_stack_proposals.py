@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from PIL import Image
 
 from dossier.intake.cover_sheet import AnnouncedComponent
 from dossier.intake.duplicates import DuplicateGround
@@ -19,12 +21,14 @@ from dossier.stacks.proposals import KnownAs, PaperProposals
 from dossier.stacks.values import PaperState
 from dossier.storage.station_tables import paper_entries, papers
 from tests.reading_room import (
+    AGENCY,
     CALLER,
     ORDER,
     STATION,
     ReadingRoom,
     RememberingWorkplace,
     decision_page,
+    jpeg,
     page,
 )
 
@@ -163,6 +167,46 @@ def test_an_edit_of_the_images_makes_new_proposals_and_old_ones_are_dropped(room
     digest = row_of(room, stack).proposals_sha256
     assert room.work(but=[]) == [PROPOSE]  # the edit's own: nothing is left to do
     assert row_of(room, stack).proposals_sha256 == digest
+
+
+def test_what_depends_on_the_component_is_asked_again_once_it_is_assigned(room):
+    request = SheetRequest(
+        DOSSIER.dossier_code, STATION, (AnnouncedComponent("TP-09", "Giấy tờ", 1),), "MAU.DD.01",
+        dt.timedelta(days=7),
+    )  # fmt: skip
+    room.sheets.issue(CALLER, request)
+    sheet = Image.open(io.BytesIO(decision_page())).convert("RGB")
+    sheet.paste((40, 70, 200), (1100, 900, 1400, 1000))  # in colour, and without a red seal
+    stack = proposed(room, [jpeg(sheet)])
+    before = row_of(room, stack)
+    first = proposals_of(room, stack)
+    assert (first.missing_seal, first.component.asked) == (None, True)
+    check = {"by": "prn_1", "name": "Mẫu", "at": "2026-03-02T00:00:00+00:00", "changed": 0,
+             "values": {}, "disputed": []}  # fmt: skip
+    with room.database.begin() as connection:
+        connection.execute(sa.update(papers).values(checks=[check]))
+    room.arranging.edit(CALLER, stack, Assign(before.id, DOSSIER.dossier_code, "DD01-GCN"))
+    assert row_of(room, stack).state == PaperState.PROPOSING
+    assert room.work(but=[]) == [PROPOSE]
+    now, found = row_of(room, stack), proposals_of(room, stack)
+    assert (now.state, now.component_code, now.checks) == ("to-check", "DD01-GCN", [check])
+    assert found.missing_seal is not None
+    assert not found.component.asked
+    room.arranging.undo(CALLER, stack)
+    assert room.work(but=[]) == [PROPOSE]
+    assert row_of(room, stack).component_code == ""
+    assert proposals_of(room, stack) == first
+    room.arranging.redo(CALLER, stack)
+    room.work(but=[])
+    assert proposals_of(room, stack).missing_seal == found.missing_seal
+
+
+def test_proposals_count_in_the_agencys_quota(room):
+    stack = proposed(room, [decision_page()])
+    digest = row_of(room, stack).proposals_sha256
+    with room.database.read() as connection:
+        assert room.holdings.require(connection, AGENCY, digest).sha256 == digest
+        assert room.holdings.media_type(connection, AGENCY, digest) == "application/zlib"
 
 
 def test_proposals_that_are_overtaken_are_made_anew(room, monkeypatch):
