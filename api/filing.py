@@ -60,5 +60,6 @@ def marking(house: House, desk: Desk) -> Handlers:
         house.filing,
         desk,
         officer_key=house.settings.key_label("officer"),
+        officer_keys=house.settings.officer_keys,
     )
     return {MARK_PAPER: mark}

@@ -14,7 +14,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -341,6 +341,8 @@ class Settings(_Section):
     checking: CheckingSettings = CheckingSettings()
     scanners: dict[str, ScannerSettings] = {}
     inboxes: dict[str, InboxSettings] = {}
+    officer_keys: dict[str, Annotated[str, Field(min_length=1, max_length=200)]] = {}
+    """``[officer_keys]``: the CKA_LABEL of the own key of whoever checks papers, by principal."""
 
     @property
     def database_url(self) -> str:

@@ -103,7 +103,6 @@ class Station:
         aside: Sequence[Scan] = (),
         fields: Sequence[Field] = (),
         mode: str = "faithful",
-        key: str | None = None,
         dossier: str = DOSSIER,
     ) -> str:
         """A paper of these files that the officer finished; `typed` by target, pages by number."""
@@ -167,15 +166,15 @@ class Station:
                 sa.update(papers).where(papers.c.id == paper_id)
                 .values(proposals_sha256=info.sha256)
             )  # fmt: skip
-            self.finish(connection, paper_id, key)
+            self.finish(connection, paper_id)
         return paper_id
 
-    def finish(self, connection: sa.Connection, paper_id: str, key: str | None = None) -> None:
+    def finish(self, connection: sa.Connection, paper_id: str) -> None:
         """The officer's check ends; the record is ordered."""
         check = Check("prn_mau", "Nguyễn Thị Mẫu", CHECKED_AT, 1, {}).to_json()
         connection.execute(
             sa.update(papers).where(papers.c.id == paper_id)
-            .values(state=PaperState.CHECKED, checks=[check | ({"key": key} if key else {})])
+            .values(state=PaperState.CHECKED, checks=[check])
         )  # fmt: skip
         self.queue.enqueue(
             connection, queue="ocr", kind=DRAFT_PAPER, subject=paper_id, agency_id=self.agency
@@ -243,11 +242,11 @@ class FilingRoom(SigningRoom):
     def drafting(self) -> DraftWork:
         return DraftWork(self.database, self.blobs, self.drafts, self.workplace)
 
-    def marking(self) -> MarkWork:
+    def marking(self, **options: Any) -> MarkWork:
         desk = replace(self.desk(), timestamper=self.pki.timestamper)
         return MarkWork(
             self.database, self.blobs, self.holdings, self.audit, self.jobs, self.filing, desk,
-            officer_key="officer",
+            officer_key="officer", **options,
         )  # fmt: skip
 
     def indexing(self) -> IndexWork:

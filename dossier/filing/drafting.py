@@ -106,7 +106,7 @@ class DraftWork:
         except OutputError as error:
             raise _not_yet(error) from error
         original = originals[0].sha256 if originals else None
-        draft = Draft(stored, original, made.proof, material.key, material.scanned_at)
+        draft = Draft(stored, original, made.proof, material.scanned_at)
         self._drafts.publish(job, paper, draft)
 
     def _originals(self, material: Material) -> list[SignedOriginal]:

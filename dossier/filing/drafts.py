@@ -38,7 +38,6 @@ class Draft:
     record: BlobInfo
     original: str | None
     proof: Faithfulness
-    key: str | None
     scanned_at: datetime
 
 
@@ -133,7 +132,6 @@ class Drafts:
                     "scanned_at": draft.scanned_at.isoformat(),
                     "principal": by.by,
                     "name": by.name,
-                    "key": draft.key,
                 },
                 priority=paper.priority,
             )

@@ -11,6 +11,7 @@ marked bytes, never before (D6).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +57,11 @@ class MarkWork:
         desk: Desk,
         *,
         officer_key: str,
+        officer_keys: Mapping[str, str] | None = None,
         insist_s: float = 30.0,
     ) -> None:
-        """`officer_key` marks where the check names no key. `insist_s`: as of `SigningWork`."""
+        """`officer_keys` are labels of people's own keys, by principal; `officer_key` is that of
+        whoever has none. `insist_s`: as of `SigningWork`."""
         self._database = database
         self._blobs = blobs
         self._holdings = holdings
@@ -67,13 +70,14 @@ class MarkWork:
         self._filing = filing
         self._desk = desk
         self._officer_key = officer_key
+        self._officer_keys = dict(officer_keys or {})
         self._shop = Workshop(database, blobs, audit, desk, insist_s=insist_s)
 
     def __call__(self, job: Job) -> None:
         """Mark the draft that `job` names. Raises what `dossier.queue.retrying` judges."""
         if not self._is_wanted(job):
             return
-        label = job.payload["key"] or self._officer_key
+        label = self._officer_keys.get(job.payload["principal"], self._officer_key)
         key = WatchedKey(self._desk.key_for(label, _context(job)))
         try:
             finished, at = self._mark(job, key)

@@ -37,7 +37,6 @@ from dossier.stacks.values import PaperState, Scan, Stack, StackPage, page_of, s
 from dossier.storage.database import Database
 from dossier.storage.station_tables import (
     paper_corrections,
-    papers,
     stack_pages,
     stack_scans,
     stacks,
@@ -55,8 +54,7 @@ _UNKNOWN_TYPE = "GT"  # giấy tờ: neither a component nor a type of document 
 class Material:
     """All of one paper. `readings` by the record's pages; None: the page has no text.
 
-    `scanned_at` is when the first of its files came; `keys` are the key labels that the people who
-    finished its checks are to sign with, None where nothing was said.
+    `scanned_at` is when the first of its files came.
     """
 
     paper: Paper
@@ -71,12 +69,6 @@ class Material:
     readings: tuple[PageReading | None, ...]
     said: Said
     owner: OwnerData
-    keys: tuple[str | None, ...]
-
-    @property
-    def key(self) -> str | None:
-        """With which key the person who finished the check marks the record; None: the house's."""
-        return self.keys[-1] if self.keys else None
 
     @property
     def fields(self) -> tuple[CheckedField, ...]:
@@ -172,9 +164,6 @@ def gather(database: Database, blobs: BlobStore, agency_id: str | None, paper_id
         said = Said.of(paper, entries, [correction_of(row) for row in rows])
         pages, scans, times = _sources(connection, stack.id)
         others = proposals_beside(connection, paper)
-        raw_checks = connection.execute(
-            sa.select(papers.c.checks).where(papers.c.id == paper_id)
-        ).scalar_one()
     if present is None or paper.state is PaperState.PROPOSING:
         raise _being_read()
     arranged = present.arrangement.paper(paper_id)
@@ -207,7 +196,6 @@ def gather(database: Database, blobs: BlobStore, agency_id: str | None, paper_id
         readings=readings,
         said=said,
         owner=owner_of(checked_fields(proposals, said), own, of_dossier),
-        keys=tuple(check.get("key") for check in raw_checks),
     )
 
 

@@ -12,6 +12,7 @@ from dossier.checking.values import DRAFT_PAPER
 from dossier.errors import AccessRefused, NotFound, StateConflict
 from dossier.filing.codes import read_templates
 from dossier.filing.drafting import DraftWork
+from dossier.filing.stages import MARK_PAPER
 from dossier.model import RecordState, Role
 from dossier.stacks.values import PaperState
 from dossier.storage.station_tables import papers
@@ -150,11 +151,13 @@ def test_documents_are_numbered_within_their_dossier(room, marked, tmp_path):
     assert names == [f"{DOSSIER}.001.pdf", f"{DOSSIER}.002.pdf"]
 
 
-def test_a_key_that_the_check_names_is_the_one_that_marks(room, tmp_path):
-    paper_id = room.checked([scan_of(tmp_path, PageSpec(dpi=50))], key="leader")
+@pytest.mark.parametrize(("whose", "label"), [("prn_mau", "leader"), ("prn_khac", "officer")])
+def test_the_own_key_of_whoever_finished_the_check_marks(room, tmp_path, whose, label):
+    paper_id = room.checked([scan_of(tmp_path, PageSpec(dpi=50))])
     room.ocr()
-    room.seal()
+    marking = room.marking(officer_keys={whose: "leader"})
+    room._off("seal", {MARK_PAPER: marking}, 60.0)
     paper = room.paper(paper_id)
-    assert (paper.state, paper.mark["key"]) == (PaperState.MARKED, "test-leader")
+    assert (paper.state, paper.mark["key"]) == (PaperState.MARKED, f"test-{label}")
     assert paper.mark["by"] == "prn_mau"
-    assert room.keys["leader"].calls == 1
+    assert room.keys[label].calls == 1

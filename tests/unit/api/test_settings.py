@@ -124,3 +124,12 @@ def test_a_machine_without_keys_says_so_where_a_token_is_needed(tmp_path: Path) 
     for ask in (settings.required_token, settings.read_pin, lambda: open_token(settings)):
         with pytest.raises(SettingsError, match="no keys"):
             ask()
+
+
+def test_people_who_check_papers_may_have_their_own_keys(data: Path) -> None:
+    assert load(data).officer_keys == {}
+    (data / "sohoa.toml").write_text(f'{MINIMAL}\n[officer_keys]\n"prn_1" = "thu"\n', "utf-8")
+    assert load(data).officer_keys == {"prn_1": "thu"}
+    (data / "sohoa.toml").write_text(f'{MINIMAL}\n[officer_keys]\n"prn_1" = ""\n', "utf-8")
+    with pytest.raises(SettingsError, match="officer_keys"):
+        load(data)
