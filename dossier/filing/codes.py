@@ -16,7 +16,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from functools import cache
 from importlib import resources
@@ -27,6 +27,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from dossier.errors import CatalogueUnusable, InvalidOrder
+from dossier.intake.dated_tables import period_of, require_known, text_of
 from dossier.signing.numbers import next_number, take_back
 from dossier.storage.station_tables import papers
 
@@ -37,6 +38,7 @@ _NAME_FIELDS = frozenset({"file", "ordinal"})
 _MOST_CODE = 128  # characters, as the column has
 _MOST_NAME = 180  # bytes of a file's name before its ending
 _MOST_BOOK = 64
+_MOST_DIGITS = 9  # as `_COUNTED` reads them
 _COUNTED = re.compile(r"(?P<before>.*[^0-9])(?P<number>[0-9]{1,9})", re.ASCII | re.DOTALL)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
 
@@ -73,6 +75,9 @@ class CodeFacts:
     type: str
     dossier: str
     agency: str
+
+
+_KEYS = frozenset(field.name for field in fields(CodeTemplate))
 
 
 class CodeTemplates:
@@ -116,26 +121,37 @@ def read_templates(text: str, source: str) -> CodeTemplates:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _unusable(source, "", "không phải TOML", f"this is no TOML: {error}") from error
-    if set(tree) != {"template"} or not isinstance(tree["template"], list):
+    tables = tree.get("template")
+    if set(tree) != {"template"} or not (
+        isinstance(tables, list) and all(isinstance(one, dict) for one in tables)
+    ):
         raise _unusable(
             source, "", "chỉ gồm các bảng [[template]]", "it holds [[template]] tables alone"
         )
-    return CodeTemplates([_template(one, source) for one in tree["template"]], source)
+    return CodeTemplates([_template(one, source) for one in tables], source)
 
 
 def _template(entries: Mapping[str, Any], source: str) -> CodeTemplate:
     name = str(entries.get("id", "?"))
     try:
-        template = CodeTemplate(**entries)
-    except TypeError as error:
-        raise _unusable(source, name, "thiếu mục hoặc có mục lạ", str(error)) from error
-    kinds: tuple[tuple[str, type], ...] = (
-        ("id", str), ("legal_basis", str), ("valid_from", date), ("code", str),
-        ("file_name", str), ("sequence_digits", int), ("ordinal_digits", int),
-    )  # fmt: skip
-    for field, kind in kinds:
-        if not isinstance(getattr(template, field), kind) or not getattr(template, field):
-            raise _unusable(source, name, f"mục {field} sai", f"{field} is wrong or empty")
+        require_known(entries, _KEYS)
+        first, last = period_of(entries)
+        template = CodeTemplate(
+            id=text_of(entries["id"]),
+            legal_basis=text_of(entries["legal_basis"]),
+            valid_from=first,
+            code=text_of(entries["code"]),
+            file_name=text_of(entries["file_name"]),
+            valid_to=last,
+            sequence_digits=_digits_of(entries, "sequence_digits", 1),
+            ordinal_digits=_digits_of(entries, "ordinal_digits", 3),
+            without_owner=entries.get("without_owner", "demand"),
+        )
+    except KeyError as error:
+        missing = error.args[0]
+        raise _unusable(source, name, f"thiếu mục {missing}", f"{missing} is missing") from error
+    except ValueError as error:
+        raise _unusable(source, name, f"có mục lạ hoặc giá trị sai: {error}", str(error)) from error
     if template.without_owner not in ("demand", "note"):
         raise _unusable(source, name, "without_owner sai", "without_owner is demand or note")
     _require_fields(template.code, _CODE_FIELDS, source, name)
@@ -151,6 +167,14 @@ def _template(entries: Mapping[str, Any], source: str) -> CodeTemplate:
             source, name, "file_name cần {file} và {ordinal}", "file_name needs both of its parts"
         )
     return template
+
+
+def _digits_of(entries: Mapping[str, Any], key: str, default: int) -> int:
+    """With how many digits a number is written."""
+    value = entries.get(key, default)
+    if type(value) is not int or not 1 <= value <= _MOST_DIGITS:
+        raise ValueError(f"{key} is {value!r}, no number from 1 to {_MOST_DIGITS}")
+    return value
 
 
 def _require_fields(text: str, known: frozenset[str], source: str, name: str) -> None:

@@ -78,6 +78,14 @@ def test_file_names_are_safe_on_every_disk():
         ("{file}.{ordinal}", "{file}", "file_name"),
         ("sequence_digits = 5", 'without_owner = "perhaps"', "without_owner"),
         ("sequence_digits = 5", 'sequence_digits = "5"', "sequence_digits"),
+        ("sequence_digits = 5", "sequence_digits = 0", "sequence_digits"),
+        ("sequence_digits = 5", "sequence_digits = true", "sequence_digits"),
+        ("sequence_digits = 5", "sequence_digits = 10", "sequence_digits"),
+        ("sequence_digits = 5", 'valid_to = "2020"', "dates"),
+        ("sequence_digits = 5", "valid_to = 2019-12-31", "before valid_from"),
+        ("2020-01-01", "2020-01-01T00:00:00", "dates"),
+        ('file_name = "{file}.{ordinal}"', "", "thiếu mục file_name"),
+        ('"mẫu"', '" "', "text"),
         ("[[template]]", "[[templates]]", "template"),
         ("[[template]]", "[[template]", "TOML"),
     ],
@@ -85,6 +93,12 @@ def test_file_names_are_safe_on_every_disk():
 def test_what_is_wrong_with_a_file_is_named(old, new, told):
     with pytest.raises(CatalogueUnusable, match=told):
         read_templates(GOOD.replace(old, new, 1), "own.toml")
+
+
+def test_a_list_of_something_else_is_no_list_of_templates():
+    for text in ("template = [1]", "template = {}", ""):
+        with pytest.raises(CatalogueUnusable, match="template"):
+            read_templates(text, "own.toml")
 
 
 def test_two_templates_of_one_day_are_refused():
