@@ -69,6 +69,15 @@ def proposed(room: ReadingRoom, files: list[bytes], order=DOSSIER) -> str:
     return stack
 
 
+def procedure_known(room: ReadingRoom) -> None:
+    """A cover sheet says which procedure the dossier is of."""
+    request = SheetRequest(
+        DOSSIER.dossier_code, STATION, (AnnouncedComponent("TP-09", "Giấy tờ", 1),), "MAU.DD.01",
+        dt.timedelta(days=7),
+    )  # fmt: skip
+    room.sheets.issue(CALLER, request)
+
+
 def test_a_paper_comes_to_be_checked_with_what_was_read(room):
     stack = proposed(room, [decision_page(), BACK])
     row, found = row_of(room, stack), proposals_of(room, stack)
@@ -117,11 +126,7 @@ def test_another_number_or_dossier_is_no_duplicate(room):
 
 
 def test_the_component_is_proposed_for_a_dossier_whose_procedure_is_known(room):
-    request = SheetRequest(
-        DOSSIER.dossier_code, STATION, (AnnouncedComponent("TP-09", "Giấy tờ", 1),), "MAU.DD.01",
-        dt.timedelta(days=7),
-    )  # fmt: skip
-    room.sheets.issue(CALLER, request)
+    procedure_known(room)
     choice = proposals_of(room, proposed(room, [decision_page()])).component
     assert choice.asked
     assert choice.chosen or choice.why_none
@@ -170,11 +175,7 @@ def test_an_edit_of_the_images_makes_new_proposals_and_old_ones_are_dropped(room
 
 
 def test_what_depends_on_the_component_is_asked_again_once_it_is_assigned(room):
-    request = SheetRequest(
-        DOSSIER.dossier_code, STATION, (AnnouncedComponent("TP-09", "Giấy tờ", 1),), "MAU.DD.01",
-        dt.timedelta(days=7),
-    )  # fmt: skip
-    room.sheets.issue(CALLER, request)
+    procedure_known(room)
     sheet = Image.open(io.BytesIO(decision_page())).convert("RGB")
     sheet.paste((40, 70, 200), (1100, 900, 1400, 1000))  # in colour, and without a red seal
     stack = proposed(room, [jpeg(sheet)])
