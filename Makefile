@@ -19,7 +19,7 @@ demo: setup  ## digitize, sign and verify the bundled dossier (var/demo/out)
 	@bash tools/demo.sh
 
 test: lint  ## every check: lint, types, floors, tests with coverage
-	$(PYTEST) -n 2 --cov --cov-report=term:skip-covered --cov-report= -q
+	$(PYTEST) -n 3 --cov --cov-report=term:skip-covered --cov-report= -q  # a quarter of the time tests wait
 
 lint: setup  ## ruff, mypy, import-linter
 	$(PY) -m ruff format --check .
