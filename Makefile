@@ -18,8 +18,9 @@ setup:  ## system packages, .venv, the package itself
 demo: setup  ## digitize, sign and verify the bundled dossier (var/demo/out)
 	@bash tools/demo.sh
 
+# idle processes take tests over: else one is left with most of those that start whole services
 test: lint  ## every check: lint, types, floors, tests with coverage
-	$(PYTEST) -n 3 --cov --cov-report=term:skip-covered --cov-report= -q  # a quarter of the time tests wait
+	$(PYTEST) -n 3 --dist worksteal --cov --cov-report=term:skip-covered --cov-report= -q
 
 lint: setup  ## ruff, mypy, import-linter
 	$(PY) -m ruff format --check .
